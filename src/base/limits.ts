@@ -1,0 +1,26 @@
+/**
+ * Limits that several rooms share, each with its unit and its reason. A limit that only one room knows stands in
+ * that room. Passing a limit always has a defined result: a refusal that names it.
+ */
+
+/** One submission as JSON. Prompts with whole files in them fit; a stray upload does not. */
+export const MAX_SUBMISSION_BYTES = 256 * 1024;
+/** One HTTP body. A full batch of small submissions fits; memory per request stays bounded. */
+export const MAX_REQUEST_BYTES = 4 * 1024 * 1024;
+/** Tasks in one batch: one batch is one transaction, and one transaction must stay far below a second. */
+export const MAX_BATCH_TASKS = 1_000;
+/** Direct dependencies of one task. */
+export const MAX_DEPENDENCIES = 100;
+/** Tasks that depend directly on one task: they are all moved in the transaction that ends it. */
+export const MAX_DEPENDENTS = 10_000;
+/** Labels on one task, and the bytes of one name or value. */
+export const MAX_LABELS = 32;
+export const MAX_LABEL_CHARS = 128;
+/** Attempts of one task: with the longest backoff this is already days. */
+export const MAX_ATTEMPTS = 100;
+/** Tasks in the queue that have not ended; at ~1 KiB a task this is a gigabyte of disk. */
+export const MAX_OPEN_TASKS = 1_000_000;
+/** The result a worker may hand back, in JSON bytes; logs stay on disk and are not part of it. */
+export const MAX_RESULT_BYTES = 256 * 1024;
+/** Rows on one page of a listing. */
+export const MAX_PAGE_ROWS = 500;

@@ -1,0 +1,109 @@
+import { type NodeId, ok, present, type Result } from "#base";
+import { chooseLane, hasRoom } from "../fairness.ts";
+import { type CommandContext, keyOf, move, record } from "../ledger.ts";
+import type { QueueTransaction } from "../ports.ts";
+import { type Fence, LANES, type TaskRow } from "../task.ts";
+import { admitted, started } from "../transition.ts";
+
+export type ClaimRequest = {
+  readonly holder: NodeId;
+  readonly limit: number;
+  /** Can the claimer carry out a task with these requirements? Gets each distinct text once. */
+  readonly accepts: (requirements: string) => boolean;
+};
+
+export type ClaimedTask = {
+  readonly row: TaskRow;
+  readonly fence: Fence;
+  /** Which attempt this is: 1, 2, 3 … */
+  readonly attempt: number;
+  /** The submission as JSON text. */
+  readonly body: string;
+};
+
+export type ClaimReceipt = {
+  readonly tasks: readonly ClaimedTask[];
+  /** The claim stopped at its own limit of candidates, not because nothing was left: claim again. */
+  readonly more: boolean;
+};
+
+/** Candidates that one claim may look at beyond those it takes: a policy that was tightened leaves some to hold back. */
+const EXTRA_CANDIDATES = 64;
+
+/** Gives up to `limit` tasks to the holder, each under a fence of its own. */
+export function claim(tx: QueueTransaction, context: CommandContext, request: ClaimRequest): Result<ClaimReceipt> {
+  if (tx.paused()) return ok({ tasks: [], more: false }); // Q13
+  const classIds = [...tx.classes()].filter(([, text]) => request.accepts(text)).map(([id]) => id);
+  if (classIds.length === 0) return ok({ tasks: [], more: false });
+
+  const lanes = LANES.map((_lane, lane) => new LaneCursor(tx, lane, classIds, request.limit));
+  const taken: { row: TaskRow; fence: Fence }[] = [];
+  let fence: Fence | undefined;
+  let more = true;
+  for (let looked = 0; taken.length < request.limit && looked < request.limit + EXTRA_CANDIDATES; looked += 1) {
+    const heads = lanes.map((lane) => lane.peek());
+    more = heads.some((head) => head !== undefined);
+    if (!more) break;
+    fence ??= tx.nextFence();
+    const lane = present(chooseLane(heads, context.nowMs, fence.n), "a lane with a task is chosen");
+    const candidate = present(lanes[lane]?.take(), "the chosen lane has a task");
+    const key = keyOf(tx, context, candidate.key);
+    if (!hasRoom(key)) {
+      // Q6: the policy was tightened after this task was admitted.
+      move(tx, candidate, admitted(candidate, false));
+      tx.putKey({ ...key, admitted: Math.max(0, key.admitted - 1) });
+      continue;
+    }
+    const row = started(candidate, fence, request.holder, context.nowMs);
+    move(tx, candidate, row);
+    tx.putKey({ ...key, admitted: Math.max(0, key.admitted - 1), running: key.running + 1 });
+    const laneRow = tx.lane(row.lane);
+    tx.putLane({ ...laneRow, virtualTime: Math.max(laneRow.virtualTime, row.tag) });
+    record(tx, context, "task.started", row, { attempt: row.attempts + 1, node: request.holder, fence });
+    taken.push({ row, fence });
+    fence = undefined;
+  }
+  const bodies = tx.bodies(taken.map(({ row }) => row.id));
+  const tasks = taken.map(({ row, fence: held }) => ({
+    row,
+    fence: held,
+    attempt: row.attempts + 1,
+    body: present(bodies.get(row.id), "Q8: a task has its submission"),
+  }));
+  return ok({ tasks, more });
+}
+
+/** Reads the heads of one lane in chunks, and none at all of a lane that the counters call empty. */
+class LaneCursor {
+  #loaded: readonly TaskRow[] = [];
+  #next = 0;
+  #exhausted: boolean;
+  readonly #chunk: number;
+  readonly #tx: QueueTransaction;
+  readonly #lane: number;
+  readonly #classIds: readonly number[];
+
+  constructor(tx: QueueTransaction, lane: number, classIds: readonly number[], limit: number) {
+    this.#tx = tx;
+    this.#lane = lane;
+    this.#classIds = classIds;
+    this.#exhausted = tx.lane(lane).counts.ready === 0;
+    this.#chunk = Math.max(1, Math.min(limit, 64));
+  }
+
+  peek(): TaskRow | undefined {
+    if (this.#next >= this.#loaded.length && !this.#exhausted) {
+      // Those taken before are no longer ready, so the heads are the next ones.
+      this.#loaded = this.#tx.heads(this.#lane, this.#classIds, this.#chunk);
+      this.#next = 0;
+      this.#exhausted = this.#loaded.length < this.#chunk;
+    }
+    return this.#loaded[this.#next];
+  }
+
+  take(): TaskRow | undefined {
+    const row = this.peek();
+    this.#next += 1;
+    return row;
+  }
+}

@@ -1,0 +1,194 @@
+import { err, type Failure, MAX_DEPENDENTS, MAX_OPEN_TASKS, ok, refused, type Result, type TaskId } from "#base";
+import { type CommandContext, insert, placed, record } from "../ledger.ts";
+import type { QueueTransaction } from "../ports.ts";
+import { LANES, type NewTask, type TaskRow } from "../task.ts";
+import { accepted } from "../transition.ts";
+
+export type Receipt = {
+  readonly id: TaskId;
+  /** False when the idempotency key named a task that was there already. */
+  readonly created: boolean;
+};
+
+/**
+ * Accepts all tasks or none. Dependencies may name tasks of the store or of the same batch, in any order, as long as
+ * they form no cycle.
+ */
+export function submit(
+  tx: QueueTransaction,
+  context: CommandContext,
+  tasks: readonly NewTask[],
+  maxOpenTasks = MAX_OPEN_TASKS,
+): Result<readonly Receipt[]> {
+  const known = recognise(tx, tasks);
+  if (!known.ok) return known;
+  const fresh = tasks.filter((task) => known.value.get(task.id) === task.id);
+  if (fresh.length > 0) {
+    const full = refuseWhenFull(tx, fresh.length, maxOpenTasks);
+    if (full !== undefined) return err(full);
+  }
+  const checked = checkDependencies(tx, fresh, known.value);
+  if (!checked.ok) return checked;
+
+  for (const { task, open, dependsOn } of checked.value) {
+    let row: TaskRow = accepted(task, tx.classId(task.requirements), open, context.nowMs);
+    if (open === 0 && row.wakeAtMs === null) row = placed(tx, context, row);
+    insert(tx, row, { ...task, dependsOn });
+    if (task.idempotencyKey !== null) tx.putIdempotency(task.idempotencyKey, task.id, task.bodyHash, context.nowMs);
+    record(tx, context, "task.submitted", row, { state: row.state, lane: LANES[row.lane] ?? row.lane });
+  }
+  for (const { task, dependsOn } of checked.value) settleKnown(tx, task.id, dependsOn);
+  return ok(
+    tasks.map((task) => {
+      const id = known.value.get(task.id) ?? task.id;
+      return { id, created: id === task.id };
+    }),
+  );
+}
+
+/** Maps each task of the batch to itself, or to the task that its idempotency key already names (Q10). */
+function recognise(tx: QueueTransaction, tasks: readonly NewTask[]): Result<ReadonlyMap<TaskId, TaskId>> {
+  const ids = new Map<TaskId, TaskId>();
+  const inBatch = new Map<string, { taskId: TaskId; bodyHash: string }>();
+  for (const task of tasks) {
+    ids.set(task.id, task.id);
+    if (task.idempotencyKey === null) continue;
+    const earlier = inBatch.get(task.idempotencyKey) ?? tx.idempotent(task.idempotencyKey);
+    if (earlier === undefined) {
+      inBatch.set(task.idempotencyKey, { taskId: task.id, bodyHash: task.bodyHash });
+    } else if (earlier.bodyHash === task.bodyHash) {
+      ids.set(task.id, earlier.taskId);
+    } else {
+      return err(
+        refused(
+          "conflict",
+          `idempotency key "${task.idempotencyKey}" already names task ${earlier.taskId} with another body`,
+          "Send the same body to repeat that submission, or choose a new key",
+        ),
+      );
+    }
+  }
+  return ok(ids);
+}
+
+function refuseWhenFull(tx: QueueTransaction, adding: number, maxOpenTasks: number): Failure | undefined {
+  const open = LANES.reduce((sum, _lane, index) => {
+    const { counts } = tx.lane(index);
+    return sum + counts.waiting + counts.ready + counts.running;
+  }, 0);
+  if (open + adding <= maxOpenTasks) return undefined;
+  return refused(
+    "limit",
+    `the queue holds ${open} tasks that have not ended and takes at most ${maxOpenTasks}`,
+    "Wait until some have ended, or cancel some",
+  );
+}
+
+type Checked = { readonly task: NewTask; readonly open: number; readonly dependsOn: readonly TaskId[] };
+
+function checkDependencies(
+  tx: QueueTransaction,
+  fresh: readonly NewTask[],
+  known: ReadonlyMap<TaskId, TaskId>,
+): Result<readonly Checked[]> {
+  const batch = new Map<TaskId, NewTask>(fresh.map((task) => [task.id, task]));
+  const cycle = findCycle(batch);
+  if (cycle !== undefined) {
+    return err(
+      refused(
+        "invalid",
+        `tasks depend on each other in a circle: ${cycle.join(" → ")}`,
+        "Remove one of these dependencies",
+      ),
+    );
+  }
+  const checked: Checked[] = [];
+  for (const task of fresh) {
+    const dependsOn = [...new Set(task.dependsOn.map((id) => known.get(id) ?? id))];
+    let open = 0;
+    for (const id of dependsOn) {
+      if (batch.has(id)) {
+        open += 1;
+        continue;
+      }
+      const fault = dependencyFault(tx, task, id);
+      if (fault !== undefined) return err(fault);
+      if (!isSatisfied(tx.task(id), task)) open += 1;
+    }
+    checked.push({ task, open, dependsOn });
+  }
+  return ok(checked);
+}
+
+function dependencyFault(tx: QueueTransaction, task: NewTask, id: TaskId): Failure | undefined {
+  const dependency = tx.task(id);
+  if (dependency === undefined) {
+    return refused(
+      "invalid",
+      `depends on task ${id}, which does not exist`,
+      "Submit it first; ids of pruned tasks are gone",
+    );
+  }
+  if (task.dependencyPolicy === "fail" && (dependency.state === "dead" || dependency.state === "cancelled")) {
+    return refused(
+      "conflict",
+      `depends on task ${id}, which is ${dependency.state}`,
+      `Redrive it first (drover task retry ${id}), or submit with onDependencyFailure "wait" or "ignore"`,
+    );
+  }
+  if (tx.dependents(id, true, MAX_DEPENDENTS).length >= MAX_DEPENDENTS) {
+    return refused(
+      "limit",
+      `task ${id} already has ${MAX_DEPENDENTS} dependents`,
+      "Depend on an intermediate task instead",
+    );
+  }
+  return undefined;
+}
+
+function isSatisfied(dependency: TaskRow | undefined, task: NewTask): boolean {
+  if (dependency === undefined) return false;
+  if (dependency.state === "done") return true;
+  return task.dependencyPolicy === "ignore" && (dependency.state === "dead" || dependency.state === "cancelled");
+}
+
+/** Dependency rows start open; those that are satisfied already are marked. */
+function settleKnown(tx: QueueTransaction, id: TaskId, dependsOn: readonly TaskId[]): void {
+  if (dependsOn.length === 0) return;
+  const policy = tx.task(id)?.dependencyPolicy;
+  for (const dependency of dependsOn) {
+    const state = tx.task(dependency)?.state;
+    const over = state === "done" || (policy === "ignore" && (state === "dead" || state === "cancelled"));
+    if (over) tx.setDependency(id, dependency, true);
+  }
+}
+
+/** @returns the ids of one cycle within the batch, the first repeated at the end; undefined when there is none. */
+export function findCycle(batch: ReadonlyMap<TaskId, NewTask>): readonly TaskId[] | undefined {
+  const finished = new Set<TaskId>();
+  for (const start of batch.keys()) {
+    const path: TaskId[] = [];
+    const onPath = new Set<TaskId>();
+    const stack: { id: TaskId; next: number }[] = [{ id: start, next: 0 }];
+    for (let top = stack.at(-1); top !== undefined; top = stack.at(-1)) {
+      if (top.next === 0 && !finished.has(top.id)) {
+        path.push(top.id);
+        onPath.add(top.id);
+      }
+      const dependencies = finished.has(top.id) ? [] : (batch.get(top.id)?.dependsOn ?? []);
+      const dependency = dependencies[top.next];
+      top.next += 1;
+      if (dependency === undefined) {
+        stack.pop();
+        if (path.at(-1) === top.id) path.pop();
+        onPath.delete(top.id);
+        finished.add(top.id);
+      } else if (onPath.has(dependency)) {
+        return [...path.slice(path.indexOf(dependency)), dependency];
+      } else if (batch.has(dependency) && !finished.has(dependency)) {
+        stack.push({ id: dependency, next: 0 });
+      }
+    }
+  }
+  return undefined;
+}

@@ -1,0 +1,48 @@
+/** queue: tasks, lanes, leases, retries, dead letters, dependencies, fairness, schedules. Pure; imports base only. */
+export { backoffMs, RETRY_BASE_MS, RETRY_MAX_MS } from "./backoff.ts";
+export type { ClaimedTask, ClaimReceipt, ClaimRequest } from "./commands/claim.ts";
+export type { CancelReceipt } from "./commands/control.ts";
+export type { FinishReceipt } from "./commands/finish.ts";
+export type { Receipt } from "./commands/submit.ts";
+export { Consumer, type ConsumerOptions } from "./consumer.ts";
+export { AGED_TURN_EVERY, LANE_PATIENCE_MS } from "./fairness.ts";
+export { type Lease, LEASE_TERM_MS, LeaseTable } from "./leases.ts";
+export { emptyLane, isUsed, MemoryQueueStore } from "./memory-store.ts";
+export type {
+  AttemptSample,
+  Page,
+  PruneBefore,
+  QueueStore,
+  QueueTransaction,
+  TaskFilter,
+  TaskRecord,
+} from "./ports.ts";
+export { nextDueMs, type OverlapPolicy, type ScheduleRow } from "./schedule.ts";
+export {
+  ATTEMPT_OUTCOMES,
+  type AttemptOutcome,
+  type AttemptReport,
+  type AttemptRow,
+  DEPENDENCY_POLICIES,
+  type DependencyPolicy,
+  type EndReason,
+  type Fence,
+  type KeyPolicy,
+  type KeyRow,
+  LANES,
+  type Lane,
+  type LaneRow,
+  type NewQueueEvent,
+  type NewTask,
+  type Progress,
+  type QueueEvent,
+  type QueueEventKind,
+  sameFence,
+  TASK_STATES,
+  type TaskRow,
+  type TaskState,
+  UNLIMITED,
+  type WakeReason,
+} from "./task.ts";
+export { lostReport, QueueService, type QueueServiceOptions, type ScheduleRequest } from "./service.ts";
+export { hasEnded, violations } from "./transition.ts";

@@ -1,0 +1,65 @@
+import type { NodeId, TaskId } from "#base";
+import { type Fence, sameFence } from "./task.ts";
+
+/**
+ * How long a holder may be silent. Short enough that lost work is offered again within five seconds, long enough
+ * for four missed heartbeats.
+ */
+export const LEASE_TERM_MS = 4_000;
+
+export type Lease = {
+  readonly taskId: TaskId;
+  readonly fence: Fence;
+  readonly holder: NodeId;
+  readonly expiresAtMs: number;
+};
+
+/**
+ * Who may still act, on the monotonic clock of this process. Leases are not stored: after a restart every running
+ * task is given one full term in which its holder can report, and what reports too late meets another fence.
+ */
+export class LeaseTable {
+  readonly #leases = new Map<TaskId, Lease>();
+  #checkedAtMs: number | undefined;
+  readonly #termMs: number;
+
+  constructor(termMs = LEASE_TERM_MS) {
+    this.#termMs = termMs;
+  }
+
+  get size(): number {
+    return this.#leases.size;
+  }
+
+  grant(taskId: TaskId, fence: Fence, holder: NodeId, monotonicMs: number): void {
+    this.#leases.set(taskId, { taskId, fence, holder, expiresAtMs: monotonicMs + this.#termMs });
+  }
+
+  /** @returns false when this fence holds no lease: stop the work, apply nothing. */
+  renew(taskId: TaskId, fence: Fence, monotonicMs: number): boolean {
+    const lease = this.#leases.get(taskId);
+    if (lease === undefined || !sameFence(lease.fence, fence)) return false;
+    this.#leases.set(taskId, { ...lease, expiresAtMs: monotonicMs + this.#termMs });
+    return true;
+  }
+
+  end(taskId: TaskId, fence: Fence): void {
+    const lease = this.#leases.get(taskId);
+    if (lease !== undefined && sameFence(lease.fence, fence)) this.#leases.delete(taskId);
+  }
+
+  /**
+   * Leases that have run out. When this process itself stood still (suspended, stopped, starved) since the last
+   * check, nobody could renew: each lease then gets that time back first.
+   */
+  expired(monotonicMs: number): readonly Lease[] {
+    const silentMs = monotonicMs - (this.#checkedAtMs ?? monotonicMs);
+    this.#checkedAtMs = monotonicMs;
+    if (silentMs > this.#termMs / 2) {
+      for (const lease of this.#leases.values()) {
+        this.#leases.set(lease.taskId, { ...lease, expiresAtMs: lease.expiresAtMs + silentMs });
+      }
+    }
+    return [...this.#leases.values()].filter((lease) => lease.expiresAtMs <= monotonicMs);
+  }
+}

@@ -1,0 +1,181 @@
+import { assert, canonicalJson, err, type JsonValue, ok, present, refused, type Result, type TaskId } from "#base";
+import type {
+  AttemptSample,
+  Page,
+  PruneBefore,
+  QueueStore,
+  QueueTransaction,
+  TaskFilter,
+  TaskRecord,
+} from "./ports.ts";
+import { type MemoryTables, MemoryTransaction } from "./memory-transaction.ts";
+import type { ScheduleRow } from "./schedule.ts";
+import { type KeyRow, LANES, type LaneRow, type QueueEvent, TASK_STATES } from "./task.ts";
+import { hasEnded } from "./transition.ts";
+
+/**
+ * A queue that lives as long as its process: for embedding, for tests, and as the plain statement of what a store
+ * must do. Not durable. Searches are linear, so keep it to some thousands of tasks.
+ */
+export class MemoryQueueStore implements QueueStore {
+  readonly #tables: MemoryTables;
+  readonly #listeners = new Set<(events: readonly QueueEvent[]) => void>();
+
+  constructor(epoch = 1) {
+    this.#tables = {
+      epoch,
+      fence: 0,
+      seq: 0,
+      paused: false,
+      tasks: new Map(),
+      bodies: new Map(),
+      labels: new Map(),
+      dependencies: new Map(),
+      attempts: new Map(),
+      keys: new Map(),
+      lanes: LANES.map((_name, lane) => emptyLane(lane)),
+      idempotency: new Map(),
+      classes: new Map(),
+      schedules: new Map(),
+      events: [],
+    };
+  }
+
+  async transact<T>(label: string, command: (tx: QueueTransaction) => Result<T>): Promise<Result<T>> {
+    const tx = new MemoryTransaction(this.#tables);
+    let result: Result<T>;
+    try {
+      result = command(tx);
+      assert(result.ok || !tx.wrote, `${label}: a command refuses before it writes`);
+    } catch (cause) {
+      tx.undo();
+      throw cause;
+    }
+    const events = tx.events;
+    if (events.length > 0) for (const listener of this.#listeners) listener(events);
+    return result;
+  }
+
+  subscribe(listener: (events: readonly QueueEvent[]) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  async find(id: TaskId): Promise<Result<TaskRecord | undefined>> {
+    return ok(this.#record(id));
+  }
+
+  async findMany(ids: readonly TaskId[]): Promise<Result<readonly TaskRecord[]>> {
+    return ok(ids.map((id) => this.#record(id)).filter((record) => record !== undefined));
+  }
+
+  async list(filter: TaskFilter, limit: number, cursor?: string): Promise<Result<Page<TaskRecord>>> {
+    if (cursor !== undefined && !/^t_[0-9a-z]{26}$/.test(cursor)) {
+      return err(refused("invalid", `cannot read cursor "${cursor}"`, "Pass nextCursor of the page before, unchanged"));
+    }
+    const rows = [...this.#tables.tasks.values()]
+      .filter((row) => filter.states === undefined || filter.states.includes(row.state))
+      .filter((row) => filter.lane === undefined || row.lane === filter.lane)
+      .filter((row) => filter.key === undefined || row.key === filter.key)
+      .filter((row) => {
+        const { label } = filter;
+        return label === undefined || this.#tables.labels.get(row.id)?.[label.name] === label.value;
+      })
+      .filter((row) => cursor === undefined || row.id < cursor)
+      .sort((a, b) => (a.id < b.id ? 1 : -1));
+    const page = rows.slice(0, limit);
+    const items = page.map((row) => present(this.#record(row.id), "Q8: a listed task exists"));
+    return ok({ items, nextCursor: rows.length > limit ? (page.at(-1)?.id ?? null) : null });
+  }
+
+  async events(afterSeq: number, limit: number, taskId?: TaskId): Promise<Result<readonly QueueEvent[]>> {
+    const found = this.#tables.events.filter(
+      (event) => event.seq > afterSeq && (taskId === undefined || event.taskId === taskId),
+    );
+    return ok(found.slice(0, limit));
+  }
+
+  async eventRange(): Promise<Result<{ readonly firstSeq: number; readonly lastSeq: number }>> {
+    return ok({ firstSeq: this.#tables.events[0]?.seq ?? 0, lastSeq: this.#tables.events.at(-1)?.seq ?? 0 });
+  }
+
+  async lanes(): Promise<Result<readonly LaneRow[]>> {
+    return ok([...this.#tables.lanes]);
+  }
+
+  async keys(limit: number): Promise<Result<readonly KeyRow[]>> {
+    const used = [...this.#tables.keys.values()].filter((row) => row.key !== "" && isUsed(row));
+    return ok(used.sort((a, b) => (a.key < b.key ? -1 : 1)).slice(0, limit));
+  }
+
+  async schedules(limit: number): Promise<Result<readonly ScheduleRow[]>> {
+    return ok([...this.#tables.schedules.values()].sort((a, b) => (a.id < b.id ? -1 : 1)).slice(0, limit));
+  }
+
+  async recentAttempts(sinceMs: number, limit: number): Promise<Result<readonly AttemptSample[]>> {
+    const all = [...this.#tables.attempts.values()].flat().filter((attempt) => attempt.endedAtMs >= sinceMs);
+    all.sort((a, b) => b.endedAtMs - a.endedAtMs || (a.taskId < b.taskId ? 1 : -1) || b.n - a.n);
+    return ok(all.slice(0, limit).map((attempt) => ({ ...attempt, title: this.#title(attempt.taskId) })));
+  }
+
+  async prune(before: PruneBefore, limit: number): Promise<Result<number>> {
+    const needed = new Set(
+      [...this.#tables.dependencies.values()]
+        .flatMap((rows) => [...rows])
+        .filter(([, done]) => !done)
+        .map(([id]) => id),
+    );
+    const old = [...this.#tables.tasks.values()].filter(
+      (row) =>
+        hasEnded(row) &&
+        !needed.has(row.id) &&
+        (row.endedAtMs ?? 0) < (row.state === "dead" ? before.deadLettersMs : before.endedTasksMs),
+    );
+    const tx = new MemoryTransaction(this.#tables);
+    for (const row of old.slice(0, limit)) {
+      tx.deleteTask(row);
+      const lane = tx.lane(row.lane);
+      tx.putLane({ ...lane, counts: { ...lane.counts, [row.state]: lane.counts[row.state] - 1 } });
+    }
+    const events = this.#tables.events.filter((event) => event.atMs < before.eventsMs).length;
+    this.#tables.events.splice(0, Math.min(events, limit));
+    const keys = [...this.#tables.idempotency].filter(([, entry]) => entry.atMs < before.idempotencyMs).slice(0, limit);
+    for (const [key] of keys) this.#tables.idempotency.delete(key);
+    return ok(Math.min(old.length, limit) + Math.min(events, limit) + keys.length);
+  }
+
+  async isPaused(): Promise<Result<boolean>> {
+    return ok(this.#tables.paused);
+  }
+
+  #record(id: TaskId): TaskRecord | undefined {
+    const row = this.#tables.tasks.get(id);
+    if (row === undefined) return undefined;
+    return {
+      row,
+      body: this.#tables.bodies.get(id) ?? "{}",
+      labels: this.#tables.labels.get(id) ?? {},
+      dependsOn: [...(this.#tables.dependencies.get(id)?.keys() ?? [])],
+      attempts: this.#tables.attempts.get(id) ?? [],
+    };
+  }
+
+  #title(id: TaskId): string {
+    // `as`: a body is the JSON text of an object.
+    const body = JSON.parse(this.#tables.bodies.get(id) ?? "{}") as { readonly title?: JsonValue };
+    return typeof body.title === "string" ? body.title : canonicalJson(body.title ?? "");
+  }
+}
+
+export function isUsed(row: KeyRow): boolean {
+  const { policy } = row;
+  const isPlain =
+    policy.maxConcurrent === null && policy.ratePerSecond === null && !policy.paused && policy.weight === 1;
+  return !isPlain || row.running > 0 || row.admitted > 0;
+}
+
+export function emptyLane(lane: number): LaneRow {
+  // `as`: every state is listed.
+  const counts = Object.fromEntries(TASK_STATES.map((state) => [state, 0])) as LaneRow["counts"];
+  return { lane, virtualTime: 0, counts };
+}

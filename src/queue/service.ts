@@ -1,0 +1,309 @@
+import type { Clock, IdFactory, Logger, NodeId, Random, Result, ScheduleId, TaskId, Timer } from "#base";
+import { describeFailure, err, MAX_OPEN_TASKS, ok, refused } from "#base";
+import { type ClaimReceipt, type ClaimRequest, claim } from "./commands/claim.ts";
+import { type CancelReceipt, cancel, drop, retry, setKeyPolicy, setPaused } from "./commands/control.ts";
+import { type FinishReceipt, fenceOf, finish, release, reportProgress } from "./commands/finish.ts";
+import { type Receipt, submit } from "./commands/submit.ts";
+import { scheduleTemplate, tick } from "./commands/tick.ts";
+import { LEASE_TERM_MS, LeaseTable } from "./leases.ts";
+import { type CommandContext, record } from "./ledger.ts";
+import type { QueueStore, QueueTransaction } from "./ports.ts";
+import { nextDueMs, type OverlapPolicy, type ScheduleRow } from "./schedule.ts";
+import type { AttemptReport, Fence, KeyPolicy, KeyRow, NewTask, Progress, QueueEvent, TaskRow } from "./task.ts";
+
+export type QueueServiceOptions = {
+  readonly store: QueueStore;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly ids: IdFactory;
+  readonly node: NodeId;
+  readonly logger: Logger;
+  readonly leaseTermMs?: number;
+  readonly maxOpenTasks?: number;
+};
+
+export type ScheduleRequest = {
+  readonly name: string;
+  readonly cron: string;
+  readonly timezone: string;
+  readonly overlap: OverlapPolicy;
+  readonly task: NewTask;
+};
+
+/** Leases are looked through this often; with the term it bounds how late a lost attempt is noticed. */
+const SWEEP_MS = 500;
+/** The latest a tick comes when nothing announced an earlier one; notification is the rule, this the net. */
+const TICK_FALLBACK_MS = 1_000;
+/** Progress of one task is written at most this often; what comes between is dropped. */
+const PROGRESS_EVERY_MS = 1_000;
+/** Schedules fired by one tick. */
+const SCHEDULE_BATCH = 50;
+/** Drift between two ticks that is called a jump: NTP slews far less. */
+const CLOCK_JUMP_MS = 1_000;
+/** Running tasks read back at start: far more than any node runs at once. */
+const MAX_RUNNING = 10_000;
+
+/**
+ * The queue as the rest of drover uses it: every method answers after its effect is durable. Owns no rules; it reads
+ * the clock, runs a command in the store, keeps leases and timers.
+ */
+export class QueueService {
+  readonly #options: QueueServiceOptions;
+  readonly #leases: LeaseTable;
+  readonly #readyListeners = new Set<() => void>();
+  readonly #stopListeners = new Set<(id: TaskId, fence: Fence) => void>();
+  readonly #progressAtMs = new Map<TaskId, number>();
+  #timers: Timer[] = [];
+  #tickTimer: Timer | undefined;
+  #ticking: Promise<void> | undefined;
+  #unsubscribe: (() => void) | undefined;
+  #running = false;
+  #wallOffsetMs: number | undefined;
+
+  constructor(options: QueueServiceOptions) {
+    this.#options = options;
+    this.#leases = new LeaseTable(options.leaseTermMs ?? LEASE_TERM_MS);
+  }
+
+  get store(): QueueStore {
+    return this.#options.store;
+  }
+
+  /** Grants every running task one term, then keeps time. @returns the tasks that were running. */
+  async start(): Promise<Result<readonly TaskRow[]>> {
+    const { store, clock } = this.#options;
+    const found = await store.transact("recover running tasks", (tx) => ok(tx.running(MAX_RUNNING)));
+    if (!found.ok) return found;
+    for (const row of found.value) {
+      if (row.holder !== null) this.#leases.grant(row.id, fenceOf(row), row.holder, clock.monotonicMs());
+    }
+    this.#running = true;
+    this.#unsubscribe = store.subscribe((events) => this.#observe(events));
+    this.#sweepLater();
+    this.#tickAt(0);
+    return found;
+  }
+
+  async stop(): Promise<void> {
+    this.#running = false;
+    for (const timer of this.#timers) timer.cancel();
+    this.#tickTimer?.cancel();
+    this.#unsubscribe?.();
+    await this.#ticking;
+  }
+
+  submit(tasks: readonly NewTask[]): Promise<Result<readonly Receipt[]>> {
+    const limit = this.#options.maxOpenTasks ?? MAX_OPEN_TASKS;
+    return this.#run("submit", (tx, context) => submit(tx, context, tasks, limit));
+  }
+
+  async claim(request: ClaimRequest): Promise<Result<ClaimReceipt>> {
+    // Lease time counts from before the claim, never from after it.
+    const sinceMs = this.#options.clock.monotonicMs();
+    const claimed = await this.#run("claim", (tx, context) => claim(tx, context, request));
+    if (claimed.ok) {
+      for (const task of claimed.value.tasks) this.#leases.grant(task.row.id, task.fence, request.holder, sinceMs);
+    }
+    return claimed;
+  }
+
+  /** @returns false when the fence is stale: the holder must stop and apply nothing. */
+  renew(id: TaskId, fence: Fence): boolean {
+    return this.#leases.renew(id, fence, this.#options.clock.monotonicMs());
+  }
+
+  async finish(id: TaskId, fence: Fence, report: AttemptReport): Promise<Result<FinishReceipt>> {
+    const receipt = await this.#run("finish", (tx, context) => finish(tx, context, id, fence, report));
+    if (receipt.ok) this.#forget(id, fence);
+    return receipt;
+  }
+
+  async release(id: TaskId, fence: Fence, why: string): Promise<Result<FinishReceipt>> {
+    const receipt = await this.#run("release", (tx, context) => release(tx, context, id, fence, why));
+    if (receipt.ok) this.#forget(id, fence);
+    return receipt;
+  }
+
+  /** @returns false when it was not written: too soon after the last one, or under a stale fence. */
+  async progress(id: TaskId, fence: Fence, progress: Progress): Promise<Result<boolean>> {
+    const nowMs = this.#options.clock.monotonicMs();
+    const lastMs = this.#progressAtMs.get(id);
+    if (lastMs !== undefined && nowMs - lastMs < PROGRESS_EVERY_MS) return ok(false);
+    this.#progressAtMs.set(id, nowMs);
+    return this.#run("report progress", (tx, context) => reportProgress(tx, context, id, fence, progress));
+  }
+
+  async cancel(id: TaskId, why: string): Promise<Result<CancelReceipt>> {
+    const receipt = await this.#run("cancel", (tx, context) => cancel(tx, context, id, why));
+    if (receipt.ok && receipt.value.stop !== null) {
+      for (const listener of this.#stopListeners) listener(id, receipt.value.stop);
+    }
+    return receipt;
+  }
+
+  /** Runs a task again that waits for a retry, is dead or was cancelled. */
+  retry(id: TaskId): Promise<Result<TaskRow>> {
+    return this.#run("retry", (tx, context) => retry(tx, context, id));
+  }
+
+  drop(id: TaskId): Promise<Result<TaskId>> {
+    return this.#run("drop", (tx, context) => drop(tx, context, id));
+  }
+
+  /** @returns whether it changed. */
+  setPaused(paused: boolean): Promise<Result<boolean>> {
+    return this.#run(paused ? "pause" : "resume", (tx, context) => setPaused(tx, context, paused));
+  }
+
+  setKeyPolicy(key: string, policy: KeyPolicy): Promise<Result<KeyRow>> {
+    return this.#run("set key policy", (tx, context) => setKeyPolicy(tx, context, key, policy));
+  }
+
+  addSchedule(request: ScheduleRequest): Promise<Result<ScheduleRow>> {
+    const { clock, ids } = this.#options;
+    const next = nextDueMs(request.cron, request.timezone, clock.nowMs());
+    if (!next.ok) return Promise.resolve(next);
+    const row: ScheduleRow = {
+      id: ids.schedule(),
+      name: request.name,
+      cron: request.cron,
+      timezone: request.timezone,
+      overlap: request.overlap,
+      paused: false,
+      nextAtMs: next.value,
+      lastAtMs: null,
+      lastTaskId: null,
+      template: scheduleTemplate(request.task),
+      createdAtMs: clock.nowMs(),
+    };
+    return this.#run("add schedule", (tx, context) => {
+      tx.putSchedule(row);
+      record(tx, context, "schedule.added", null, { schedule: row.id, name: row.name });
+      return ok(row);
+    });
+  }
+
+  removeSchedule(id: ScheduleId): Promise<Result<ScheduleId>> {
+    return this.#run("remove schedule", (tx, context) => {
+      if (tx.schedule(id) === undefined) {
+        return err(refused("not_found", `there is no schedule ${id}`, "List them with: drover schedule list"));
+      }
+      tx.deleteSchedule(id);
+      record(tx, context, "schedule.removed", null, { schedule: id });
+      return ok(id);
+    });
+  }
+
+  /** Called when tasks may have become ready to be claimed. @returns a function that ends it. */
+  onReady(listener: () => void): () => void {
+    this.#readyListeners.add(listener);
+    return () => this.#readyListeners.delete(listener);
+  }
+
+  /** Called when a running task is to be stopped. @returns a function that ends it. */
+  onStop(listener: (id: TaskId, fence: Fence) => void): () => void {
+    this.#stopListeners.add(listener);
+    return () => this.#stopListeners.delete(listener);
+  }
+
+  #run<T>(label: string, command: (tx: QueueTransaction, context: CommandContext) => Result<T>): Promise<Result<T>> {
+    const context: CommandContext = { nowMs: this.#options.clock.nowMs(), draw: () => this.#options.random.next() };
+    return this.#options.store.transact(label, (tx) => command(tx, context));
+  }
+
+  #forget(id: TaskId, fence: Fence): void {
+    this.#leases.end(id, fence);
+    this.#progressAtMs.delete(id);
+  }
+
+  #observe(events: readonly QueueEvent[]): void {
+    let mayClaim = false;
+    let mayWake = false;
+    for (const { kind, data } of events) {
+      if (kind === "task.submitted" && data["state"] === "waiting") mayWake = true;
+      if (kind === "task.retry" && data["delayMs"] !== 0) mayWake = true;
+      if (kind === "schedule.added" || kind === "key.changed") mayWake = true;
+      // A finished task may have let a held-back one of its key through, or freed a dependent.
+      if (kind !== "task.progress" && kind !== "task.started") mayClaim = true;
+    }
+    if (mayClaim) for (const listener of this.#readyListeners) listener();
+    if (mayWake) this.#tickAt(0);
+  }
+
+  #tickAt(delayMs: number): void {
+    this.#tickTimer?.cancel();
+    if (!this.#running) return;
+    this.#tickTimer = this.#options.clock.after(delayMs, () => {
+      this.#ticking ??= this.#tick().finally(() => {
+        this.#ticking = undefined;
+      });
+    });
+  }
+
+  async #tick(): Promise<void> {
+    const { clock, ids, logger } = this.#options;
+    const scheduleIds = Array.from({ length: SCHEDULE_BATCH }, () => ids.task());
+    const clockJumped = this.#noticeJump();
+    const ticked = await this.#run("tick", (tx, context) => tick(tx, context, { scheduleIds, clockJumped }));
+    if (!ticked.ok) {
+      logger.error("the queue could not look for work that is due", { failure: describeFailure(ticked.error) });
+      this.#tickAt(TICK_FALLBACK_MS);
+      return;
+    }
+    const { nextWakeMs } = ticked.value;
+    const untilMs = nextWakeMs === null ? TICK_FALLBACK_MS : nextWakeMs - clock.nowMs();
+    this.#tickAt(Math.min(TICK_FALLBACK_MS, Math.max(0, untilMs)));
+  }
+
+  /** Wall and monotonic time drift apart only when somebody sets the wall clock. True at the first call. */
+  #noticeJump(): boolean {
+    const { clock, logger } = this.#options;
+    const offsetMs = clock.nowMs() - clock.monotonicMs();
+    const jumpMs = offsetMs - (this.#wallOffsetMs ?? Number.NaN);
+    this.#wallOffsetMs = offsetMs;
+    if (Number.isNaN(jumpMs)) return true;
+    if (Math.abs(jumpMs) < CLOCK_JUMP_MS) return false;
+    logger.warn("the wall clock jumped; schedules follow it, leases and deadlines do not", {
+      byMs: Math.round(jumpMs),
+    });
+    return true;
+  }
+
+  #sweepLater(): void {
+    if (!this.#running) return;
+    this.#timers = [
+      this.#options.clock.after(SWEEP_MS, () => {
+        void this.#sweep().finally(() => this.#sweepLater());
+      }),
+    ];
+  }
+
+  /** Ends attempts whose holder fell silent. */
+  async #sweep(): Promise<void> {
+    const { clock, logger } = this.#options;
+    for (const lease of this.#leases.expired(clock.monotonicMs())) {
+      logger.warn("a lease ran out", { task: lease.taskId, fence: lease.fence, holder: lease.holder });
+      for (const listener of this.#stopListeners) listener(lease.taskId, lease.fence);
+      const receipt = await this.finish(lease.taskId, lease.fence, lostReport("its worker was not heard from in time"));
+      if (!receipt.ok)
+        logger.error("a lost attempt could not be recorded", { failure: describeFailure(receipt.error) });
+    }
+  }
+}
+
+/** The report of an attempt that nobody can report on any more. */
+export function lostReport(error: string): AttemptReport {
+  return {
+    outcome: "lost",
+    consequence: "retryable",
+    executor: "unknown",
+    endpoint: null,
+    model: null,
+    durationMs: 0,
+    tokens: 0,
+    costMicrodollars: 0,
+    error,
+    report: null,
+    result: null,
+  };
+}
