@@ -1,0 +1,76 @@
+/**
+ * Makes the executables.
+ *   bun build/main.ts                                   dist/drover for this machine
+ *   bun build/main.ts --target linux-arm64 [--target …] dist/<target>/drover for others ("all" for every one)
+ *   --without-selftest: the executable is only asked for its version afterwards (for work on its start-up)
+ * Ends with 1 when a target that was asked for could not be made; the others are made all the same.
+ */
+import { dirname, join, relative } from "node:path";
+import { parseArgs } from "node:util";
+import { compile } from "./compile.ts";
+import { mainEntry, workerEntries } from "./entrypoints.ts";
+import { partsOf } from "./parts.ts";
+import { sourceCommit, sourceVersion } from "./revision.ts";
+import { type SmokeFault, smokeTest } from "./smoke.ts";
+import { hostTarget, type Target, targetNamed, targets } from "./targets.ts";
+
+const root = dirname(import.meta.dir);
+
+async function main(args: readonly string[]): Promise<number> {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      target: { type: "string", multiple: true },
+      "without-selftest": { type: "boolean", default: false },
+    },
+  });
+  const smoke = (executable: string): SmokeFault =>
+    smokeTest(executable, sourceVersion(root), values["without-selftest"] ? ["--version"] : ["--version", "selftest"]);
+  const asked = values.target ?? [];
+  if (asked.length === 0) {
+    const host = hostTarget();
+    if (host === undefined) {
+      console.error(`build: drover is not built for ${process.platform} ${process.arch}; give --target`);
+      return 1;
+    }
+    return (await buildOne(host, join(root, "dist", `drover${host.exeSuffix}`), smoke)) ? 0 : 1;
+  }
+  let failed = 0;
+  for (const name of asked.includes("all") ? targets.map((target) => target.name) : asked) {
+    const target = targetNamed(name);
+    if (target === undefined) {
+      console.error(`build: no target ${name}; there are ${targets.map((known) => known.name).join(", ")}, and all`);
+      failed += 1;
+    } else if (!(await buildOne(target, join(root, "dist", target.name, `drover${target.exeSuffix}`)))) {
+      failed += 1;
+    }
+  }
+  return failed === 0 ? 0 : 1;
+}
+
+/** @param smoke the test of an executable that this machine can run: the host's own. */
+async function buildOne(target: Target, outfile: string, smoke?: (executable: string) => SmokeFault): Promise<boolean> {
+  try {
+    const compiled = await compile({
+      target,
+      parts: partsOf(target, root, smoke !== undefined),
+      entrypoints: [mainEntry, ...workerEntries].map((path) => join(root, path)),
+      outfile,
+      version: sourceVersion(root),
+      commit: sourceCommit(root),
+    });
+    const megabytes = (compiled.bytes / 1e6).toFixed(1);
+    console.log(
+      `build: ${relative(root, outfile)} (${target.name}) ${megabytes} MB in ${Math.round(compiled.elapsedMs)} ms`,
+    );
+  } catch (error) {
+    console.error(`build: ${target.name} could not be made: ${error instanceof Error ? error.message : String(error)}`);
+    return false;
+  }
+  const fault = smoke?.(outfile);
+  if (fault === undefined) return true;
+  console.error(`build: ${relative(root, outfile)} was made but does not work in an empty folder: ${fault}`);
+  return false;
+}
+
+process.exitCode = await main(process.argv.slice(2));
