@@ -31,10 +31,11 @@ export function createLogger(options: LoggerOptions, base: LogFields = {}): Logg
     const at = new Date(options.clock.nowMs()).toISOString();
     // `as`: redactValue keeps the shape of an object.
     const clean = redactValue({ ...base, ...fields }) as LogFields;
+    const line = { at, level, message: redactText(message) };
     options.write(
       options.format === "json"
-        ? JSON.stringify({ at, level, message: redactText(message), ...clean })
-        : humanLine(at, level, redactText(message), clean),
+        ? JSON.stringify({ ...line, ...clean, ...line }) // the line's own names come first and cannot be taken
+        : humanLine(at, level, line.message, clean),
     );
   };
   return {
@@ -57,7 +58,18 @@ export const silentLogger: Logger = {
 
 function humanLine(at: string, level: LogLevel, message: string, fields: LogFields): string {
   const pairs = Object.entries(fields).map(([name, value]) => `${name}=${scalar(value)}`);
-  return [at.slice(11, 23), level.toUpperCase().padEnd(5), message, ...pairs].join(" ");
+  return printable([at.slice(11, 23), level.toUpperCase().padEnd(5), message, ...pairs].join(" "));
+}
+
+/** One line stays one line, and no text of a task steers the reader's terminal. */
+function printable(line: string): string {
+  return line.replace(/\p{Cc}/gu, (control) => JSON_ESCAPES[control] ?? `\\u${hex(control)}`);
+}
+
+const JSON_ESCAPES: Readonly<Record<string, string>> = { "\n": "\\n", "\r": "\\r", "\t": "\\t" };
+
+function hex(control: string): string {
+  return control.charCodeAt(0).toString(16).padStart(4, "0");
 }
 
 function scalar(value: unknown): string {

@@ -25,16 +25,22 @@ export function redactText(text: string): string {
 }
 
 /** @returns a copy of `value` in which fields named like secrets and texts shaped like secrets are replaced. */
-export function redactValue(value: unknown, depth = 0): unknown {
-  if (typeof value === "string") return redactText(value);
+export function redactValue(value: unknown): unknown {
+  return redacted(value, 0, false);
+}
+
+/** Below a field named like a secret every text is one (`{ cookie: ["a=b"] }`); numbers stay, for `tokens` are counted. */
+function redacted(value: unknown, depth: number, isSecret: boolean): unknown {
+  if (typeof value === "string") return isSecret ? REDACTED : redactText(value);
+  if (typeof value === "bigint") return value.toString(); // JSON has none, and a log line must not throw
   if (value === null || typeof value !== "object") return value;
   if (value instanceof Error) return { name: value.name, message: redactText(value.message) };
   if (depth >= MAX_DEPTH) return "[too deep]";
-  if (Array.isArray(value)) return value.map((item) => redactValue(item, depth + 1));
+  if (Array.isArray(value)) return value.map((item) => redacted(item, depth + 1, isSecret));
   return Object.fromEntries(
     Object.entries(value).map(([name, field]) => [
       name,
-      SECRET_FIELD.test(name) && typeof field === "string" ? REDACTED : redactValue(field, depth + 1),
+      redacted(field, depth + 1, isSecret || SECRET_FIELD.test(name)),
     ]),
   );
 }

@@ -68,6 +68,8 @@ export class Consumer {
     this.#claiming = true;
     void this.#claimLoop().finally(() => {
       this.#claiming = false;
+      // Woken between the loop's last look and here: nobody else would look again.
+      if (this.#again && this.#running && this.#active < this.#options.concurrency) this.#wake();
       this.#settle();
     });
   }
@@ -79,7 +81,7 @@ export class Consumer {
       const limit = Math.min(MAX_CLAIM, concurrency - this.#active);
       const claimed = await queue.claim({ holder, limit, accepts });
       if (!claimed.ok) {
-        // The queue's next tick or event wakes this consumer again.
+        // The queue's next tick wakes this consumer again.
         logger.error("could not claim work", { failure: describeFailure(claimed.error) });
         return;
       }

@@ -71,24 +71,30 @@ export function isLimited(policy: KeyPolicy): boolean {
   return policy.paused || policy.maxConcurrent !== null || policy.ratePerSecond !== null;
 }
 
-/** May one more task of this key start, seen from its concurrency limit alone? (Q6) */
+/**
+ * May a task of this key that was let through start? No when the policy was tightened since: the key is paused, its
+ * places are taken (Q6), or more were let through than its rate allows in one burst.
+ */
 export function hasRoom(key: KeyRow): boolean {
-  return !key.policy.paused && (key.policy.maxConcurrent === null || key.running < key.policy.maxConcurrent);
+  const { paused, maxConcurrent, ratePerSecond, burst } = key.policy;
+  if (paused) return false;
+  if (ratePerSecond !== null && key.admitted > Math.max(1, burst)) return false;
+  return maxConcurrent === null || key.running < maxConcurrent;
 }
 
 /**
  * Lets one more task of the key through, or not.
- * @returns the key after the decision; when only the rate says no, its `wakeAtMs` is when to ask again.
+ * @returns the key after the decision; `wakeAtMs` is when to ask again, and null unless only the rate said no: any
+ * other refusal ends by a command, and an instant left from before would be due for ever.
  */
 export function admitOne(key: KeyRow, nowMs: number): { readonly admitted: boolean; readonly key: KeyRow } {
   const { policy } = key;
   if (!isLimited(policy)) return { admitted: true, key: { ...key, admitted: key.admitted + 1 } };
-  if (policy.paused) return { admitted: false, key };
-  if (policy.maxConcurrent !== null && key.running + key.admitted >= policy.maxConcurrent)
-    return { admitted: false, key };
+  const isFull = policy.maxConcurrent !== null && key.running + key.admitted >= policy.maxConcurrent;
+  if (policy.paused || isFull) return { admitted: false, key: { ...key, wakeAtMs: null } };
   if (policy.ratePerSecond === null) return { admitted: true, key: { ...key, admitted: key.admitted + 1 } };
-  // Tasks let through and not yet claimed must not pile up: they would start in one burst later.
-  if (key.admitted >= Math.max(1, policy.burst)) return { admitted: false, key };
+  // Tasks let through and not yet claimed must not pile up: they would start in one burst later. The claim asks again.
+  if (key.admitted >= Math.max(1, policy.burst)) return { admitted: false, key: { ...key, wakeAtMs: null } };
   const filled = refill(key, policy.ratePerSecond, nowMs);
   if (filled.rateTokens >= 1) {
     return {

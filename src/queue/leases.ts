@@ -50,14 +50,16 @@ export class LeaseTable {
 
   /**
    * Leases that have run out. When this process itself stood still (suspended, stopped, starved) since the last
-   * check, nobody could renew: each lease then gets that time back first.
+   * check, nobody could renew: each lease then gets that time back first, up to one full term from now.
    */
   expired(monotonicMs: number): readonly Lease[] {
     const silentMs = monotonicMs - (this.#checkedAtMs ?? monotonicMs);
     this.#checkedAtMs = monotonicMs;
     if (silentMs > this.#termMs / 2) {
       for (const lease of this.#leases.values()) {
-        this.#leases.set(lease.taskId, { ...lease, expiresAtMs: lease.expiresAtMs + silentMs });
+        // One granted or renewed since then has lost nothing, so nothing passes a full term.
+        const expiresAtMs = Math.min(lease.expiresAtMs + silentMs, monotonicMs + this.#termMs);
+        this.#leases.set(lease.taskId, { ...lease, expiresAtMs });
       }
     }
     return [...this.#leases.values()].filter((lease) => lease.expiresAtMs <= monotonicMs);

@@ -141,7 +141,12 @@ export class MemoryQueueStore implements QueueStore {
     this.#tables.events.splice(0, Math.min(events, limit));
     const keys = [...this.#tables.idempotency].filter(([, entry]) => entry.atMs < before.idempotencyMs).slice(0, limit);
     for (const [key] of keys) this.#tables.idempotency.delete(key);
-    return ok(Math.min(old.length, limit) + Math.min(events, limit) + keys.length);
+    // A key that waits for an instant has tasks to let through; "" is shared and stays.
+    const idle = [...this.#tables.keys.values()].filter(
+      (row) => row.key !== "" && row.wakeAtMs === null && !isUsed(row),
+    );
+    for (const row of idle.slice(0, limit)) this.#tables.keys.delete(row.key);
+    return ok(Math.min(old.length, limit) + Math.min(events, limit) + keys.length + Math.min(idle.length, limit));
   }
 
   async isPaused(): Promise<Result<boolean>> {

@@ -56,6 +56,7 @@ export class QueueService {
   #timers: Timer[] = [];
   #tickTimer: Timer | undefined;
   #ticking: Promise<void> | undefined;
+  #tickAgain = false;
   #unsubscribe: (() => void) | undefined;
   #running = false;
   #wallOffsetMs: number | undefined;
@@ -103,6 +104,7 @@ export class QueueService {
     const claimed = await this.#run("claim", (tx, context) => claim(tx, context, request));
     if (claimed.ok) {
       for (const task of claimed.value.tasks) this.#leases.grant(task.row.id, task.fence, request.holder, sinceMs);
+      if (claimed.value.rateLimited) this.#tickSoon();
     }
     return claimed;
   }
@@ -226,8 +228,18 @@ export class QueueService {
       // A finished task may have let a held-back one of its key through, or freed a dependent.
       if (kind !== "task.progress" && kind !== "task.started") mayClaim = true;
     }
-    if (mayClaim) for (const listener of this.#readyListeners) listener();
-    if (mayWake) this.#tickAt(0);
+    if (mayClaim) this.#announceReady();
+    if (mayWake) this.#tickSoon();
+  }
+
+  #announceReady(): void {
+    for (const listener of this.#readyListeners) listener();
+  }
+
+  /** A tick that is under way may have read before what asks for this one, and sets its own timer at its end. */
+  #tickSoon(): void {
+    if (this.#ticking === undefined) this.#tickAt(0);
+    else this.#tickAgain = true;
   }
 
   #tickAt(delayMs: number): void {
@@ -250,9 +262,12 @@ export class QueueService {
       this.#tickAt(TICK_FALLBACK_MS);
       return;
     }
+    // Also without an event: a key that lets a task through records none, and a claim that failed is tried again.
+    this.#announceReady();
     const { nextWakeMs } = ticked.value;
     const untilMs = nextWakeMs === null ? TICK_FALLBACK_MS : nextWakeMs - clock.nowMs();
-    this.#tickAt(Math.min(TICK_FALLBACK_MS, Math.max(0, untilMs)));
+    this.#tickAt(this.#tickAgain ? 0 : Math.min(TICK_FALLBACK_MS, Math.max(0, untilMs)));
+    this.#tickAgain = false;
   }
 
   /** Wall and monotonic time drift apart only when somebody sets the wall clock. True at the first call. */

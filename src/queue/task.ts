@@ -64,7 +64,7 @@ export type TaskRow = {
   readonly readyAtMs: number | null;
   readonly startedAtMs: number | null;
   readonly endedAtMs: number | null;
-  /** The fence of the latest claim; epoch 0 before the first. */
+  /** The fence of the latest claim; epoch 0 before the first and after a release. */
   readonly fenceEpoch: number;
   readonly fenceN: number;
   /** The node that holds the lease while running. */

@@ -1,6 +1,6 @@
 import { type NodeId, ok, present, type Result } from "#base";
 import { chooseLane, hasRoom } from "../fairness.ts";
-import { type CommandContext, keyOf, move, record } from "../ledger.ts";
+import { admitNext, type CommandContext, keyOf, move, record } from "../ledger.ts";
 import type { QueueTransaction } from "../ports.ts";
 import { type Fence, LANES, type TaskRow } from "../task.ts";
 import { admitted, started } from "../transition.ts";
@@ -25,21 +25,26 @@ export type ClaimReceipt = {
   readonly tasks: readonly ClaimedTask[];
   /** The claim stopped at its own limit of candidates, not because nothing was left: claim again. */
   readonly more: boolean;
+  /** A key with a rate limit was served; its next token may be due before anything else is. */
+  readonly rateLimited: boolean;
 };
 
 /** Candidates that one claim may look at beyond those it takes: a policy that was tightened leaves some to hold back. */
 const EXTRA_CANDIDATES = 64;
 
+const nothing: ClaimReceipt = { tasks: [], more: false, rateLimited: false };
+
 /** Gives up to `limit` tasks to the holder, each under a fence of its own. */
 export function claim(tx: QueueTransaction, context: CommandContext, request: ClaimRequest): Result<ClaimReceipt> {
-  if (tx.paused()) return ok({ tasks: [], more: false }); // Q13
+  if (tx.paused()) return ok(nothing); // Q13
   const classIds = [...tx.classes()].filter(([, text]) => request.accepts(text)).map(([id]) => id);
-  if (classIds.length === 0) return ok({ tasks: [], more: false });
+  if (classIds.length === 0) return ok(nothing);
 
   const lanes = LANES.map((_lane, lane) => new LaneCursor(tx, lane, classIds, request.limit));
   const taken: { row: TaskRow; fence: Fence }[] = [];
   let fence: Fence | undefined;
   let more = true;
+  let rateLimited = false;
   for (let looked = 0; taken.length < request.limit && looked < request.limit + EXTRA_CANDIDATES; looked += 1) {
     const heads = lanes.map((lane) => lane.peek());
     more = heads.some((head) => head !== undefined);
@@ -49,7 +54,7 @@ export function claim(tx: QueueTransaction, context: CommandContext, request: Cl
     const candidate = present(lanes[lane]?.take(), "the chosen lane has a task");
     const key = keyOf(tx, context, candidate.key);
     if (!hasRoom(key)) {
-      // Q6: the policy was tightened after this task was admitted.
+      // The policy was tightened after this task was admitted.
       move(tx, candidate, admitted(candidate, false));
       tx.putKey({ ...key, admitted: Math.max(0, key.admitted - 1) });
       continue;
@@ -62,6 +67,10 @@ export function claim(tx: QueueTransaction, context: CommandContext, request: Cl
     record(tx, context, "task.started", row, { attempt: row.attempts + 1, node: request.holder, fence });
     taken.push({ row, fence });
     fence = undefined;
+    if (key.policy.ratePerSecond !== null) {
+      rateLimited = true;
+      admitNext(tx, context, key.key); // one fewer waits to be claimed: the next may come, now or at its token
+    }
   }
   const bodies = tx.bodies(taken.map(({ row }) => row.id));
   const tasks = taken.map(({ row, fence: held }) => ({
@@ -70,7 +79,7 @@ export function claim(tx: QueueTransaction, context: CommandContext, request: Cl
     attempt: row.attempts + 1,
     body: present(bodies.get(row.id), "Q8: a task has its submission"),
   }));
-  return ok({ tasks, more });
+  return ok({ tasks, more: more || rateLimited, rateLimited });
 }
 
 /** Reads the heads of one lane in chunks, and none at all of a lane that the counters call empty. */

@@ -124,7 +124,11 @@ export function setKeyPolicy(
   tx.putKey({
     ...row,
     policy,
-    rateTokens: Math.min(policy.burst, row.policy.ratePerSecond === null ? policy.burst : row.rateTokens),
+    // Tasks let through before there was a rate use up its first burst.
+    rateTokens:
+      row.policy.ratePerSecond === null
+        ? Math.max(0, policy.burst - row.admitted)
+        : Math.min(policy.burst, row.rateTokens),
     // Whatever was held back is looked at again by the next tick, in batches, even when no limit is left.
     wakeAtMs: context.nowMs,
   });

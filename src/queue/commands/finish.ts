@@ -73,14 +73,17 @@ export function release(
   const row = tx.task(id);
   if (row === undefined || !holds(row, fence)) return ok({ kind: "stale" });
   keyLeft(tx, context, row);
+  // Not counted, so its fence is forgotten: a report that still comes under it is stale, not a repetition.
+  const given: TaskRow = { ...row, fenceEpoch: 0, fenceN: 0 };
   if (row.cancelRequested) {
-    const after = ended(row, "cancelled", { code: "cancelled", text: "cancelled while running" }, context.nowMs);
+    const reason: EndReason = { code: "cancelled", text: "cancelled while running" };
+    const after = ended(given, "cancelled", reason, context.nowMs);
     move(tx, row, after);
     record(tx, context, "task.cancelled", after, { why });
     settleDependents(tx, context, after);
     return ok({ kind: "applied", state: after.state });
   }
-  const after = placed(tx, context, waiting(row, null, null));
+  const after = placed(tx, context, waiting(given, null, null));
   move(tx, row, after);
   record(tx, context, "task.released", after, { why });
   return ok({ kind: "applied", state: after.state });

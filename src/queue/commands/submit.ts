@@ -30,14 +30,14 @@ export function submit(
   const checked = checkDependencies(tx, fresh, known.value);
   if (!checked.ok) return checked;
 
-  for (const { task, open, dependsOn } of checked.value) {
+  for (const { task, open } of checked.value) {
     let row: TaskRow = accepted(task, tx.classId(task.requirements), open, context.nowMs);
     if (open === 0 && row.wakeAtMs === null) row = placed(tx, context, row);
-    insert(tx, row, { ...task, dependsOn });
+    insert(tx, row, task);
     if (task.idempotencyKey !== null) tx.putIdempotency(task.idempotencyKey, task.id, task.bodyHash, context.nowMs);
     record(tx, context, "task.submitted", row, { state: row.state, lane: LANES[row.lane] ?? row.lane });
   }
-  for (const { task, dependsOn } of checked.value) settleKnown(tx, task.id, dependsOn);
+  for (const { task } of checked.value) settleKnown(tx, task.id, task.dependsOn);
   return ok(
     tasks.map((task) => {
       const id = known.value.get(task.id) ?? task.id;
@@ -84,14 +84,21 @@ function refuseWhenFull(tx: QueueTransaction, adding: number, maxOpenTasks: numb
   );
 }
 
-type Checked = { readonly task: NewTask; readonly open: number; readonly dependsOn: readonly TaskId[] };
+/** `task` names each dependency once, by the id it has in the store; `open` of them are not satisfied yet. */
+type Checked = { readonly task: NewTask; readonly open: number };
 
 function checkDependencies(
   tx: QueueTransaction,
   fresh: readonly NewTask[],
   known: ReadonlyMap<TaskId, TaskId>,
 ): Result<readonly Checked[]> {
-  const batch = new Map<TaskId, NewTask>(fresh.map((task) => [task.id, task]));
+  // Repetitions stand for the task they repeat, also on the way round a circle.
+  const batch = new Map<TaskId, NewTask>(
+    fresh.map((task) => [
+      task.id,
+      { ...task, dependsOn: [...new Set(task.dependsOn.map((id) => known.get(id) ?? id))] },
+    ]),
+  );
   const cycle = findCycle(batch);
   if (cycle !== undefined) {
     return err(
@@ -103,21 +110,31 @@ function checkDependencies(
     );
   }
   const checked: Checked[] = [];
-  for (const task of fresh) {
-    const dependsOn = [...new Set(task.dependsOn.map((id) => known.get(id) ?? id))];
+  const openDependents = new Map<TaskId, number>();
+  for (const task of batch.values()) {
     let open = 0;
-    for (const id of dependsOn) {
-      if (batch.has(id)) {
-        open += 1;
-        continue;
+    for (const id of task.dependsOn) {
+      if (!batch.has(id)) {
+        const fault = dependencyFault(tx, task, id);
+        if (fault !== undefined) return err(fault);
+        if (isSatisfied(tx.task(id), task)) continue;
       }
-      const fault = dependencyFault(tx, task, id);
-      if (fault !== undefined) return err(fault);
-      if (!isSatisfied(tx.task(id), task)) open += 1;
+      open += 1;
+      const count = (openDependents.get(id) ?? tx.dependents(id, true, MAX_DEPENDENTS).length) + 1;
+      if (count > MAX_DEPENDENTS) return err(tooManyDependents(id));
+      openDependents.set(id, count);
     }
-    checked.push({ task, open, dependsOn });
+    checked.push({ task, open });
   }
   return ok(checked);
+}
+
+function tooManyDependents(id: TaskId): Failure {
+  return refused(
+    "limit",
+    `task ${id} would have more than ${MAX_DEPENDENTS} dependents`,
+    "Depend on an intermediate task instead",
+  );
 }
 
 function dependencyFault(tx: QueueTransaction, task: NewTask, id: TaskId): Failure | undefined {
@@ -134,13 +151,6 @@ function dependencyFault(tx: QueueTransaction, task: NewTask, id: TaskId): Failu
       "conflict",
       `depends on task ${id}, which is ${dependency.state}`,
       `Redrive it first (drover task retry ${id}), or submit with onDependencyFailure "wait" or "ignore"`,
-    );
-  }
-  if (tx.dependents(id, true, MAX_DEPENDENTS).length >= MAX_DEPENDENTS) {
-    return refused(
-      "limit",
-      `task ${id} already has ${MAX_DEPENDENTS} dependents`,
-      "Depend on an intermediate task instead",
     );
   }
   return undefined;

@@ -14,6 +14,9 @@ export const TICK_BATCH = 500;
 /** Waiting retries that are brought back after a clock jump: those farthest away, more than any node has in practice. */
 const MAX_CLAMPED = 10_000;
 
+/** How far back the wall clock may step without a schedule running again. */
+const SCHEDULE_REPEAT_MS = 3 * 3_600_000;
+
 export type TickReceipt = {
   readonly woken: number;
   /** When the next tick has something to do (wall clock); null when nothing waits for an instant. */
@@ -35,11 +38,18 @@ export function tick(tx: QueueTransaction, context: CommandContext, request: Tic
     record(tx, context, "task.ready", after, { because: row.wakeReason ?? "due" });
     woken += 1;
   }
-  for (const key of tx.keysDue(context.nowMs, TICK_BATCH)) {
+  // After a jump every key that waits for a token is asked anew: its instant may lie as far ahead as the jump.
+  const keys = request.clockJumped
+    ? tx.keysDue(Number.MAX_SAFE_INTEGER, MAX_CLAMPED)
+    : tx.keysDue(context.nowMs, TICK_BATCH);
+  for (const key of keys) {
     if (isLimited(key.policy)) admitNext(tx, context, key.key);
     else admitAll(tx, context, key);
   }
-  if (request.clockJumped) clampRetries(tx, context);
+  if (request.clockJumped) {
+    clampRetries(tx, context);
+    clampSchedules(tx, context);
+  }
   return ok({ woken, nextWakeMs: tx.nextWakeMs() });
 }
 
@@ -63,6 +73,19 @@ function clampRetries(tx: QueueTransaction, context: CommandContext): void {
     if (row.wakeAtMs !== null && row.wakeAtMs > context.nowMs + row.retryMaxMs) {
       move(tx, row, { ...row, wakeAtMs: context.nowMs + row.retryMaxMs });
     }
+  }
+}
+
+/**
+ * A wall clock that ran ahead and was set right would silence schedules until it is that late again. As in Debian's
+ * cron, a step back of up to three hours repeats nothing; after a greater one the new time counts.
+ */
+function clampSchedules(tx: QueueTransaction, context: CommandContext): void {
+  const trustedMs = context.nowMs + SCHEDULE_REPEAT_MS;
+  for (const schedule of tx.schedulesDue(Number.MAX_SAFE_INTEGER, MAX_CLAMPED)) {
+    if (schedule.nextAtMs <= trustedMs) continue;
+    const next = nextDueMs(schedule.cron, schedule.timezone, trustedMs);
+    if (next.ok && next.value < schedule.nextAtMs) tx.putSchedule({ ...schedule, nextAtMs: next.value });
   }
 }
 

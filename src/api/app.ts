@@ -1,0 +1,109 @@
+/** The API as one app: guard, routes, and an answer for everything that goes wrong. */
+import type { Clock } from "#base";
+import { Hono } from "hono";
+import type { ApiEnv } from "./environment.ts";
+import type { StreamLimits } from "./event-stream.ts";
+import { EventStreams } from "./event-streams.ts";
+import { createGuard, type GuardOptions } from "./guard.ts";
+import { describedRoutes, type DescribedRoute, openApiDocument } from "./openapi.ts";
+import type { ApiPorts } from "./ports.ts";
+import { answerProblem } from "./problem.ts";
+import { publishQueueMetrics } from "./queue-metrics.ts";
+import { deadLetterRoutes } from "./routes/dead-letters.ts";
+import { docRoutes } from "./routes/docs.ts";
+import { eventRoutes } from "./routes/events.ts";
+import { figureRoutes } from "./routes/figures.ts";
+import { healthRoutes } from "./routes/health.ts";
+import { nodeRoutes } from "./routes/node.ts";
+import { keyRoutes, queueRoutes, scheduleRoutes } from "./routes/queue.ts";
+import { taskRoutes } from "./routes/tasks.ts";
+
+export type ApiOptions = GuardOptions & { readonly streamLimits?: StreamLimits };
+
+function allRoutes(ports: ApiPorts, streams: EventStreams, describe: () => unknown) {
+  return new Hono<ApiEnv>()
+    .route("/", taskRoutes(ports))
+    .route("/", deadLetterRoutes(ports))
+    .route("/", queueRoutes(ports))
+    .route("/", keyRoutes(ports))
+    .route("/", scheduleRoutes(ports))
+    .route("/", figureRoutes(ports))
+    .route("/", eventRoutes(ports, streams))
+    .route("/", nodeRoutes(ports))
+    .route("/", healthRoutes(ports))
+    .route("/", docRoutes(ports, describe));
+}
+
+/** What `hono/client` needs to know of the API: `hc<AppType>(url)`. */
+export type AppType = ReturnType<typeof allRoutes>;
+
+export type Api = {
+  readonly clock: Clock;
+  readonly app: Hono<ApiEnv>;
+  /** Every route with its description. */
+  readonly routes: readonly DescribedRoute[];
+  /** Ends every event stream with a last frame, takes no new ones and stops following the queue. */
+  readonly close: () => void;
+};
+
+/**
+ * The API over the given ports. It answers every request, whatever happens, and never throws. `ports.metrics` gets
+ * its metrics, so one registry serves one API.
+ */
+export function createApi(ports: ApiPorts, options: ApiOptions = { hosts: [] }): Api {
+  const streams = new EventStreams({ store: ports.queue.store, clock: ports.clock, logger: ports.logger }, options.streamLimits);
+  const stopMetrics = publishQueueMetrics(ports, () => streams.size);
+  const app = new Hono<ApiEnv>();
+  const describe = (): unknown => openApiDocument(describedRoutes(app), ports.node.version);
+  app.use("*", createGuard(ports, options));
+  app.route("/", allRoutes(ports, streams, describe));
+  const routes = describedRoutes(app);
+  app.notFound((c) => {
+    const methods = methodsOf(routes, c.req.path);
+    if (methods.length > 0) {
+      const message = `${c.req.path} does not take ${c.req.method}`;
+      const remedy = `Use ${methods.join(" or ")}`;
+      return answerProblem(c, { code: "method_not_allowed", message, remedy }, { allow: methods.join(", ") });
+    }
+    const message = `there is nothing at ${c.req.path.slice(0, 200)}`;
+    return answerProblem(c, { code: "not_found", message, remedy: "See /openapi.json for all paths" });
+  });
+  app.onError((cause, c) => {
+    const incident = Buffer.from(ports.random.bytes(6)).toString("hex");
+    // The stack goes to the log and only the number to the client: causes may quote paths, queries and secrets.
+    ports.logger.error("a request failed unexpectedly", {
+      incident,
+      method: c.req.method,
+      path: c.req.path,
+      error: cause,
+      stack: cause.stack ?? "",
+    });
+    return answerProblem(c, {
+      code: "internal",
+      message: "this is a fault of drover, not of the request",
+      remedy: `Look for incident ${incident} in the node's log`,
+      incident,
+    });
+  });
+  return {
+    clock: ports.clock,
+    app,
+    routes,
+    close: () => {
+      streams.close();
+      stopMetrics();
+    },
+  };
+}
+
+/** @returns the methods that the path takes, HEAD beside GET. */
+function methodsOf(routes: readonly DescribedRoute[], path: string): readonly string[] {
+  const found = routes.filter((route) => matches(route.path, path)).map((route) => route.method);
+  return found.includes("GET") ? [...found, "HEAD"] : found;
+}
+
+function matches(pattern: string, path: string): boolean {
+  const wanted = pattern.split("/");
+  const given = path.split("/");
+  return wanted.length === given.length && wanted.every((part, index) => part.startsWith(":") || part === given[index]);
+}

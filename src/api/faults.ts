@@ -1,0 +1,53 @@
+/** What a schema found wrong, as faults with dotted paths and reasons a person can act on. Pure. */
+import type { FieldFault } from "#base";
+import { z } from "zod";
+import { nearestName } from "./nearest-name.ts";
+
+type Path = readonly PropertyKey[];
+
+/**
+ * @param schema the schema that refused the value, for suggestions; any other schema only loses the suggestions
+ * @param at where the value stood in the request
+ */
+export function faultsOf(error: z.ZodError, schema: z.ZodType, at: Path = []): readonly FieldFault[] {
+  return error.issues.flatMap((issue): FieldFault[] => {
+    if (issue.code === "unrecognized_keys") {
+      const known = knownFields(schema, issue.path);
+      return issue.keys.map((key) => ({ path: dotted([...at, ...issue.path, key]), reason: unknownField(key, known) }));
+    }
+    return [{ path: dotted([...at, ...issue.path]), reason: issue.message }];
+  });
+}
+
+export function unknownField(key: string, known: readonly string[]): string {
+  const near = nearestName(key, known);
+  if (near !== undefined) return `unknown field; did you mean "${near}"?`;
+  return known.length === 0 ? "unknown field" : `unknown field; known are ${known.join(", ")}`;
+}
+
+function dotted(path: Path): string {
+  return path.map(String).join(".");
+}
+
+/** @returns the field names an object may have at `path` within values of `schema`. */
+function knownFields(schema: z.core.$ZodType, path: Path): readonly string[] {
+  const inner = unwrapped(schema);
+  if (inner instanceof z.ZodUnion) {
+    return [...new Set(inner.options.flatMap((option) => knownFields(option, path)))];
+  }
+  const [step, ...rest] = path;
+  if (step === undefined) return inner instanceof z.ZodObject ? Object.keys(inner.shape) : [];
+  if (inner instanceof z.ZodArray) return knownFields(inner.element, rest);
+  if (inner instanceof z.ZodObject) {
+    const field: z.core.$ZodType | undefined = inner.shape[String(step)];
+    return field === undefined ? [] : knownFields(field, rest);
+  }
+  return [];
+}
+
+function unwrapped(schema: z.core.$ZodType): z.core.$ZodType {
+  if (schema instanceof z.ZodOptional || schema instanceof z.ZodDefault || schema instanceof z.ZodNullable) {
+    return unwrapped(schema.unwrap());
+  }
+  return schema;
+}

@@ -1,0 +1,111 @@
+/** This node and its figures as the API returns them. */
+import { z } from "zod";
+
+export const runningAttemptSchema = z.object({
+  taskId: z.string(),
+  attempt: z.int(),
+  executor: z.string(),
+  startedAtMs: z.int(),
+  pid: z.int().nullable(),
+});
+
+export const checkSchema = z.object({ name: z.string(), ok: z.boolean(), detail: z.string() });
+
+export const nodeSchema = z.object({
+  id: z.string(),
+  name: z.string(),
+  version: z.string(),
+  commit: z.string(),
+  pid: z.int(),
+  startedAtMs: z.int(),
+  uptimeMs: z.int(),
+  stateDir: z.string(),
+  executors: z.array(z.string()),
+  ready: z.boolean(),
+  checks: z.array(checkSchema),
+  running: z.array(runningAttemptSchema),
+  /** Null when the storage cannot be measured now. */
+  storage: z
+    .object({ fleetDbBytes: z.number(), nodeDbBytes: z.number(), freeDiskBytes: z.number() })
+    .nullable(),
+  memory: z.object({ rssBytes: z.number(), heapUsedBytes: z.number() }),
+});
+export type NodeView = z.output<typeof nodeSchema>;
+
+export const nodesSchema = z.object({
+  nodes: z.array(
+    z.object({
+      id: z.string(),
+      name: z.string(),
+      isSelf: z.boolean(),
+      executors: z.array(z.string()),
+      labels: z.record(z.string(), z.string()),
+      models: z.array(z.string()),
+      vramBytes: z.number(),
+    }),
+  ),
+});
+export type NodesView = z.output<typeof nodesSchema>;
+
+export const distributionSchema = z.object({
+  count: z.int(),
+  mean: z.number(),
+  p50: z.number(),
+  p95: z.number(),
+  p99: z.number(),
+  max: z.number(),
+});
+
+const timings = {
+  attempts: z.int(),
+  durationMs: distributionSchema,
+  waitMs: distributionSchema,
+  outcomes: z.record(z.string(), z.int()),
+};
+
+const attemptFigures = z.object({
+  taskId: z.string(),
+  n: z.int(),
+  title: z.string(),
+  node: z.string(),
+  executor: z.string(),
+  model: z.string().nullable(),
+  outcome: z.string(),
+  endedAtMs: z.int(),
+  durationMs: z.number(),
+  waitMs: z.number(),
+  tokens: z.int(),
+  costMicrodollars: z.int(),
+});
+
+export const bottlenecksSchema = z.object({
+  windowMs: z.int(),
+  /** False when the window held more attempts than were looked at: the figures are of the latest ones. */
+  isWhole: z.boolean(),
+  ...timings,
+  groups: z.array(z.object({ node: z.string(), executor: z.string(), ...timings })),
+  slowest: z.array(attemptFigures),
+  longestWaits: z.array(attemptFigures),
+});
+export type BottlenecksView = z.output<typeof bottlenecksSchema>;
+
+export const nodeFiguresSchema = z.object({
+  windowMs: z.int(),
+  isWhole: z.boolean(),
+  nodes: z.array(
+    z.object({
+      node: z.string(),
+      name: z.string().nullable(),
+      /** Attempts running now; null for a node other than the one that answers. */
+      running: z.int().nullable(),
+      perMinute: z.number(),
+      passedRatio: z.number().nullable(),
+      ...timings,
+      tokens: z.number(),
+      costMicrodollars: z.number(),
+    }),
+  ),
+  /** Ended attempts of all nodes shown. */
+  rates: z.array(z.object({ windowMs: z.int(), perSecond: z.number() })),
+});
+export type NodeFiguresView = z.output<typeof nodeFiguresSchema>;

@@ -1,0 +1,81 @@
+/** What the API needs of the node it speaks for. The runtime provides it; tests provide small ones. */
+import type { Clock, IdFactory, Logger, NodeId, Random, Result, TaskId } from "#base";
+import type { ExecutorKind } from "#execution";
+import type { QueueService } from "#queue";
+import type { MetricRegistry } from "#telemetry";
+import type { NodeOffer } from "./requirements.ts";
+import type { SubmissionDefaults } from "./submission.ts";
+
+/** Who this node is. Constant while it runs. */
+export type NodeInfo = {
+  readonly id: NodeId;
+  readonly name: string;
+  readonly version: string;
+  readonly commit: string;
+  readonly pid: number;
+  readonly startedAtMs: number;
+  readonly stateDir: string;
+};
+
+/** One condition for being of use, such as `store`; `detail` is a sentence for a person. */
+export type ReadinessCheck = { readonly name: string; readonly ok: boolean; readonly detail: string };
+
+/** An attempt that runs on this node now. */
+export type RunningAttempt = {
+  readonly taskId: TaskId;
+  readonly attempt: number;
+  readonly executor: string;
+  readonly startedAtMs: number;
+  readonly pid: number | null;
+};
+
+/** Part of an attempt's log. `sizeBytes` is what the log holds in all at this moment. */
+export type LogChunk = { readonly bytes: Uint8Array; readonly sizeBytes: number };
+
+export type StorageFigures = {
+  readonly fleetDbBytes: number;
+  readonly nodeDbBytes: number;
+  readonly freeDiskBytes: number;
+};
+
+export type BackupReceipt = { readonly file: string; readonly sizeBytes: number; readonly takenAtMs: number };
+
+/** One setting, where it came from and its value; secrets are replaced before they get here. */
+export type ConfigEntry = { readonly name: string; readonly value: unknown; readonly origin: string };
+
+/** `drain` lets running attempts end, `now` stops the node and leaves them to be adopted or offered again. */
+export type ShutdownMode = "drain" | "now";
+
+export interface ApiPorts {
+  readonly queue: QueueService;
+  readonly ids: IdFactory;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  readonly node: NodeInfo;
+  readonly metrics: MetricRegistry;
+  /** Names of the executors that this build can carry out. */
+  readonly executors: readonly ExecutorKind[];
+  /** What holds for a task that does not say. */
+  readonly submissionDefaults?: SubmissionDefaults;
+  /** Compares in constant time. @returns whether the bearer token opens this API. */
+  checkToken(token: string): boolean;
+  /** Every condition, met or not; the node is ready when all are ok. */
+  readiness(): readonly ReadinessCheck[];
+  /** Whether the start has come to its end, successfully or not. */
+  started(): boolean;
+  /** What each node of the fleet can carry out; decides whether a task can run anywhere. */
+  offers(): readonly NodeOffer[];
+  workers(): readonly RunningAttempt[];
+  /**
+   * At most `maxBytes` of the attempt's log from `offset` (in bytes) on; none when the offset lies at or behind its
+   * end. @returns undefined when there is no such log.
+   */
+  readLog(taskId: TaskId, attempt: number, offset: number, maxBytes: number): Promise<Result<LogChunk | undefined>>;
+  storage(): Promise<Result<StorageFigures>>;
+  /** Writes a verified copy of the database, to `file` on this host or to a name of its own in the backup folder. */
+  backup(file: string | undefined): Promise<Result<BackupReceipt>>;
+  config(): readonly ConfigEntry[];
+  /** Begins to stop and returns at once; what was being answered is answered first. */
+  requestShutdown(mode: ShutdownMode): void;
+}

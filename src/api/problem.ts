@@ -1,0 +1,98 @@
+/** Every error of the API as `application/problem+json` (RFC 9457), from one table. */
+import type { Failure, FailureCode, FieldFault } from "#base";
+import type { Context, TypedResponse } from "hono";
+import { z } from "zod";
+
+/** Codes that only exist at the edge, beside those of every {@link Failure}. */
+export type ProblemCode =
+  | FailureCode
+  | "unauthorized"
+  | "forbidden"
+  | "method_not_allowed"
+  | "unsupported_media_type"
+  | "rate_limited";
+
+export type ProblemStatus = 400 | 401 | 403 | 404 | 405 | 409 | 413 | 415 | 422 | 429 | 500 | 503 | 504 | 507;
+
+/** The one place that says which status and title a code has. */
+export const PROBLEMS: Readonly<Record<ProblemCode, { readonly status: ProblemStatus; readonly title: string }>> = {
+  invalid: { status: 400, title: "The request is not valid" },
+  unauthorized: { status: 401, title: "A valid token is needed" },
+  forbidden: { status: 403, title: "This request is not allowed from there" },
+  not_found: { status: 404, title: "There is no such thing" },
+  method_not_allowed: { status: 405, title: "This path does not take that method" },
+  conflict: { status: 409, title: "The present state does not allow this" },
+  stale_fence: { status: 409, title: "Somebody else holds the lease" },
+  cancelled: { status: 409, title: "It was cancelled" },
+  in_use: { status: 409, title: "It is in use" },
+  too_large: { status: 413, title: "The request is too large" },
+  unsupported_media_type: { status: 415, title: "The body must be JSON" },
+  unsupported: { status: 422, title: "This node cannot do that" },
+  limit: { status: 429, title: "A limit is reached" },
+  rate_limited: { status: 429, title: "Too many requests" },
+  internal: { status: 500, title: "Something went wrong inside drover" },
+  read_only: { status: 503, title: "The storage cannot be written" },
+  corrupt: { status: 503, title: "The storage is damaged" },
+  newer_schema: { status: 503, title: "The storage belongs to a newer drover" },
+  unavailable: { status: 503, title: "Not available at the moment" },
+  lost: { status: 503, title: "The outcome is not known" },
+  timed_out: { status: 504, title: "It took too long" },
+  disk_full: { status: 507, title: "The disk is full" },
+};
+
+export const problemSchema = z.object({
+  /** `urn:drover:problem:` and the code. */
+  type: z.string(),
+  title: z.string(),
+  status: z.int(),
+  detail: z.string(),
+  code: z.string(),
+  remedy: z.string().optional(),
+  /** For validation: one entry per fault, `path` dotted (`verify.0.path`). */
+  errors: z.array(z.object({ path: z.string(), reason: z.string() })).optional(),
+  /** For unexpected errors: the id under which the log has the cause. */
+  incident: z.string().optional(),
+});
+export type Problem = z.infer<typeof problemSchema>;
+
+export type ProblemInput = {
+  readonly code: ProblemCode;
+  readonly message: string;
+  readonly remedy?: string | undefined;
+  readonly faults?: readonly FieldFault[] | undefined;
+  readonly incident?: string | undefined;
+};
+
+/** Faults named in one answer: enough to fix a form, little enough that a bad batch does not echo itself back. */
+export const MAX_FAULTS = 20;
+
+/** @returns the problem document for a failure. */
+export function problemOf(input: ProblemInput): Problem {
+  const { status, title } = PROBLEMS[input.code];
+  return {
+    type: `urn:drover:problem:${input.code}`,
+    title,
+    status,
+    detail: input.message,
+    code: input.code,
+    ...(input.remedy === undefined ? {} : { remedy: input.remedy }),
+    ...(input.faults === undefined ? {} : { errors: input.faults.slice(0, MAX_FAULTS).map((fault) => ({ ...fault })) }),
+    ...(input.incident === undefined ? {} : { incident: input.incident }),
+  };
+}
+
+export type ProblemResponse = Response & TypedResponse<Problem, ProblemStatus, "json">;
+
+/** Answers with the problem. */
+export function answerProblem(
+  c: Context,
+  input: ProblemInput | Failure,
+  headers: Readonly<Record<string, string>> = {},
+): ProblemResponse {
+  const problem = problemOf(input);
+  // `as`: the body is the JSON text of a Problem and the status comes from the table.
+  return c.newResponse(JSON.stringify(problem), PROBLEMS[input.code].status, {
+    ...headers,
+    "content-type": "application/problem+json",
+  }) as ProblemResponse;
+}

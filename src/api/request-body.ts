@@ -1,0 +1,44 @@
+/** Reads a body no further than its limit, whatever its length is said to be. */
+import { err, MAX_REQUEST_BYTES, ok, refused, type Result, retryable } from "#base";
+
+/** @returns the body as text; a body that is too long is given up at the first byte past the limit. */
+export async function readBody(request: Request, maxBytes = MAX_REQUEST_BYTES): Promise<Result<string>> {
+  const declared = Number(request.headers.get("content-length") ?? "0");
+  if (declared > maxBytes) return err(tooLong(maxBytes));
+  if (request.body === null) return ok("");
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  const reader = request.body.getReader();
+  try {
+    for (let part = await reader.read(); !part.done; part = await reader.read()) {
+      size += part.value.byteLength;
+      if (size > maxBytes) {
+        await reader.cancel();
+        return err(tooLong(maxBytes));
+      }
+      chunks.push(part.value);
+    }
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    return err(retryable("unavailable", `the body did not arrive whole: ${reason}`, "Send the request again"));
+  }
+  return decode(chunks, size);
+}
+
+function decode(chunks: readonly Uint8Array[], size: number): Result<string> {
+  const whole = new Uint8Array(size);
+  let offset = 0;
+  for (const chunk of chunks) {
+    whole.set(chunk, offset);
+    offset += chunk.byteLength;
+  }
+  try {
+    return ok(new TextDecoder("utf-8", { fatal: true }).decode(whole));
+  } catch {
+    return err(refused("invalid", "the body is not UTF-8", "Send JSON in UTF-8"));
+  }
+}
+
+function tooLong(maxBytes: number): ReturnType<typeof refused> {
+  return refused("too_large", `the body is longer than ${maxBytes} bytes`, "Send it in several parts");
+}

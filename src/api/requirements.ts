@@ -1,0 +1,69 @@
+/** What a task asks of the node that runs it, as a text that equal tasks share, and whether a node has it. */
+import { canonicalJson, type NodeId } from "#base";
+import { z } from "zod";
+
+export type Requirements = {
+  readonly executor: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly models: readonly string[];
+  readonly vramBytes: number;
+};
+
+/** What a node can carry out. `vramBytes` is the memory of its largest graphics card, 0 without one. */
+export type NodeOffer = {
+  readonly node: NodeId;
+  readonly name: string;
+  readonly executors: readonly string[];
+  readonly labels: Readonly<Record<string, string>>;
+  readonly models: readonly string[];
+  readonly vramBytes: number;
+};
+
+const requirementsSchema = z.object({
+  executor: z.string(),
+  labels: z.record(z.string(), z.string()),
+  models: z.array(z.string()),
+  vramBytes: z.number(),
+});
+
+/** @returns the text under which the queue files tasks with these requirements; models in any order are equal. */
+export function requirementsText(requirements: Requirements): string {
+  return canonicalJson({
+    executor: requirements.executor,
+    labels: requirements.labels,
+    models: [...new Set(requirements.models)].sort(),
+    vramBytes: requirements.vramBytes,
+  });
+}
+
+/**
+ * @param text as made by {@link requirementsText}
+ * @returns what the node lacks, one sentence each; empty when it can run such tasks. A text that cannot be read (made
+ * by a newer drover) is something every node lacks.
+ */
+export function unmetRequirements(text: string, offer: NodeOffer): readonly string[] {
+  const wanted = parseRequirements(text);
+  if (wanted === undefined) return ["its requirements cannot be read by this version"];
+  const lacking: string[] = [];
+  if (!offer.executors.includes(wanted.executor)) lacking.push(`no executor ${wanted.executor}`);
+  for (const [name, value] of Object.entries(wanted.labels)) {
+    if (offer.labels[name] !== value) lacking.push(`no label ${name}=${value}`);
+  }
+  for (const model of wanted.models) {
+    if (!offer.models.includes(model)) lacking.push(`no model ${model}`);
+  }
+  if (offer.vramBytes < wanted.vramBytes) {
+    lacking.push(`${offer.vramBytes} bytes of VRAM, ${wanted.vramBytes} wanted`);
+  }
+  return lacking;
+}
+
+export function parseRequirements(text: string): Requirements | undefined {
+  try {
+    const parsed = requirementsSchema.safeParse(JSON.parse(text));
+    return parsed.success ? parsed.data : undefined;
+  } catch {
+    // Not JSON: the same as JSON of another shape.
+    return undefined;
+  }
+}

@@ -1,0 +1,124 @@
+/** The node itself: what it is, its settings, its backup and its end. */
+import { Hono } from "hono";
+import { z } from "zod";
+import type { ApiEnv } from "../environment.ts";
+import { exampleNode } from "../examples.ts";
+import { type NodeView, nodeSchema, nodesSchema } from "../node-view.ts";
+import type { ApiPorts } from "../ports.ts";
+import { answerProblem } from "../problem.ts";
+import { body, json, route } from "../route.ts";
+
+const MAX_PATH_CHARS = 4_096;
+
+const backupSchema = z.object({ file: z.string(), sizeBytes: z.number(), takenAtMs: z.int() });
+const configSchema = z.object({
+  entries: z.array(z.object({ name: z.string(), value: z.unknown(), origin: z.string() })),
+});
+const shutdownSchema = z.object({ mode: z.enum(["drain", "now"]), running: z.int() });
+
+export function nodeRoutes(ports: ApiPorts) {
+  const { logger } = ports;
+  return new Hono<ApiEnv>()
+    .get(
+      "/api/node",
+      route({
+        tag: "node",
+        summary: "The node that answers",
+        responses: { 200: json("What it is and does", nodeSchema, exampleNode) },
+      }),
+      async (c) => c.json(await nodeView(ports), 200),
+    )
+    .get(
+      "/api/nodes",
+      route({
+        tag: "node",
+        summary: "Every node of the fleet and what it can carry out",
+        responses: {
+          200: json("The nodes", nodesSchema, {
+            nodes: [
+              { id: exampleNode.id, name: "box", isSelf: true, executors: ["shell"], labels: {}, models: [], vramBytes: 0 },
+            ],
+          }),
+        },
+      }),
+      (c) =>
+        c.json(
+          {
+            nodes: ports.offers().map(({ node, ...offer }) => ({
+              id: String(node),
+              name: offer.name,
+              isSelf: node === ports.node.id,
+              executors: [...offer.executors],
+              labels: { ...offer.labels },
+              models: [...offer.models],
+              vramBytes: offer.vramBytes,
+            })),
+          },
+          200,
+        ),
+    )
+    .post(
+      "/api/backup",
+      route({
+        tag: "node",
+        summary: "Write a verified copy of the database on the node's host",
+        json: body(
+          z.strictObject({ file: z.string().startsWith("/", "must be an absolute path").max(MAX_PATH_CHARS).optional() }),
+          {},
+          true,
+        ),
+        responses: {
+          201: json("Where it is", backupSchema, { file: "/var/lib/drover/backups/a.db", sizeBytes: 81_920, takenAtMs: 1 }),
+        },
+      }),
+      async (c) => {
+        const receipt = await ports.backup(c.req.valid("json").file);
+        return receipt.ok ? c.json({ ...receipt.value }, 201) : answerProblem(c, receipt.error);
+      },
+    )
+    .get(
+      "/api/config",
+      route({
+        tag: "node",
+        summary: "Every setting, its value and where it came from; secrets are left out",
+        responses: {
+          200: json("The settings", configSchema, {
+            entries: [{ name: "http.port", value: 7_433, origin: "default" }],
+          }),
+        },
+      }),
+      (c) => c.json({ entries: ports.config().map((entry) => ({ ...entry })) }, 200),
+    )
+    .post(
+      "/api/shutdown",
+      route({
+        tag: "node",
+        summary: "Stop the node",
+        description: "`drain` lets running attempts end first; `now` leaves them to be adopted or offered again.",
+        json: body(z.strictObject({ mode: z.enum(["drain", "now"]).default("drain") }), { mode: "drain" }, true),
+        responses: { 202: json("What still runs", shutdownSchema, { mode: "drain", running: 1 }) },
+      }),
+      (c) => {
+        const { mode } = c.req.valid("json");
+        logger.info("a shutdown was asked for", { mode });
+        ports.requestShutdown(mode);
+        return c.json({ mode, running: ports.workers().length }, 202);
+      },
+    );
+}
+
+async function nodeView(ports: ApiPorts): Promise<NodeView> {
+  const checks = ports.readiness();
+  const storage = await ports.storage();
+  const memory = process.memoryUsage();
+  return {
+    ...ports.node,
+    uptimeMs: Math.max(0, ports.clock.nowMs() - ports.node.startedAtMs),
+    executors: [...ports.executors],
+    ready: checks.every((check) => check.ok),
+    checks: checks.map((check) => ({ ...check })),
+    running: ports.workers().map((one) => ({ ...one })),
+    storage: storage.ok ? { ...storage.value } : null,
+    memory: { rssBytes: memory.rss, heapUsedBytes: memory.heapUsed },
+  };
+}

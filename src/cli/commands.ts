@@ -1,0 +1,15 @@
+import type { Command } from "./parsing/command.ts";
+import { FIGURE_COMMANDS } from "./table/figures.ts";
+import { NODE_COMMANDS } from "./table/node.ts";
+import { PROGRAM_COMMANDS } from "./table/program.ts";
+import { QUEUE_COMMANDS } from "./table/queue.ts";
+import { TASK_COMMANDS } from "./table/tasks.ts";
+
+/** Every command of drover. Parsing, help, completion and the reference page are made from this table. */
+export const COMMANDS: readonly Command[] = [
+  ...NODE_COMMANDS,
+  ...TASK_COMMANDS,
+  ...QUEUE_COMMANDS,
+  ...FIGURE_COMMANDS,
+  ...PROGRAM_COMMANDS,
+];

@@ -1,0 +1,26 @@
+/** Commands that the composition root carries out: this only hands them their options. */
+import type { UpOptions } from "../environment.ts";
+import type { Handler } from "../parsing/command.ts";
+
+export const up: Handler<{ readonly detach: boolean }> = ({ options, globals }, { environment, console }) =>
+  environment.local.up({ ...globals, ...options } satisfies UpOptions, console);
+
+export const run: Handler<{ readonly executor: "shell" | "ollama" | "claude" | undefined; readonly keep: boolean }> = (
+  { options, globals, args },
+  { environment, console },
+) => environment.local.run({ ...globals, ...options, files: args }, console);
+
+export const restore: Handler<{ readonly force: boolean }> = ({ options, globals, args }, { environment, console }) =>
+  environment.local.restore({ ...globals, ...options, file: args[0] ?? "" }, console);
+
+export const configShow: Handler<{ readonly origin: boolean }> = ({ options, globals }, { environment, console }) =>
+  environment.local.configShow({ ...globals, ...options }, console);
+
+export const configCheck: Handler<object> = ({ globals }, { environment, console }) =>
+  environment.local.configCheck(globals, console);
+
+export const worker: Handler<object> = ({ globals, args }, { environment, console }) =>
+  environment.local.worker({ ...globals, directory: args[0] ?? "" }, console);
+
+export const selftest: Handler<object> = ({ globals }, { environment, console }) =>
+  environment.local.selftest(globals, console);

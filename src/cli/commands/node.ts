@@ -1,0 +1,98 @@
+import { resolve } from "node:path";
+import { type Api, type Client, interruptedFault, type SuccessOf } from "../connection/api.ts";
+import { pause } from "../connection/pause.ts";
+import type { CommandContext } from "../context.ts";
+import { EXIT } from "../exit-codes.ts";
+import { bytesText, plural } from "../output/quantities.ts";
+import type { Column } from "../output/table.ts";
+import { oneLine } from "../output/text.ts";
+import type { Handler } from "../parsing/command.ts";
+
+type NodesView = SuccessOf<Awaited<ReturnType<Client["api"]["nodes"]["$get"]>>>;
+
+/** How often it is looked whether the node has gone. */
+const GONE_EVERY_MS = 200;
+/** A copy of a large database, and its check, take their time. */
+const BACKUP_DEADLINE_MS = 30 * 60_000;
+
+export const down: Handler<{ readonly force: boolean }> = async ({ options }, context) => {
+  const { console } = context;
+  const api = await context.connect();
+  if (!api.ok) return console.fail(api.error);
+  const json = { mode: options.force ? "now" : "drain" } as const;
+  const answer = await api.value.ask("stop the node", (client) => client.api.shutdown.$post({ json }));
+  if (!answer.ok) return console.fail(answer.error);
+  const { running } = answer.value;
+  if (running > 0 && !options.force) console.note(`waiting for ${plural(running, "running attempt")} to end`);
+  const gone = await untilGone(api.value, context);
+  if (!gone) return console.fail(interruptedFault("stop the node: it goes on stopping"));
+  if (console.json) console.document(answer.value);
+  else console.line("The node has stopped.");
+  return EXIT.ok;
+};
+
+/** @returns false when the person did not want to wait longer. */
+async function untilGone(api: Api, { environment }: CommandContext): Promise<boolean> {
+  const { clock, interrupted } = environment;
+  while (!interrupted.aborted) {
+    // A node that drains may take long; one that answers anything at all is still there.
+    const answer = await api.fetchWhole("stop the node", (client) => client.health.live.$get(), 5_000);
+    if (!answer.ok && answer.error.exit === EXIT.unreachable) return true;
+    await pause(clock, GONE_EVERY_MS, interrupted);
+  }
+  return false;
+}
+
+export const nodeList: Handler<object> = async (_invocation, context) => {
+  const { console } = context;
+  const api = await context.connect();
+  if (!api.ok) return console.fail(api.error);
+  const nodes = await api.value.ask("list nodes", (client) => client.api.nodes.$get());
+  if (!nodes.ok) return console.fail(nodes.error);
+  if (console.json) console.document(nodes.value);
+  else console.table(nodes.value.nodes, nodeColumns());
+  return EXIT.ok;
+};
+
+function nodeColumns(): readonly Column<NodesView["nodes"][number]>[] {
+  return [
+    { title: "ID", value: ({ id }) => id },
+    { title: "NAME", value: ({ name, isSelf }) => (isSelf ? `${name} (this one)` : name), shrinks: true },
+    { title: "EXECUTORS", value: ({ executors }) => executors.join(", ") },
+    {
+      title: "VRAM",
+      value: ({ vramBytes }) => (vramBytes === 0 ? "-" : bytesText(vramBytes)),
+      align: "right",
+      optional: true,
+    },
+    {
+      title: "MODELS",
+      value: ({ models }) => (models.length === 0 ? "-" : models.join(", ")),
+      shrinks: true,
+      optional: true,
+    },
+    { title: "LABELS", value: ({ labels }) => labelText(labels), shrinks: true, optional: true },
+  ];
+}
+
+function labelText(labels: Readonly<Record<string, string>>): string {
+  const pairs = Object.entries(labels).map(([name, value]) => `${name}=${value}`);
+  return pairs.length === 0 ? "-" : pairs.join(", ");
+}
+
+export const backup: Handler<object> = async ({ args }, context) => {
+  const { console, environment } = context;
+  const api = await context.connect();
+  if (!api.ok) return console.fail(api.error);
+  const [file] = args;
+  const json = file === undefined ? {} : { file: resolve(environment.cwd, file) };
+  const answer = await api.value.ask("back up", (client) => client.api.backup.$post({ json }), BACKUP_DEADLINE_MS);
+  if (!answer.ok) return console.fail(answer.error);
+  if (console.json) {
+    console.document(answer.value);
+    return EXIT.ok;
+  }
+  console.line(oneLine(answer.value.file));
+  console.note(`A verified copy of ${bytesText(answer.value.sizeBytes)}. Put it back with: drover restore FILE`);
+  return EXIT.ok;
+};

@@ -1,0 +1,122 @@
+import type { NodeView, QueueView, TaskView } from "#api";
+import type { CommandContext } from "../context.ts";
+import { EXIT } from "../exit-codes.ts";
+import { bytesText, durationText, plural } from "../output/quantities.ts";
+import { oneLine } from "../output/text.ts";
+import type { Handler } from "../parsing/command.ts";
+import { laneColumns, laneRows } from "../tasks/queue-text.ts";
+import { facts, noteOf } from "../tasks/task-text.ts";
+import { deadColumns } from "./dead.ts";
+
+/** One screen holds these beside everything else. */
+const DEAD_SHOWN = 5;
+const RUNNING_SHOWN = 8;
+
+type Status = {
+  readonly node: NodeView;
+  readonly queue: QueueView;
+  readonly running: readonly TaskView[];
+  readonly dead: readonly TaskView[];
+};
+
+export const status: Handler<object> = async (_invocation, context) => {
+  const { console } = context;
+  const api = await context.connect();
+  if (!api.ok) return console.fail(api.error);
+  const ask = api.value;
+  const limit = String(Math.max(DEAD_SHOWN, RUNNING_SHOWN));
+  const [node, queue, running, dead] = await Promise.all([
+    ask.ask("show the status", (client) => client.api.node.$get()),
+    ask.ask("show the status", (client) => client.api.queue.$get()),
+    ask.ask("show the status", (client) => client.api.tasks.$get({ query: { state: "running", limit } })),
+    ask.ask("show the status", (client) => client.api.dead.$get({ query: { limit } })),
+  ]);
+  if (!node.ok) return console.fail(node.error);
+  if (!queue.ok) return console.fail(queue.error);
+  if (!running.ok) return console.fail(running.error);
+  if (!dead.ok) return console.fail(dead.error);
+  const found = { node: node.value, queue: queue.value, running: running.value.items, dead: dead.value.items };
+  if (console.json) console.document(found);
+  else print(found, context);
+  return found.node.ready ? EXIT.ok : EXIT.unhealthy;
+};
+
+function print(found: Status, context: CommandContext): void {
+  const { console, environment } = context;
+  printNode(found.node, context);
+  console.line();
+  if (found.queue.paused) console.line(console.paint("warn", "The queue is paused: nothing is started."));
+  const lanes = laneRows(found.queue).filter(
+    ({ name, counts }) => name === "all" || Object.values(counts).some((count) => count > 0),
+  );
+  console.table(lanes, laneColumns());
+  if (found.running.length > 0) printRunning(found, context);
+  if (found.dead.length > 0) {
+    console.line();
+    console.line(console.paint("bad", `Dead letters: ${found.queue.totals.dead}`));
+    console.table(found.dead.slice(0, DEAD_SHOWN), deadColumns(environment.clock.nowMs()));
+  }
+  for (const step of nextSteps(found)) console.note(`next: ${step}`);
+}
+
+function printNode(node: NodeView, { console, environment }: CommandContext): void {
+  const state = node.ready ? console.paint("good", "ready") : console.paint("bad", "not ready");
+  console.line(`${console.paint("strong", oneLine(node.name))} is ${state}`);
+  for (const check of node.checks.filter(({ ok }) => !ok)) {
+    console.line(`  ${console.paint("bad", `${oneLine(check.name)}:`)} ${oneLine(check.detail)}`);
+  }
+  const { storage, memory } = node;
+  const pairs: [string, string][] = [
+    [
+      "version",
+      `${node.version} (${node.commit})${node.version === environment.version ? "" : `; this command is ${environment.version}`}`,
+    ],
+    ["up", `${durationText(node.uptimeMs)}, process ${node.pid}`],
+    ["state", node.stateDir],
+    ["executors", node.executors.join(", ")],
+    ["memory", bytesText(memory.rssBytes)],
+  ];
+  if (storage !== null) {
+    pairs.push([
+      "storage",
+      `${bytesText(storage.fleetDbBytes + storage.nodeDbBytes)}, ${bytesText(storage.freeDiskBytes)} free`,
+    ]);
+  }
+  for (const line of facts(pairs, console.out)) console.line(line);
+}
+
+function printRunning({ running, queue }: Status, { console, environment }: CommandContext): void {
+  const nowMs = environment.clock.nowMs();
+  console.line();
+  console.line(console.paint("busy", `Running: ${queue.totals.running}`));
+  console.table(running.slice(0, RUNNING_SHOWN), [
+    { title: "ID", value: ({ id }) => id },
+    {
+      title: "FOR",
+      value: ({ startedAtMs }) => (startedAtMs === null ? "-" : durationText(Math.max(0, nowMs - startedAtMs))),
+      align: "right",
+    },
+    { title: "TITLE", value: ({ title }) => title, shrinks: true },
+    { title: "PROGRESS", value: noteOf, shrinks: true, optional: true },
+  ]);
+}
+
+/** What a person would do now; nothing when all is well. */
+function nextSteps({ node, queue, dead }: Status): readonly string[] {
+  const { totals } = queue;
+  const [letter] = dead;
+  const open = totals.waiting + totals.ready + totals.running;
+  return [
+    ...(node.ready ? [] : ["the node takes no work until the checks above pass; its log says more"]),
+    ...(queue.paused ? ["start tasks again with: drover queue resume"] : []),
+    ...(letter === undefined ? [] : [`see why a task died with: drover dead show ${letter.id}`]),
+    ...(totals.ready > 0 && totals.running === 0 && !queue.paused && node.ready
+      ? [
+          `${plural(totals.ready, "task")} could run and none does; ask: drover task list ready, then drover task explain ID`,
+        ]
+      : []),
+    ...(open === 0 && letter === undefined && totals.done === 0
+      ? ["submit a first task with: drover task add -- COMMAND ARG…"]
+      : []),
+  ];
+}

@@ -1,0 +1,74 @@
+import type { Clock, Result } from "#base";
+import type { Console } from "./output/console.ts";
+
+/** Where text goes. `columns` is the width of a terminal, undefined when it is not known or not a terminal. */
+export type TextOutput = {
+  readonly isTerminal: boolean;
+  readonly columns: number | undefined;
+  readonly write: (text: string | Uint8Array) => void;
+};
+
+/** The form of `fetch` that the CLI uses; a test passes `app.request`. */
+export type FetchLike = (url: string, init: BunFetchRequestInit) => Promise<Response>;
+
+/** Options that every command takes. Values given by flags only; `undefined` when absent. */
+export type GlobalOptions = {
+  readonly json: boolean;
+  /** `--config FILE` or DROVER_CONFIG. */
+  readonly config: string | undefined;
+  /** `--state DIR` or DROVER_STATE. */
+  readonly state: string | undefined;
+  /** `--url URL` or DROVER_URL. */
+  readonly url: string | undefined;
+  readonly noColor: boolean;
+  readonly quiet: boolean;
+};
+
+export type UpOptions = GlobalOptions & { readonly detach: boolean };
+export type RunOptions = GlobalOptions & {
+  readonly files: readonly string[];
+  readonly executor: "shell" | "ollama" | "claude" | undefined;
+  readonly keep: boolean;
+};
+export type RestoreOptions = GlobalOptions & { readonly file: string; readonly force: boolean };
+export type ConfigShowOptions = GlobalOptions & { readonly origin: boolean };
+export type WorkerOptions = GlobalOptions & { readonly directory: string };
+
+/**
+ * Commands that need more than the API: they work when no node runs, and are carried out by whoever starts the CLI.
+ * Each resolves to the exit code. `console` prints with the colour, width and `--json` rules of the CLI;
+ * `console.fail(failure)` prints a failure with its remedy and returns the exit code for it.
+ */
+export interface LocalCommands {
+  up(options: UpOptions, console: Console): Promise<number>;
+  run(options: RunOptions, console: Console): Promise<number>;
+  restore(options: RestoreOptions, console: Console): Promise<number>;
+  configShow(options: ConfigShowOptions, console: Console): Promise<number>;
+  configCheck(options: GlobalOptions, console: Console): Promise<number>;
+  worker(options: WorkerOptions, console: Console): Promise<number>;
+  selftest(options: GlobalOptions, console: Console): Promise<number>;
+}
+
+/** Everything the CLI touches outside itself. */
+export interface CliEnvironment {
+  readonly stdout: TextOutput;
+  readonly stderr: TextOutput;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly clock: Clock;
+  readonly version: string;
+  readonly commit: string;
+  readonly target: string;
+  /** Absolute path of the working folder. */
+  readonly cwd: string;
+  /** Whether the process runs as root; decides the default state directory. */
+  readonly isRoot: boolean;
+  /** Aborted when the person asked to stop (SIGINT, SIGTERM). */
+  readonly interrupted: AbortSignal;
+  readonly fetch: FetchLike;
+  readonly directoryExists: (path: string) => boolean;
+  /** A text file, or the standard input for "-"; a failure `not_found` when it does not exist. */
+  readonly readText: (path: string) => Promise<Result<string>>;
+  /** `state_dir` of the configuration file, when one names it; asked only when neither flag nor environment does. */
+  readonly configuredStateDir: (configFile: string | undefined) => Promise<Result<string | undefined>>;
+  readonly local: LocalCommands;
+}

@@ -1,0 +1,37 @@
+import { err, ok } from "#base";
+import { type Command, command } from "../parsing/command.ts";
+import { flag, text, value, whole } from "../parsing/option.ts";
+
+/** The API's own notation for a span, passed on as it is. */
+const SPAN = (given: string) =>
+  /^\d{1,6}[smhd]$/.test(given) ? ok(given) : err(`must be a number with s, m, h or d, such as 24h, not "${given}"`);
+
+export const FIGURE_COMMANDS: readonly Command[] = [
+  command({
+    name: "bottlenecks",
+    section: "Figures",
+    summary: "Show the slowest tasks, and p50, p95 and p99 of running and waiting",
+    options: {
+      since: value("TIME", "Attempts that ended within this time", SPAN, { shownDefault: "24h" }),
+      slowest: whole("N", "This many of the slowest", { least: 1, most: 100 }, { shownDefault: "10" }),
+    },
+    load: async () => (await import("../commands/figures.ts")).bottlenecks,
+  }),
+  command({
+    name: "metrics",
+    section: "Figures",
+    summary: "Show the figures of the nodes",
+    options: { node: text("NODE", "Only this node, by id or name") },
+    load: async () => (await import("../commands/figures.ts")).metrics,
+  }),
+  command({
+    name: "events",
+    section: "Figures",
+    summary: "Show the history of changes, the oldest first",
+    options: {
+      tail: whole("N", "The latest N", { least: 0, most: 10_000 }, { shownDefault: "20" }),
+      follow: flag("Go on with new ones until interrupted", { short: "f" }),
+    },
+    load: async () => (await import("../commands/events.ts")).events,
+  }),
+];

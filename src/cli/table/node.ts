@@ -1,0 +1,55 @@
+import { type Command, command } from "../parsing/command.ts";
+import { choice, flag } from "../parsing/option.ts";
+import { EXECUTOR_WORDS } from "./words.ts";
+
+export const NODE_COMMANDS: readonly Command[] = [
+  command({
+    name: "up",
+    section: "Node",
+    summary: "Start a node and print its URL when it is ready",
+    notes: ["Stays in the foreground until it is stopped, unless --detach is given."],
+    options: { detach: flag("Return once the node is ready and leave it running") },
+    examples: [
+      { line: "drover up --detach", does: "Start a node that goes on after you log out" },
+      { line: "drover up --state ./state", does: "Start a second node with a state of its own" },
+    ],
+    load: async () => (await import("../commands/local.ts")).up,
+  }),
+  command({
+    name: "down",
+    section: "Node",
+    summary: "Let running attempts end, then stop the node",
+    options: { force: flag("Do not wait: running attempts go on in their workers and are adopted by the next node") },
+    examples: [{ line: "drover down", does: "Stop without interrupting work" }],
+    load: async () => (await import("../commands/node.ts")).down,
+  }),
+  command({
+    name: "status",
+    section: "Node",
+    summary: "Show the node, its queue, what runs and what failed, on one screen",
+    notes: ["Ends with exit code 4 when the node answers but is not ready."],
+    load: async () => (await import("../commands/status.ts")).status,
+  }),
+  command({
+    name: "node list",
+    section: "Node",
+    summary: "List the nodes of the fleet",
+    load: async () => (await import("../commands/node.ts")).nodeList,
+  }),
+  command({
+    name: "run",
+    section: "Tasks",
+    summary: "Run tasks from files in one process on a private store",
+    notes: [
+      "Needs no node: for CI and scripts. Ends with exit code 0 when every task is done and verified, else 1.",
+      "A file holds one task or a list of them, as TOML, YAML or JSON by its ending.",
+    ],
+    arguments: [{ name: "FILE", description: "Files with tasks", variadic: true }],
+    options: {
+      executor: choice(EXECUTOR_WORDS, "Carry out tasks that name no executor with this one"),
+      keep: flag("Keep the private store and print where it is"),
+    },
+    examples: [{ line: "drover run tasks.yaml", does: "Run the tasks of a file, in the order of their dependencies" }],
+    load: async () => (await import("../commands/local.ts")).run,
+  }),
+];

@@ -1,0 +1,35 @@
+import { parseDurationMs } from "../output/quantities.ts";
+import { choice, flag, list, type Options, pairs, text, value, whole } from "../parsing/option.ts";
+import { DEPENDENCY_POLICY_WORDS, EXECUTOR_WORDS, LANE_WORDS } from "./words.ts";
+
+/** What a task can be given by flags; the names are those of the submission. Shared by `task add` and `schedule add`. */
+export const TASK_OPTIONS = {
+  file: text(
+    "FILE",
+    "Read the task, or a list of tasks, from a file (JSON, YAML or TOML by its ending; - reads JSON or YAML)",
+  ),
+  title: text("TEXT", "Title; default: the command"),
+  executor: choice(EXECUTOR_WORDS, "How it is carried out", { shownDefault: "by what is given" }),
+  prompt: text("TEXT", "Prompt, for executors that run a model"),
+  lane: choice(LANE_WORDS, "Priority class", { shownDefault: "normal" }),
+  key: text("KEY", "Concurrency and fairness key"),
+  workspace: text("DIR", "Folder it runs in; default: a fresh one"),
+  deadline: value("TIME", "End an attempt that takes longer, such as 30m", parseDurationMs),
+  maxAttempts: whole("N", "Attempts before it becomes a dead letter", { least: 1, most: 100 }),
+  verifyFile: list("PATH", "Check that a file exists afterwards"),
+  verifyContains: list("PATH=PATTERN", "Check that a file contains a pattern"),
+  verifyCommand: list("LINE", "Check that a shell command line succeeds"),
+  verifyGitClean: flag("Check that the git repository has no uncommitted changes"),
+  label: pairs("NAME=VALUE", "Label to find it by"),
+  setEnv: pairs("NAME=VALUE", "Environment variable for its command"),
+} as const satisfies Options;
+
+/** What only a task of its own can be given, not one that a schedule submits. */
+export const SUBMISSION_OPTIONS = {
+  depends: list("ID", "Wait until this task is done"),
+  onDependencyFailure: choice(DEPENDENCY_POLICY_WORDS, "What becomes of it when a dependency fails", {
+    shownDefault: "fail",
+  }),
+  runAt: text("TIME", "Do not start before this instant (2027-01-31T08:00:00Z or +10m)"),
+  idempotencyKey: text("KEY", "A repetition with the same key is not a second task"),
+} as const satisfies Options;

@@ -1,0 +1,24 @@
+/**
+ * Words of the API that options offer. They are written out here because loading the rooms that define them would cost
+ * every command line their start-up time; the types keep both the same.
+ */
+import type { ScheduleView, TaskView } from "#api";
+
+export const LANE_WORDS = [
+  "critical",
+  "high",
+  "normal",
+  "low",
+  "background",
+] as const satisfies readonly TaskView["lane"][];
+export const STATE_WORDS = [
+  "waiting",
+  "ready",
+  "running",
+  "done",
+  "dead",
+  "cancelled",
+] as const satisfies readonly TaskView["state"][];
+export const OVERLAP_WORDS = ["skip", "allow"] as const satisfies readonly ScheduleView["overlap"][];
+export const EXECUTOR_WORDS = ["shell", "ollama", "claude"] as const;
+export const DEPENDENCY_POLICY_WORDS = ["fail", "wait", "ignore"] as const;

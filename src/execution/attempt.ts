@@ -1,0 +1,147 @@
+import { z } from "zod";
+import { MAX_RESULT_BYTES, type TaskId } from "#base";
+import { DEFAULT_HEAD_BYTES, DEFAULT_TAIL_BYTES, type OutputExcerpt } from "./output-window.ts";
+import type { TaskSpec } from "./task-spec.ts";
+import { boundDetail, type VerificationReport } from "./verification/report.ts";
+import type { WorkspacePlan } from "./workspace.ts";
+
+/** The fencing number of a claim: a later claim has a larger one, and effects of a smaller one are refused. */
+export type Fence = { readonly epoch: number; readonly n: number };
+
+/** One attempt, by which everything about it is found. */
+export type AttemptRef = { readonly taskId: TaskId; readonly attempt: number; readonly fence: Fence };
+
+export type AttemptLimits = {
+  /** Wall limit of the command when the task gives no `deadlineMs`. */
+  readonly wallMs: number;
+  /** Output of one command in bytes; passing it ends the command. */
+  readonly outputBytes: number;
+  readonly headBytes: number;
+  readonly tailBytes: number;
+  /** How long a finished worker waits for a node to take its result. */
+  readonly orphanMs: number;
+};
+
+export const DEFAULT_LIMITS: AttemptLimits = {
+  wallMs: 30 * 60 * 1_000, // CONTRACT: limits, wall time 30 min
+  outputBytes: 64 * 1024 * 1024, // a verbose build fits, a runaway loop does not fill a disk
+  headBytes: DEFAULT_HEAD_BYTES,
+  tailBytes: DEFAULT_TAIL_BYTES,
+  orphanMs: 10 * 60 * 1_000, // a node update with its probation is long over
+};
+
+/** What a node hands to a worker in `assignment.json` (mode 0600). */
+export type Assignment = AttemptRef & {
+  readonly version: 1;
+  /** Proves to the node which worker speaks; random, never shown to the command. */
+  readonly token: string;
+  readonly socketPath: string;
+  readonly spec: TaskSpec;
+  readonly workspace: WorkspacePlan;
+  readonly limits: AttemptLimits;
+  readonly stateDir: string;
+  readonly logPath: string;
+};
+
+/** How an attempt ended, as a worker can say it; `lost` is said by the node when a worker died. */
+export type AttemptOutcome = "passed" | "partial_pass" | "failed" | "timed_out" | "cancelled";
+
+export type AttemptResult = {
+  readonly outcome: AttemptOutcome;
+  /** Whether another attempt can do better. Absent when passed, or cancelled by a person. */
+  readonly consequence?: "retryable" | "terminal" | undefined;
+  readonly exitCode: number | null;
+  readonly signal: string | null;
+  readonly output: OutputExcerpt & { readonly logPath: string };
+  readonly report: VerificationReport;
+  /** What went wrong and what to do, for a person. */
+  readonly error?: string | undefined;
+  readonly startedAtMs: number;
+  readonly endedAtMs: number;
+  /** Monotonic. */
+  readonly durationMs: number;
+};
+
+const fenceSchema = z.object({ epoch: z.int(), n: z.int() });
+
+/** The part of an assignment that a later node reads to find its attempt again; newer fields are ignored. */
+export const assignmentHeadSchema = z.object({
+  version: z.literal(1),
+  taskId: z.string().min(1).max(64),
+  attempt: z.int().min(1),
+  fence: fenceSchema,
+  token: z.string().min(16).max(256),
+  logPath: z.string(),
+});
+export type AssignmentHead = z.infer<typeof assignmentHeadSchema>;
+
+const checkResultSchema = z.object({
+  kind: z.enum(["file_exists", "file_contains", "command_succeeds", "test_passes", "git_clean", "json_schema"]),
+  passed: z.boolean(),
+  summary: z.string(),
+  detail: z.string(),
+  durationMs: z.number(),
+  timedOut: z.boolean(),
+});
+
+/** `result.json` as it is read back, possibly by a node of another version. */
+export const attemptResultSchema = z.object({
+  outcome: z.enum(["passed", "partial_pass", "failed", "timed_out", "cancelled"]),
+  consequence: z.enum(["retryable", "terminal"]).optional(),
+  exitCode: z.int().nullable(),
+  signal: z.string().nullable(),
+  output: z.object({
+    head: z.string(),
+    tail: z.string(),
+    totalBytes: z.number(),
+    truncated: z.boolean(),
+    logPath: z.string(),
+  }),
+  report: z.object({
+    passed: z.boolean(),
+    checks: z.array(checkResultSchema),
+    skipped: z.string().exactOptional(),
+  }),
+  error: z.string().optional(),
+  startedAtMs: z.number(),
+  endedAtMs: z.number(),
+  durationMs: z.number(),
+});
+
+const MAX_ERROR_CHARS = 2_000;
+
+/**
+ * Brings a result under {@link MAX_RESULT_BYTES} as JSON: evidence of checks is shortened first, then the output,
+ * whose whole is in the log. A result within the limit comes back unchanged.
+ */
+export function boundResult(result: AttemptResult, maxBytes = MAX_RESULT_BYTES): AttemptResult {
+  const error = result.error === undefined ? undefined : result.error.slice(0, MAX_ERROR_CHARS);
+  let bounded: AttemptResult = error === undefined ? result : { ...result, error };
+  for (let keepChars = 8_192; jsonBytes(bounded) > maxBytes; keepChars = Math.floor(keepChars / 2)) {
+    bounded = shortened(bounded, keepChars);
+  }
+  return bounded;
+}
+
+function shortened(result: AttemptResult, keepChars: number): AttemptResult {
+  const checks = result.report.checks.map((check) => ({
+    ...check,
+    detail: boundDetail(check.detail.slice(-Math.floor(keepChars / 4))),
+  }));
+  const { head, tail } = result.output;
+  const cut = head.length > keepChars || tail.length > keepChars;
+  return {
+    ...result,
+    report: { ...result.report, checks },
+    output: {
+      ...result.output,
+      head: head.slice(0, keepChars),
+      tail: keepChars === 0 ? "" : tail.slice(-keepChars),
+      truncated: result.output.truncated || cut,
+    },
+  };
+}
+
+function jsonBytes(value: unknown): number {
+  return new TextEncoder().encode(JSON.stringify(value)).length;
+}

@@ -1,0 +1,40 @@
+/**
+ * execution: how an attempt is carried out, and how its outcome is proved. Attempts run in worker processes that
+ * outlive the node; node and worker share an attempt folder and talk over a Unix socket.
+ */
+export {
+  type Assignment,
+  type AttemptLimits,
+  type AttemptOutcome,
+  type AttemptRef,
+  type AttemptResult,
+  attemptResultSchema,
+  boundResult,
+  DEFAULT_LIMITS,
+  type Fence,
+} from "./attempt.ts";
+export type { AttemptObserver } from "./attempt-observer.ts";
+export { CRASH_LABELS, type CrashLabel, type CrashPoint, noCrash } from "./crash-labels.ts";
+export { allowedEnvironment } from "./environment.ts";
+export { logPathOf } from "./io/log-retention.ts";
+export { runWorker, type WorkerOptions } from "./io/worker.ts";
+export { type Adoption, type LaunchRequest, WorkerPool, type WorkerPoolOptions } from "./io/worker-pool.ts";
+export { socketPathFor } from "./io/worker-socket.ts";
+export { removeWorkspace } from "./io/workspace-removal.ts";
+export type { OutputExcerpt } from "./output-window.ts";
+export type { Progress } from "./progress-line.ts";
+export type { WorkerPhase } from "./protocol.ts";
+export {
+  type Check,
+  type CheckKind,
+  checkSchema,
+  EXECUTORS,
+  type ExecutorKind,
+  resolveExecutor,
+  type TaskSpec,
+  TIERS,
+  taskSpecSchema,
+  taskSpecShape,
+} from "./task-spec.ts";
+export type { CheckResult, VerificationReport } from "./verification/report.ts";
+export { planWorkspace, type WorkspacePlan } from "./workspace.ts";

@@ -1,0 +1,117 @@
+/**
+ * Ends a command with everything it started. Four ways find a descendant, since each can be evaded alone:
+ * the process group and session of the command; the chain of parents; the marker in the environment, which survives
+ * setsid and double forks; and, in a worker, being a child of the worker: as a subreaper (prctl(2)) it inherits every
+ * orphan below it, so there nothing is missed. Without the subreaper a process that left group and session, lost its
+ * parents and cleared its environment is not found.
+ */
+import { readdirSync, readFileSync } from "node:fs";
+import { assert, type Clock, sleep } from "#base";
+import { MARKER_NAME } from "../environment.ts";
+import { libc } from "./libc.ts";
+import { type ProcessEntry, parseStat, ps, readEntry } from "./process-identity.ts";
+
+/** How long a process may take to end by itself after SIGTERM. */
+export const TERM_GRACE_MS = 2_000;
+/** SIGKILL acts at once; only a process stuck in the kernel is still there after this. */
+const KILL_LIMIT_MS = 5_000;
+/** Short: a well-behaved command's leftovers end within milliseconds, and somebody waits for the result. */
+const POLL_MS = 10;
+
+export type TreeScope = {
+  /** The command's own process, which leads its group and session. Absent when only the marker is known. */
+  readonly leader?: number | undefined;
+  readonly marker: string;
+  /** Whether this process is a subreaper all of whose children belong to the command. */
+  readonly adoptsOrphans: boolean;
+};
+
+/**
+ * Asks every process in scope to end, then ends it.
+ * @returns how many were still there at the end: 0 unless one is stuck in the kernel.
+ */
+export async function endTree(scope: TreeScope, clock: Clock, graceMs = TERM_GRACE_MS): Promise<number> {
+  assert(scope.leader === undefined || scope.leader > 1, "X1: a tree to end is never the whole system");
+  const startMs = clock.monotonicMs();
+  const asked = new Set<number>();
+  let left = members(scope);
+  while (left.length > 0 && clock.monotonicMs() - startMs < graceMs + KILL_LIMIT_MS) {
+    if (clock.monotonicMs() - startMs < graceMs) {
+      const fresh = left.filter((entry) => !asked.has(entry.pid));
+      signalAll(scope, fresh, "SIGTERM");
+      for (const entry of fresh) asked.add(entry.pid);
+    } else {
+      // Again and again: a fork bomb makes new processes between the look and the signal.
+      signalAll(scope, left, "SIGKILL");
+    }
+    await sleep(clock, POLL_MS);
+    left = members(scope);
+  }
+  if (scope.adoptsOrphans) reapOrphans(scope.leader);
+  return left.length;
+}
+
+function signalAll(scope: TreeScope, entries: readonly ProcessEntry[], signal: "SIGTERM" | "SIGKILL"): void {
+  // The whole group in one call first: it cannot fork between two of our looks.
+  if (scope.leader !== undefined && entries.some((entry) => entry.group === scope.leader)) send(-scope.leader, signal);
+  for (const entry of entries) send(entry.pid, signal);
+}
+
+function send(pid: number, signal: "SIGTERM" | "SIGKILL"): void {
+  try {
+    process.kill(pid, signal);
+  } catch {
+    // It ended meanwhile, or it is not ours to signal: the next look tells.
+  }
+}
+
+/** @returns the living processes in scope. */
+export function members(scope: TreeScope): readonly ProcessEntry[] {
+  const all = processTable().filter((entry) => !entry.zombie && entry.pid > 1 && entry.pid !== process.pid);
+  const found = new Map<number, ProcessEntry>();
+  for (const entry of all) if (isRoot(scope, entry)) found.set(entry.pid, entry);
+  for (let before = -1; before !== found.size; ) {
+    before = found.size;
+    for (const entry of all) if (found.has(entry.parent)) found.set(entry.pid, entry);
+  }
+  return [...found.values()];
+}
+
+function isRoot(scope: TreeScope, entry: ProcessEntry): boolean {
+  if (scope.adoptsOrphans) return entry.parent === process.pid;
+  const { leader } = scope;
+  if (leader !== undefined && (entry.pid === leader || entry.group === leader || entry.session === leader)) return true;
+  return carriesMarker(entry.pid, scope.marker);
+}
+
+function carriesMarker(pid: number, marker: string): boolean {
+  try {
+    return readFileSync(`/proc/${pid}/environ`, "latin1").split("\0").includes(`${MARKER_NAME}=${marker}`);
+  } catch {
+    return false; // Ended, or another user's: then the marker cannot be read and is not relied on.
+  }
+}
+
+function processTable(): readonly ProcessEntry[] {
+  if (process.platform !== "linux") return ps(["-A", "-o", "pid=,ppid=,pgid=,stat="]).split("\n").flatMap(parsePsLine);
+  return readdirSync("/proc").flatMap((name) => {
+    const pid = Number(name);
+    const entry = Number.isInteger(pid) ? readEntry(pid) : undefined;
+    return entry === undefined ? [] : [entry];
+  });
+}
+
+function parsePsLine(line: string): readonly ProcessEntry[] {
+  const [pid, parent, group, state] = line.trim().split(/\s+/);
+  if (state === undefined) return [];
+  const entry = parseStat(`${pid} () ${state.charAt(0)} ${parent} ${group} ${group}${" 0".repeat(18)}`);
+  return entry === undefined ? [] : [entry];
+}
+
+/** Reaps ended orphans: zombies count against the process limit of the user. The leader is reaped by Bun itself. */
+function reapOrphans(leader: number | undefined): void {
+  if (libc === undefined) return;
+  for (const entry of processTable()) {
+    if (entry.zombie && entry.parent === process.pid && entry.pid !== leader) libc.reap(entry.pid);
+  }
+}

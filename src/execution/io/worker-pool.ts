@@ -1,0 +1,392 @@
+/**
+ * The node's side of its attempts. Invariants:
+ * W1: an attempt folder is executed by at most one worker, ever (the claim in `worker.json` is made once).
+ * W2: a process is taken for a worker only by pid, start time and boot together with the attempt's token.
+ * W3: a result that is on disk is reported as finished, also when worker and node died after writing it.
+ * W4: an attempt is reported lost only after its processes were ended.
+ * W5: an attempt's folder is removed only after the observer's answer, so a crash in between reports it again.
+ */
+import { closeSync, openSync } from "node:fs";
+import {
+  type Clock,
+  err,
+  type Failure,
+  type Logger,
+  ok,
+  type Random,
+  type Result,
+  refused,
+  sleep,
+  type TaskId,
+  type Timer,
+} from "#base";
+import { type Assignment, type AttemptLimits, type AttemptRef, DEFAULT_LIMITS, type Fence } from "../attempt.ts";
+import type { AttemptObserver } from "../attempt-observer.ts";
+import { type CrashPoint, noCrash } from "../crash-labels.ts";
+import { allowedEnvironment, type Environment } from "../environment.ts";
+import { PROTOCOL_VERSION, type WorkerFrame } from "../protocol.ts";
+import type { TaskSpec } from "../task-spec.ts";
+import { planWorkspace } from "../workspace.ts";
+import { AttemptFolder } from "./attempt-folder.ts";
+import { Departures, endLeftovers, killProcess } from "./leftovers.ts";
+import { DEFAULT_MAX_LOG_BYTES, DEFAULT_MAX_LOGS, logPathOf, trimLogs } from "./log-retention.ts";
+import { type FinalAnswer, keyOf, newEntry, type PoolEntry, RememberedAnswers } from "./pool-entry.ts";
+import { identify, isRunning } from "./process-identity.ts";
+import { systemFailure } from "./system-failure.ts";
+import { HEARTBEAT_MS } from "./worker-link.ts";
+import { type Hello, type Peer, type PeerHandlers, socketPathFor, WorkerSocket } from "./worker-socket.ts";
+
+const TICK_MS = HEARTBEAT_MS;
+/**
+ * A worker that said nothing for this many of our own ticks is ended. Counted, not measured, so that a host that
+ * slept or a node that was stopped does not take its own absence for the workers'.
+ */
+const SILENT_TICKS = 30;
+/** After a cancel: the command's grace, the result on disk, and some. Then the worker is killed. */
+const CANCEL_TICKS = 15;
+const MAX_REPORT_BACKOFF_MS = 30_000;
+const FIRST_REPORT_BACKOFF_MS = 500;
+const STOP_LIMIT_MS = 20_000;
+const TRIM_EVERY = 50;
+const MAX_REASON_CHARS = 1_000;
+
+export type WorkerPoolOptions = {
+  readonly stateDir: string;
+  /** How a worker is started, without its folder: `[process.execPath, "worker"]`. Absolute paths. */
+  readonly workerCommand: readonly string[];
+  readonly observer: AttemptObserver;
+  readonly clock: Clock;
+  /** Fit for secrets: the workers' tokens come from it. */
+  readonly random: Random;
+  readonly logger: Logger;
+  readonly crashPoint?: CrashPoint;
+  /** Added to the few names that workers inherit from the node. */
+  readonly workerEnv?: Environment;
+  readonly limits?: Partial<AttemptLimits>;
+  readonly maxLogs?: number;
+  readonly maxLogBytes?: number;
+};
+
+export type LaunchRequest = {
+  readonly taskId: TaskId;
+  readonly attempt: number;
+  readonly fence: Fence;
+  readonly spec: TaskSpec;
+};
+
+export type Adoption = {
+  readonly adopted: readonly AttemptRef[];
+  readonly finished: readonly AttemptRef[];
+  readonly lost: readonly AttemptRef[];
+};
+
+export class WorkerPool {
+  readonly #options: WorkerPoolOptions;
+  readonly #crashPoint: CrashPoint;
+  readonly #socketPath: string;
+  readonly #socket: WorkerSocket;
+  readonly #entries = new Map<string, PoolEntry>();
+  readonly #answered = new RememberedAnswers();
+  readonly #adopted = Promise.withResolvers<void>();
+  readonly #departures = new Departures();
+  #ticker: Timer | undefined;
+  #settledCount = 0;
+  readonly #stopped = Promise.withResolvers<void>();
+  #isStopped = false;
+
+  constructor(options: WorkerPoolOptions) {
+    this.#options = options;
+    this.#crashPoint = options.crashPoint ?? noCrash;
+    this.#socketPath = socketPathFor(options.stateDir);
+    this.#socket = new WorkerSocket(this.#socketPath, options.clock, (hello, peer) => this.#admit(hello, peer));
+  }
+
+  /** The attempts that this node answers for: launched or adopted, and not yet answered by the observer. */
+  get live(): readonly AttemptRef[] {
+    return [...this.#entries.values()].map((entry) => entry.ref);
+  }
+
+  /** Listens for workers. To be followed by {@link adoptAll} before anything is launched. */
+  async start(): Promise<Result<void, Failure>> {
+    const listening = await this.#socket.listen();
+    if (!listening.ok) return listening;
+    this.#tick();
+    return ok(undefined);
+  }
+
+  /**
+   * Takes over what an earlier node left: results are reported as finished, running workers adopted, everything else
+   * reported lost. Resolves when all of that is with the observer.
+   */
+  async adoptAll(): Promise<Adoption> {
+    const adoption: Record<keyof Adoption, AttemptRef[]> = { adopted: [], finished: [], lost: [] };
+    const settling: Promise<void>[] = [];
+    for (const folder of AttemptFolder.list(this.#options.stateDir)) {
+      const head = folder.readHead();
+      if (head === undefined) {
+        // The node died before the assignment was whole, so no worker was ever started for it.
+        this.#options.logger.warn("remove attempt folder without assignment", { path: folder.path });
+        folder.remove();
+        continue;
+      }
+      const ref: AttemptRef = { taskId: head.taskId, attempt: head.attempt, fence: head.fence };
+      const entry = this.#register(ref, folder, head.token, head.logPath, false);
+      const fate = await this.#fate(entry);
+      adoption[fate].push(ref);
+      if (fate !== "adopted") settling.push(this.#settle(entry, "its worker died while no node was there"));
+    }
+    this.#adopted.resolve();
+    await Promise.all(settling);
+    this.#trimLogs();
+    return adoption;
+  }
+
+  /**
+   * Starts a worker for an attempt. It runs on when this node ends.
+   * @returns a failure when it could not be started; then nothing of it is left, and nobody will report it.
+   */
+  async launch(request: LaunchRequest): Promise<Result<void, Failure>> {
+    const { stateDir, random, limits } = this.#options;
+    const { taskId, attempt, fence, spec } = request;
+    const workspace = planWorkspace(spec, { stateDir, taskId });
+    if (!workspace.ok) return workspace;
+    const folder = AttemptFolder.of(stateDir, taskId, attempt);
+    const token = Buffer.from(random.bytes(32)).toString("hex");
+    const assignment: Assignment = {
+      version: 1,
+      taskId,
+      attempt,
+      fence,
+      token,
+      socketPath: this.#socketPath,
+      spec,
+      workspace: workspace.value,
+      limits: { ...DEFAULT_LIMITS, ...limits },
+      stateDir,
+      logPath: logPathOf(stateDir, taskId, attempt),
+    };
+    try {
+      this.#crashPoint("pool:before-assignment");
+      if (!folder.create()) return err(refused("conflict", `attempt ${attempt} of ${taskId} was launched before`));
+      await folder.writeAssignment(assignment);
+      this.#crashPoint("pool:after-assignment");
+      this.#spawn(assignment, folder);
+      this.#crashPoint("pool:after-spawn");
+      return ok(undefined);
+    } catch (error) {
+      folder.remove();
+      return err(systemFailure(error, `launch attempt ${attempt} of ${taskId}`));
+    }
+  }
+
+  /**
+   * Ends the attempts of a task; each still reports how it ended (`cancelled`, or `lost` when its worker had to be
+   * killed). @returns how many attempts were asked.
+   */
+  cancel(taskId: TaskId, reason: string): number {
+    const entries = [...this.#entries.values()].filter((entry) => entry.ref.taskId === taskId);
+    for (const entry of entries) {
+      entry.cancelTicks ??= 0;
+      entry.pendingCancel = reason.slice(0, MAX_REASON_CHARS);
+      entry.peer?.send({ v: PROTOCOL_VERSION, type: "cancel", reason: entry.pendingCancel });
+    }
+    return entries.length;
+  }
+
+  /**
+   * Stops listening. With `leaveRunning` workers go on and the next node adopts them; without, each is asked to stop,
+   * its result is reported, and what does not end within 20 s is killed and reported lost.
+   */
+  async stop(how: { readonly leaveRunning: boolean }): Promise<void> {
+    if (this.#isStopped) return;
+    if (!how.leaveRunning) await this.#endAll();
+    this.#isStopped = true;
+    this.#stopped.resolve();
+    this.#ticker?.cancel();
+    this.#adopted.resolve();
+    await this.#socket.close();
+  }
+
+  async #endAll(): Promise<void> {
+    const { clock } = this.#options;
+    const reason = "the node shuts down";
+    for (const entry of this.#entries.values()) {
+      entry.pendingCancel = undefined;
+      entry.peer?.send({ v: PROTOCOL_VERSION, type: "shutdown", reason });
+    }
+    const endMs = clock.monotonicMs() + STOP_LIMIT_MS;
+    while (this.#entries.size > 0 && clock.monotonicMs() < endMs) await sleep(clock, 20);
+    const killed = [...this.#entries.values()].map((entry) => this.#kill(entry, reason));
+    await Promise.race([Promise.all(killed), sleep(clock, STOP_LIMIT_MS)]);
+  }
+
+  #spawn(assignment: Assignment, folder: AttemptFolder): void {
+    const { workerCommand, workerEnv, stateDir } = this.#options;
+    const log = openSync(folder.workerLogPath, "a", 0o600);
+    try {
+      const { taskId, attempt, fence, token, logPath } = assignment;
+      const child = Bun.spawn([...workerCommand, folder.path], {
+        cwd: stateDir,
+        env: { ...allowedEnvironment(process.env), ...workerEnv },
+        stdio: ["ignore", log, log],
+        detached: true,
+      });
+      const entry = this.#register({ taskId, attempt, fence }, folder, token, logPath, true);
+      entry.identity = identify(child.pid);
+      child.unref();
+      void child.exited.then((code) => {
+        if (!this.#isStopped) void this.#settle(entry, `its worker ended (${child.signalCode ?? `exit code ${code}`})`);
+      });
+    } finally {
+      closeSync(log);
+    }
+  }
+
+  #register(ref: AttemptRef, folder: AttemptFolder, token: string, logPath: string, own: boolean): PoolEntry {
+    const entry = newEntry({ ref, folder, token, logPath, own });
+    this.#entries.set(keyOf(ref), entry);
+    return entry;
+  }
+
+  /** What became of an attempt that an earlier node launched. */
+  async #fate(entry: PoolEntry): Promise<keyof Adoption> {
+    if (entry.folder.readResult() !== undefined) return "finished";
+    const node = identify(process.pid);
+    // Where no worker has claimed the attempt yet, this claim keeps one that comes late from executing it.
+    if (node !== undefined && (await entry.folder.claim(node, ""))) return "lost";
+    const claim = entry.folder.readClaim();
+    if (claim === undefined || claim.token !== entry.token || !isRunning(claim)) {
+      // It may have written its result between our two looks, and ended.
+      return entry.folder.readResult() === undefined ? "lost" : "finished";
+    }
+    entry.identity = { pid: claim.pid, startTicks: claim.startTicks, bootId: claim.bootId };
+    return "adopted";
+  }
+
+  async #admit(hello: Hello, peer: Peer): Promise<PeerHandlers | undefined> {
+    const key = `${hello.taskId}-${hello.attempt}`; // As keyOf; what a peer says is not yet an id.
+    if (!this.#entries.has(key)) await this.#adopted.promise;
+    if (this.#isStopped) {
+      peer.close();
+      return undefined;
+    }
+    const entry = this.#entries.get(key);
+    if (entry === undefined || entry.token !== hello.token) {
+      const answer = this.#answered.get(hello.token);
+      const reason = "this node does not know the attempt";
+      peer.send({ v: PROTOCOL_VERSION, ...(answer === undefined ? { type: "unknown", reason } : { type: answer }) });
+      peer.close();
+      return undefined;
+    }
+    entry.peer = peer;
+    entry.silentTicks = 0;
+    peer.send({ v: PROTOCOL_VERSION, type: "welcome" });
+    if (entry.pendingCancel !== undefined) {
+      peer.send({ v: PROTOCOL_VERSION, type: "cancel", reason: entry.pendingCancel });
+    }
+    return {
+      onFrame: (frame) => this.#receive(entry, frame),
+      onClose: () => {
+        if (entry.peer === peer) entry.peer = undefined;
+        this.#checkAlive(entry);
+      },
+    };
+  }
+
+  #receive(entry: PoolEntry, frame: WorkerFrame): void {
+    entry.silentTicks = 0;
+    if (entry.settling !== undefined) return;
+    switch (frame.type) {
+      case "hello":
+        return;
+      case "heartbeat":
+        this.#options.observer.heartbeat(entry.ref, frame.phase);
+        return;
+      case "progress":
+        this.#options.observer.progress(entry.ref, { ratio: frame.ratio, message: frame.message });
+        return;
+      case "finished":
+        void this.#settle(entry, "its worker said that it finished, without a result");
+        return;
+    }
+  }
+
+  #tick(): void {
+    for (const entry of this.#entries.values()) {
+      if (entry.settling !== undefined) continue;
+      entry.silentTicks += 1;
+      if (entry.cancelTicks !== undefined) entry.cancelTicks += 1;
+      if (entry.silentTicks > SILENT_TICKS) void this.#kill(entry, "its worker was silent for too long");
+      else if ((entry.cancelTicks ?? 0) > CANCEL_TICKS) void this.#kill(entry, "its worker did not end after a cancel");
+      else this.#checkAlive(entry);
+    }
+    this.#departures.tick();
+    this.#ticker = this.#options.clock.after(TICK_MS, () => this.#tick());
+  }
+
+  /** The exit of an own worker is an event; an adopted one is looked at. */
+  #checkAlive(entry: PoolEntry): void {
+    if (entry.own || this.#isStopped || entry.identity === undefined || isRunning(entry.identity)) return;
+    void this.#settle(entry, "its worker died");
+  }
+
+  async #kill(entry: PoolEntry, reason: string): Promise<void> {
+    if (entry.identity !== undefined) killProcess(entry.identity);
+    await this.#settle(entry, reason);
+  }
+
+  /** Brings an attempt to its end, once: reports its result, or that it is lost, and removes its folder. */
+  #settle(entry: PoolEntry, reason: string): Promise<void> {
+    entry.settling ??= this.#report(entry, reason);
+    return entry.settling;
+  }
+
+  async #report(entry: PoolEntry, reason: string): Promise<void> {
+    const { observer, logger } = this.#options;
+    const result = entry.folder.readResult();
+    let answer: FinalAnswer | undefined;
+    this.#crashPoint("pool:before-report");
+    if (result === undefined) {
+      const left = await endLeftovers(entry, this.#options.clock);
+      if (left > 0) logger.error("processes of a lost attempt do not end", { ...entry.ref, left });
+      const said = entry.folder.workerLogTail(MAX_REASON_CHARS);
+      const full = said === "" ? reason : `${reason}; it said: ${said}`;
+      logger.warn("attempt lost", { taskId: entry.ref.taskId, attempt: entry.ref.attempt, reason: full });
+      answer = await this.#persist(() => observer.lost(entry.ref, full).then(() => "refused" as const));
+    } else {
+      answer = await this.#persist(() => observer.finished(entry.ref, result));
+    }
+    if (answer === undefined) return; // The pool stopped first: the folder stays, and the next node reports it.
+    this.#crashPoint("pool:after-report");
+    this.#answered.set(entry.token, answer);
+    entry.peer?.send({ v: PROTOCOL_VERSION, type: answer });
+    this.#departures.add(entry.identity);
+    entry.folder.remove();
+    this.#entries.delete(keyOf(entry.ref));
+    this.#crashPoint("pool:after-remove");
+    this.#settledCount += 1;
+    if (this.#settledCount % TRIM_EVERY === 0) this.#trimLogs();
+  }
+
+  /** Repeats a report until the observer has it durable. @returns undefined when the pool stopped before. */
+  async #persist<T>(report: () => Promise<T>): Promise<T | undefined> {
+    for (let backoffMs = FIRST_REPORT_BACKOFF_MS; ; backoffMs = Math.min(backoffMs * 2, MAX_REPORT_BACKOFF_MS)) {
+      if (this.#isStopped) return undefined;
+      try {
+        return await report();
+      } catch (error) {
+        this.#options.logger.error("report attempt", { error });
+      }
+      await Promise.race([sleep(this.#options.clock, backoffMs), this.#stopped.promise]);
+    }
+  }
+
+  #trimLogs(): void {
+    const { stateDir, maxLogs, maxLogBytes } = this.#options;
+    const inUse = new Set([...this.#entries.values()].map((entry) => entry.logPath));
+    trimLogs(stateDir, inUse, {
+      maxLogs: maxLogs ?? DEFAULT_MAX_LOGS,
+      maxBytes: maxLogBytes ?? DEFAULT_MAX_LOG_BYTES,
+    });
+  }
+}

@@ -1,0 +1,97 @@
+/** What the HTTP API may see and do of this process. */
+import { timingSafeEqual } from "node:crypto";
+import { existsSync, statfsSync, statSync } from "node:fs";
+import { open } from "node:fs/promises";
+import { hostname } from "node:os";
+import { join } from "node:path";
+import type { ApiPorts, LogChunk, ShutdownMode, StorageFigures } from "#api";
+import { type Logger, ok, type Result, retryable } from "#base";
+import { logPathOf } from "#execution";
+import { MetricRegistry } from "#telemetry";
+import type { LoadedConfig } from "./config/load.ts";
+import { SETTING_PATHS } from "./config/settings.ts";
+import { type Engine, nodeOffer } from "./engine.ts";
+import { realClock, realRandom } from "./real-clock.ts";
+import { commit, version } from "./version.ts";
+
+export type ApiParts = {
+  readonly loaded: LoadedConfig;
+  readonly stateDir: string;
+  readonly logger: Logger;
+  readonly engine: Engine;
+  readonly token: string;
+  readonly startedAtMs: number;
+  readonly stop: (mode: ShutdownMode) => void;
+};
+
+export function apiPorts(parts: ApiParts): ApiPorts {
+  const { engine, stateDir } = parts;
+  const { config, origins } = parts.loaded;
+  const name = config["node.name"] === "" ? hostname() : config["node.name"];
+  return {
+    queue: engine.queue,
+    ids: engine.ids,
+    clock: realClock,
+    random: realRandom(),
+    logger: parts.logger,
+    node: { id: engine.nodeId, name, version, commit, pid: process.pid, startedAtMs: parts.startedAtMs, stateDir },
+    metrics: new MetricRegistry(),
+    executors: engine.submissionFacts.executors,
+    submissionDefaults: engine.submissionFacts.defaults,
+    checkToken: tokenCheck(parts.token),
+    readiness: () => [
+      { name: "store", ok: true, detail: `${engine.stores.commits()} transactions committed since the start` },
+    ],
+    started: () => true,
+    offers: () => [{ ...nodeOffer(config, engine.nodeId), name }],
+    workers: () => engine.attempts.running().map((running) => ({ ...running, pid: null })),
+    readLog: (taskId, attempt, offset, maxBytes) => readLog(logPathOf(stateDir, taskId, attempt), offset, maxBytes),
+    storage: () => Promise.resolve(ok(storageFigures(stateDir))),
+    backup: async (file) => {
+      const taken = await engine.stores.backups.take(file);
+      if (!taken.ok) return taken;
+      return ok({ file: taken.value.path, sizeBytes: taken.value.bytes, takenAtMs: realClock.nowMs() });
+    },
+    config: () => SETTING_PATHS.map((path) => ({ name: path, value: config[path], origin: origins[path] })),
+    requestShutdown: parts.stop,
+  };
+}
+
+/** Compares in time that does not depend on how much of a guess is right. */
+function tokenCheck(token: string): (given: string) => boolean {
+  const expected = Buffer.from(token);
+  return (given) => {
+    const bytes = Buffer.from(given);
+    return bytes.length === expected.length && timingSafeEqual(bytes, expected);
+  };
+}
+
+async function readLog(path: string, offset: number, maxBytes: number): Promise<Result<LogChunk | undefined>> {
+  if (!existsSync(path)) return ok(undefined);
+  try {
+    const file = await open(path, "r");
+    try {
+      const { size } = await file.stat();
+      const bytes = new Uint8Array(Math.max(0, Math.min(maxBytes, size - offset)));
+      const { bytesRead } = await file.read(bytes, 0, bytes.length, offset);
+      return ok({ bytes: bytes.subarray(0, bytesRead), sizeBytes: size });
+    } finally {
+      await file.close();
+    }
+  } catch (cause) {
+    return { ok: false, error: retryable("unavailable", `read log ${path}: ${String(cause)}`) };
+  }
+}
+
+function storageFigures(stateDir: string): StorageFigures {
+  const disk = statfsSync(stateDir);
+  return {
+    fleetDbBytes: bytesOf(join(stateDir, "fleet.db")) + bytesOf(join(stateDir, "fleet.db-wal")),
+    nodeDbBytes: bytesOf(join(stateDir, "node.db")) + bytesOf(join(stateDir, "node.db-wal")),
+    freeDiskBytes: disk.bavail * disk.bsize,
+  };
+}
+
+function bytesOf(path: string): number {
+  return statSync(path, { throwIfNoEntry: false })?.size ?? 0;
+}

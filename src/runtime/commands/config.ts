@@ -1,0 +1,35 @@
+import { redactValue } from "#base";
+import type { ConfigShowOptions, Console, GlobalOptions } from "#cli";
+import { SETTING_PATHS, SETTINGS } from "../config/settings.ts";
+import { settingsOf } from "./settings.ts";
+
+export async function configShow(options: ConfigShowOptions, console: Console): Promise<number> {
+  const loaded = settingsOf(options);
+  if (!loaded.ok) return console.fail(loaded.error);
+  const { config, origins } = loaded.value;
+  const entries = SETTING_PATHS.map((name) => ({
+    name,
+    value: redactValue(config[name]),
+    ...(options.origin ? { origin: origins[name] } : {}),
+    about: SETTINGS[name].about,
+  }));
+  if (console.json) {
+    console.document({ file: loaded.value.file, settings: entries });
+    return 0;
+  }
+  console.table(entries, [
+    { title: "SETTING", value: (entry) => entry.name },
+    { title: "VALUE", value: (entry) => JSON.stringify(entry.value) },
+    ...(options.origin ? [{ title: "FROM", value: (entry: (typeof entries)[number]) => entry.origin ?? "" }] : []),
+  ]);
+  return 0;
+}
+
+export async function configCheck(options: GlobalOptions, console: Console): Promise<number> {
+  const loaded = settingsOf(options);
+  if (!loaded.ok) return console.fail(loaded.error);
+  const { file } = loaded.value;
+  if (console.json) console.document({ ok: true, file });
+  else console.line(file === null ? "No configuration file; defaults and environment are sound." : `${file} is sound.`);
+  return 0;
+}

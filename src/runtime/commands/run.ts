@@ -1,0 +1,116 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { readFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { submissionsToTasks, taskView } from "#api";
+import { err, ok, type Result, refused } from "#base";
+import { type Console, parseTaskFile, type RunOptions } from "#cli";
+import type { NewTask, QueueEvent, TaskRecord } from "#queue";
+import { crashPoint } from "../crash-point.ts";
+import { type Engine, startEngine } from "../engine.ts";
+import { ownCommand } from "../program.ts";
+import { realClock, realRandom } from "../real-clock.ts";
+import { processLogger, settingsOf } from "./settings.ts";
+import { untilEnded } from "./until-ended.ts";
+
+/** A run ends by its tasks' own limits; this only bounds a bug. Below setTimeout's longest delay. */
+const LIMIT_MS = 24 * 86_400_000;
+
+/**
+ * The whole engine in this process, on a store of its own, for the tasks of some files. Exit code 0 when every task
+ * is done and verified, 1 otherwise. The folder is removed at the end unless it is to be kept.
+ */
+export async function run(options: RunOptions, console: Console): Promise<number> {
+  const loaded = settingsOf(options);
+  if (!loaded.ok) return console.fail(loaded.error);
+  const { config } = loaded.value;
+  const stateDir = mkdtempSync(join(tmpdir(), "drover-run-"));
+  const stopOnSignal = new AbortController();
+  for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => stopOnSignal.abort());
+  try {
+    const engine = await startEngine({
+      config: { ...config, "store.backup.every_ms": 0 },
+      stateDir,
+      clock: realClock,
+      random: realRandom(),
+      logger: processLogger({ ...config, "log.level": config["log.level"] === "info" ? "warn" : config["log.level"] }),
+      crashPoint: crashPoint(process.env),
+      workerCommand: ownCommand("worker"),
+    });
+    if (!engine.ok) return console.fail(engine.error);
+    try {
+      return await runTasks(options, console, engine.value, stopOnSignal.signal);
+    } finally {
+      await engine.value.stop("now");
+    }
+  } finally {
+    if (options.keep) console.note(`State, logs and workspaces are kept in ${stateDir}`);
+    else rmSync(stateDir, { recursive: true, force: true });
+  }
+}
+
+async function runTasks(
+  options: RunOptions,
+  console: Console,
+  engine: Engine,
+  interrupted: AbortSignal,
+): Promise<number> {
+  const tasks = await readTasks(options, engine);
+  if (!tasks.ok) return console.fail(tasks.error);
+  const stopped = Promise.withResolvers<Result<never>>();
+  interrupted.addEventListener("abort", () => stopped.resolve(err(refused("cancelled", "interrupted"))));
+  const titles = new Map(tasks.value.map((task) => [task.id, titleOf(task)]));
+  const say = (event: QueueEvent): void => {
+    const title = event.taskId === null ? undefined : titles.get(event.taskId);
+    if (!console.json && title !== undefined) console.note(`${event.kind.slice("task.".length).padEnd(10)} ${title}`);
+  };
+  const ended = await Promise.race([untilEnded(engine.queue, tasks.value, realClock, LIMIT_MS, say), stopped.promise]);
+  if (!ended.ok) return console.fail(ended.error);
+  const allDone = ended.value.every(({ row }) => row.state === "done");
+  if (console.json) console.document({ ok: allDone, tasks: ended.value.map((record) => taskView(record)) });
+  else for (const record of ended.value) report(record, console);
+  return allDone ? 0 : 1;
+}
+
+/** The tasks of all files as one batch, so that `ref` and `dependsOn` work across files. */
+async function readTasks(options: RunOptions, engine: Engine): Promise<Result<readonly NewTask[]>> {
+  const written: unknown[] = [];
+  for (const path of options.files) {
+    const content = await readText(path);
+    if (!content.ok) return content;
+    const file = await parseTaskFile(path, content.value, process.cwd());
+    if (!file.ok) return file;
+    for (const task of file.value.tasks) written.push(withExecutor(task, options.executor));
+  }
+  return submissionsToTasks(written, engine.submissionFacts);
+}
+
+async function readText(path: string): Promise<Result<string>> {
+  try {
+    return ok(path === "-" ? await Bun.stdin.text() : await readFile(path, "utf8"));
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    return err(refused("not_found", `cannot read ${path}: ${reason}`, "Check the path"));
+  }
+}
+
+function withExecutor(task: unknown, executor: RunOptions["executor"]): unknown {
+  if (executor === undefined || typeof task !== "object" || task === null) return task;
+  return { ...task, executor };
+}
+
+function titleOf(task: NewTask): string {
+  // `as`: a body is the JSON text of a checked submission, which has a title.
+  return (JSON.parse(task.body) as { readonly title: string }).title;
+}
+
+function report(record: TaskRecord, console: Console): void {
+  const { row, attempts } = record;
+  const view = taskView(record);
+  const last = attempts.at(-1);
+  const tone = row.state === "done" ? "good" : "bad";
+  console.line(
+    `${console.paint(tone, row.state.padEnd(9))} ${view.title} (${attempts.length} attempts, ${last?.durationMs ?? 0} ms)`,
+  );
+  if (row.reason !== null) console.line(`          ${row.reason.text}`);
+}

@@ -1,0 +1,108 @@
+/** Every setting there is: its schema, its default and what it does. Files, environment, flags and documents follow. */
+
+import { z } from "zod";
+import { LOG_LEVELS, MAX_ATTEMPTS, MAX_OPEN_TASKS } from "#base";
+import { RETRY_BASE_MS, RETRY_MAX_MS } from "#queue";
+
+const DAY_MS = 86_400_000;
+
+const name = z
+  .string()
+  .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/, "use letters, digits, dot, dash, underscore; at most 63");
+const durationMs = z
+  .int()
+  .min(1)
+  .max(3_650 * DAY_MS);
+const label = z.string().max(128);
+const count = (max: number) => z.int().min(1).max(max);
+
+const keyPolicy = z.strictObject({
+  max_concurrent: z.int().min(0).max(10_000).optional(),
+  rate_per_second: z.number().positive().max(1_000_000).optional(),
+  burst: z.number().min(1).max(1_000_000).optional(),
+  weight: z.number().positive().max(1_000).optional(),
+});
+
+type Setting = { readonly schema: z.ZodType; readonly initial: unknown; readonly about: string };
+
+function setting<S extends z.ZodType>(schema: S, initial: z.output<S>, about: string) {
+  return { schema, initial, about } satisfies Setting;
+}
+
+export const SETTINGS = {
+  "node.name": setting(name.or(z.literal("")), "", "name shown to people; empty: the host's name"),
+  "node.state_dir": setting(
+    z.string().max(4096),
+    "",
+    "folder of databases, logs and workspaces; empty: the usual place",
+  ),
+  "node.labels": setting(z.record(label, label), {}, "labels that tasks may require of a node"),
+  "http.host": setting(z.string().max(255), "127.0.0.1", "address to listen on"),
+  "http.port": setting(z.int().min(0).max(65_535), 7433, "port to listen on; 0 takes a free one"),
+  "http.allow_hosts": setting(
+    z.array(z.string().max(255)).max(64),
+    [],
+    "names besides loopback that requests may be addressed to",
+  ),
+  "executor.shell.concurrency": setting(
+    z.int().min(0).max(4_096),
+    0,
+    "shell attempts at once; 0: one per CPU available to drover",
+  ),
+  "executor.shell.env": setting(
+    z.array(z.string().max(256)).max(256),
+    [],
+    "names of further variables of the node's environment that commands get",
+  ),
+  "executor.shell.output_bytes": setting(
+    count(1_099_511_627_776),
+    67_108_864,
+    "bytes a command may print before it is ended",
+  ),
+  "limits.attempts": setting(count(MAX_ATTEMPTS), 3, "attempts of a task that does not say"),
+  "limits.wall_time_ms": setting(durationMs, 1_800_000, "wall time of one attempt of a task that does not say"),
+  "limits.retry_base_ms": setting(durationMs, RETRY_BASE_MS, "first delay between attempts"),
+  "limits.retry_max_ms": setting(durationMs, RETRY_MAX_MS, "longest delay between attempts"),
+  "limits.open_tasks": setting(count(MAX_OPEN_TASKS), MAX_OPEN_TASKS, "tasks that have not ended; more are refused"),
+  "limits.orphan_ms": setting(
+    durationMs,
+    600_000,
+    "how long a worker whose node is away keeps its result before it leaves it on disk and exits",
+  ),
+  "queue.keys": setting(
+    z.record(z.string().min(1).max(200), keyPolicy),
+    {},
+    "limits per concurrency key, applied at start",
+  ),
+  "queue.keep_done_ms": setting(durationMs, 14 * DAY_MS, "how long done and cancelled tasks are kept"),
+  "queue.keep_dead_ms": setting(durationMs, 90 * DAY_MS, "how long dead letters are kept"),
+  "queue.keep_events_ms": setting(durationMs, 14 * DAY_MS, "how long events are kept"),
+  "queue.keep_idempotency_ms": setting(durationMs, 30 * DAY_MS, "how long an idempotency key is remembered"),
+  "store.backup.every_ms": setting(
+    z
+      .int()
+      .min(0)
+      .max(3_650 * DAY_MS),
+    DAY_MS,
+    "time between backups; 0: none",
+  ),
+  "store.backup.keep": setting(count(1_000), 7, "backups kept"),
+  "store.backup.dir": setting(z.string().max(4096), "", "folder of backups; empty: backups/ in the state folder"),
+  "log.level": setting(z.enum(LOG_LEVELS), "info", "least level that is written"),
+  "log.format": setting(z.enum(["auto", "json", "human"]), "auto", "auto: human on a terminal, else JSON lines"),
+} as const;
+
+export type SettingPath = keyof typeof SETTINGS;
+export type Config = { readonly [P in SettingPath]: z.output<(typeof SETTINGS)[P]["schema"]> };
+
+// `as`: Object.keys forgets the literal types of its argument.
+export const SETTING_PATHS = Object.keys(SETTINGS) as readonly SettingPath[];
+
+export function isSettingPath(path: string): path is SettingPath {
+  return Object.hasOwn(SETTINGS, path);
+}
+
+/** `http.port` → `DROVER_HTTP_PORT` */
+export function environmentName(path: SettingPath): string {
+  return `DROVER_${path.toUpperCase().replaceAll(".", "_")}`;
+}

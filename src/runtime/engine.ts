@@ -1,0 +1,182 @@
+/** The whole engine of a node without its HTTP side: databases, queue, workers. `up` and `run` both stand on it. */
+import { availableParallelism } from "node:os";
+import { type NodeOffer, type SubmissionDefaults, type SubmissionFacts, unmetRequirements } from "#api";
+import {
+  type Clock,
+  createIdFactory,
+  type IdFactory,
+  type Logger,
+  type NodeId,
+  ok,
+  type Random,
+  type Result,
+} from "#base";
+import { WorkerPool } from "#execution";
+import { Consumer, fenceOf, QueueService } from "#queue";
+import { openStores, type Stores } from "#store";
+import { Attempts, EXECUTORS } from "./attempts.ts";
+import type { Config } from "./config/settings.ts";
+import { CRASH_POINT_VARIABLE } from "./crash-point.ts";
+
+export type EngineOptions = {
+  readonly config: Config;
+  readonly stateDir: string;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  readonly crashPoint: (label: string) => void;
+  /** How this executable starts a worker, without the worker's folder. */
+  readonly workerCommand: readonly string[];
+};
+
+export type Engine = {
+  readonly stores: Stores;
+  readonly queue: QueueService;
+  readonly pool: WorkerPool;
+  readonly ids: IdFactory;
+  readonly nodeId: NodeId;
+  readonly consumer: Consumer;
+  readonly attempts: Attempts;
+  /** What submissions are completed with. */
+  readonly submissionFacts: SubmissionFacts & { readonly defaults: SubmissionDefaults };
+  /**
+   * `drain` lets running attempts end, `now` ends them and gives their tasks back uncounted, `leave` leaves the
+   * workers to the next node.
+   */
+  readonly stop: (mode: "drain" | "now" | "leave") => Promise<void>;
+};
+
+/** Opens the state folder, takes over what an earlier node left, and begins to claim. */
+export async function startEngine(options: EngineOptions): Promise<Result<Engine>> {
+  const { config, clock, random, logger, crashPoint, stateDir } = options;
+  const opened = await openStores(stateDir, { clock, logger, random, crashPoint });
+  if (!opened.ok) return opened;
+  const stores = opened.value;
+  const ids = createIdFactory(clock, random);
+  const queue = new QueueService({
+    store: stores.queue,
+    clock,
+    random,
+    ids,
+    node: stores.nodeId,
+    logger,
+    maxOpenTasks: config["limits.open_tasks"],
+  });
+  const attempts = new Attempts(queue, clock, logger, passedOn(config["executor.shell.env"]));
+  const pool = new WorkerPool({
+    stateDir,
+    workerCommand: options.workerCommand,
+    observer: attempts,
+    clock,
+    random,
+    logger,
+    crashPoint,
+    workerEnv: passedOn([CRASH_POINT_VARIABLE]),
+    limits: {
+      wallMs: config["limits.wall_time_ms"],
+      outputBytes: config["executor.shell.output_bytes"],
+      orphanMs: config["limits.orphan_ms"],
+    },
+  });
+  attempts.connect(pool);
+  const offer = nodeOffer(config, stores.nodeId);
+  const consumer = new Consumer({
+    queue,
+    holder: stores.nodeId,
+    logger,
+    concurrency: shellConcurrency(config),
+    accepts: (requirements) => unmetRequirements(requirements, offer).length === 0,
+    run: (task) => attempts.run(task),
+  });
+  const stopEvents = queue.onStop((id) => attempts.stop(id, "cancelled"));
+
+  const started = await takeOver({ queue, pool, attempts, consumer, nodeId: stores.nodeId });
+  if (!started.ok) {
+    await stores.close();
+    return started;
+  }
+  consumer.start();
+  return ok({
+    stores,
+    queue,
+    pool,
+    ids,
+    nodeId: stores.nodeId,
+    consumer,
+    attempts,
+    submissionFacts: submissionFacts(config, ids),
+    stop: async (mode) => {
+      const drained = consumer.stop();
+      if (mode === "drain") await drained;
+      if (mode === "now") {
+        attempts.stopping();
+        await pool.stop({ leaveRunning: false });
+        await drained;
+      }
+      await pool.stop({ leaveRunning: true });
+      stopEvents();
+      await queue.stop();
+      await stores.close();
+    },
+  });
+}
+
+type Parts = Pick<Engine, "queue" | "pool" | "consumer" | "nodeId" | "attempts">;
+
+/** Adopts live workers, applies results that wait on disk, and offers everything else of this node again. */
+async function takeOver({ queue, pool, attempts, consumer, nodeId }: Parts): Promise<Result<void>> {
+  const running = await queue.start();
+  if (!running.ok) return running;
+  const listening = await pool.start();
+  if (!listening.ok) return listening;
+  const adoption = await pool.adoptAll();
+  for (const ref of adoption.adopted) consumer.adopt(attempts.answered(ref));
+  const known = new Set(
+    [...adoption.adopted, ...adoption.finished, ...adoption.lost].map((ref) => `${ref.taskId} ${ref.fence.n}`),
+  );
+  for (const row of running.value) {
+    if (row.holder !== nodeId || known.has(`${row.id} ${row.fenceN}`)) continue;
+    const reason = "the node stopped before it had started a worker";
+    const receipt = await queue.release(row.id, fenceOf(row), reason);
+    if (!receipt.ok) return receipt;
+  }
+  return ok(undefined);
+}
+
+export function nodeOffer(config: Config, nodeId: NodeId): NodeOffer {
+  return {
+    node: nodeId,
+    name: config["node.name"],
+    executors: ["shell"],
+    labels: config["node.labels"],
+    models: [],
+    vramBytes: 0,
+  };
+}
+
+function submissionFacts(config: Config, ids: IdFactory): Engine["submissionFacts"] {
+  return {
+    ids,
+    executors: EXECUTORS,
+    defaults: {
+      maxAttempts: config["limits.attempts"],
+      retryBaseMs: config["limits.retry_base_ms"],
+      retryMaxMs: config["limits.retry_max_ms"],
+    },
+  };
+}
+
+export function shellConcurrency(config: Config): number {
+  const asked = config["executor.shell.concurrency"];
+  return asked > 0 ? asked : availableParallelism();
+}
+
+/** Those of the named variables that this process has. */
+function passedOn(names: readonly string[]): Readonly<Record<string, string>> {
+  const passed: Record<string, string> = {};
+  for (const name of names) {
+    const value = process.env[name];
+    if (value !== undefined) passed[name] = value;
+  }
+  return passed;
+}

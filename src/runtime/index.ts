@@ -1,0 +1,22 @@
+/** runtime: the composition root. Only main imports it. */
+import type { EnvironmentParts } from "#cli";
+import { realClock } from "./real-clock.ts";
+import { commit, target, version } from "./version.ts";
+
+/** What the command line needs of this process; the heavy parts load when they are asked for. */
+export const localCommands: EnvironmentParts = {
+  version,
+  commit,
+  target,
+  clock: realClock,
+  configuredStateDir: async (file) => (await import("./commands/settings.ts")).configuredStateDir(file),
+  local: {
+    up: async (options, console) => (await import("./commands/up.ts")).up(options, console),
+    run: async (options, console) => (await import("./commands/run.ts")).run(options, console),
+    restore: async (options, console) => (await import("./commands/restore.ts")).restore(options, console),
+    configShow: async (options, console) => (await import("./commands/config.ts")).configShow(options, console),
+    configCheck: async (options, console) => (await import("./commands/config.ts")).configCheck(options, console),
+    worker: async (options) => (await import("./commands/worker.ts")).worker(options),
+    selftest: async (_options, console) => (await import("./commands/selftest.ts")).selftest(console),
+  },
+};

@@ -1,0 +1,116 @@
+/** A node: the engine, its HTTP API, and what keeps both going. */
+import { rmSync } from "node:fs";
+import { createApi, type HttpServer, type ShutdownMode, serveApi } from "#api";
+import { type Logger, ok, type Result } from "#base";
+import { apiPorts } from "./api-ports.ts";
+import type { LoadedConfig } from "./config/load.ts";
+import type { Config } from "./config/settings.ts";
+import { type Engine, startEngine } from "./engine.ts";
+import { startMaintenance } from "./maintenance.ts";
+import { ownCommand } from "./program.ts";
+import { realClock, realRandom } from "./real-clock.ts";
+import { ensureToken, prepareStateFolder, type StateFolder, writeDurably } from "./state-folder.ts";
+
+/** Requests that run when the node stops get this long. */
+const HTTP_GRACE_MS = 5_000;
+
+export type RunningNode = {
+  readonly url: string;
+  readonly stateDir: string;
+  /** Resolves when the node has stopped, for whatever reason. */
+  readonly stopped: Promise<void>;
+  readonly stop: (mode: ShutdownMode | "leave") => Promise<void>;
+};
+
+export type NodeOptions = {
+  readonly loaded: LoadedConfig;
+  readonly stateDir: string;
+  readonly logger: Logger;
+  readonly crashPoint: (label: string) => void;
+};
+
+/** Starts everything or nothing. The failure says which part could not start and what to do. */
+export async function startNode(options: NodeOptions): Promise<Result<RunningNode>> {
+  const { config } = options.loaded;
+  const startedAtMs = realClock.nowMs();
+  const random = realRandom();
+  const folder = prepareStateFolder(options.stateDir);
+  if (!folder.ok) return folder;
+  const engine = await startEngine({
+    config,
+    stateDir: options.stateDir,
+    clock: realClock,
+    random,
+    logger: options.logger,
+    crashPoint: options.crashPoint,
+    workerCommand: ownCommand("worker"),
+  });
+  if (!engine.ok) return engine;
+  const ready = await serve({ options, folder: folder.value, engine: engine.value, startedAtMs });
+  if (!ready.ok) await engine.value.stop("leave");
+  return ready;
+}
+
+type Started = {
+  readonly options: NodeOptions;
+  readonly folder: StateFolder;
+  readonly engine: Engine;
+  readonly startedAtMs: number;
+};
+
+async function serve(parts: Started): Promise<Result<RunningNode>> {
+  const { options, folder, engine } = parts;
+  const { config } = options.loaded;
+  const token = ensureToken(folder, realRandom());
+  if (!token.ok) return token;
+  const applied = await applyKeyPolicies(engine, config);
+  if (!applied.ok) return applied;
+  const stopped = Promise.withResolvers<void>();
+  let stopping: Promise<void> | undefined;
+  const stop = (mode: ShutdownMode | "leave"): Promise<void> => {
+    stopping ??= shutDown(mode);
+    return stopping;
+  };
+  const ports = apiPorts({
+    ...options,
+    engine,
+    token: token.value,
+    startedAtMs: parts.startedAtMs,
+    stop: (mode) => void stop(mode),
+  });
+  const api = createApi(ports, { hosts: [config["http.host"], ...config["http.allow_hosts"]] });
+  const server = await serveApi(api, { host: config["http.host"], port: config["http.port"], logger: options.logger });
+  if (!server.ok) return server;
+  const stopMaintenance = startMaintenance({ ...engine, clock: realClock, logger: options.logger }, config);
+
+  async function shutDown(mode: ShutdownMode | "leave"): Promise<void> {
+    options.logger.info("the node stops", { mode, running: engine.pool.live.length });
+    stopMaintenance();
+    // While attempts end, the node goes on answering, so that people can watch it drain.
+    if (mode === "drain") await engine.consumer.stop();
+    await (server.ok ? server.value.stop({ graceMs: HTTP_GRACE_MS }) : undefined);
+    rmSync(folder.nodeFile, { force: true });
+    await engine.stop(mode);
+    stopped.resolve();
+  }
+  writeDurably(folder.nodeFile, `${JSON.stringify(nodeFile(server.value, parts.startedAtMs))}\n`);
+  return ok({ url: server.value.url, stateDir: options.stateDir, stopped: stopped.promise, stop });
+}
+
+function nodeFile(server: HttpServer, startedAtMs: number): object {
+  return { url: server.url, pid: process.pid, startedAtMs };
+}
+
+async function applyKeyPolicies(engine: Engine, config: Config): Promise<Result<void>> {
+  for (const [key, wanted] of Object.entries(config["queue.keys"])) {
+    const applied = await engine.queue.setKeyPolicy(key, {
+      maxConcurrent: wanted.max_concurrent ?? null,
+      ratePerSecond: wanted.rate_per_second ?? null,
+      burst: wanted.burst ?? 1,
+      weight: wanted.weight ?? 1,
+      paused: false,
+    });
+    if (!applied.ok) return applied;
+  }
+  return ok(undefined);
+}

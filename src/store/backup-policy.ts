@@ -1,0 +1,45 @@
+/** Which copies exist and which may go: rules on names alone. */
+
+/** Names of copies made on schedule or by `drover backup` without a file: they sort by age. */
+const BACKUP_NAME = /^fleet-\d{8}T\d{9}Z\.db$/;
+
+export const BACKUPS_KEPT = 7;
+export const BACKUP_EVERY_MS = 24 * 60 * 60_000;
+
+/** @returns `fleet-20261121T080000000Z.db` */
+export function backupName(nowMs: number): string {
+  return `fleet-${new Date(nowMs).toISOString().replaceAll(/[-:.]/g, "")}.db`;
+}
+
+/** @returns the instant in a name, or undefined when it is no backup of ours. */
+export function backupTimeMs(name: string): number | undefined {
+  if (!BACKUP_NAME.test(name)) return undefined;
+  const [, date, time] = /^fleet-(\d{8})T(\d{9})Z/.exec(name) ?? ["", "", ""];
+  const iso = `${date?.slice(0, 4)}-${date?.slice(4, 6)}-${date?.slice(6)}T${time?.slice(0, 2)}:${time?.slice(2, 4)}:${time?.slice(4, 6)}.${time?.slice(6)}Z`;
+  const atMs = Date.parse(iso);
+  return Number.isNaN(atMs) ? undefined : atMs;
+}
+
+/** @returns our backups among `names`, newest first. */
+export function backupsNewestFirst(names: readonly string[]): readonly string[] {
+  return names
+    .filter((name) => backupTimeMs(name) !== undefined)
+    .sort()
+    .reverse();
+}
+
+/** @returns the names beyond the newest `keep`; never the last one, and nothing that is not named by us. */
+export function backupsToDelete(names: readonly string[], keep: number): readonly string[] {
+  return backupsNewestFirst(names).slice(Math.max(1, keep));
+}
+
+/**
+ * @returns how long to wait until the next scheduled backup. A newest one from the future, after the clock was set
+ * back, counts as just made: it delays the next by one period at most.
+ */
+export function backupDueInMs(names: readonly string[], everyMs: number, nowMs: number): number {
+  const [newest] = backupsNewestFirst(names);
+  const newestMs = newest === undefined ? undefined : backupTimeMs(newest);
+  if (newestMs === undefined) return 0;
+  return Math.max(0, Math.min(everyMs, newestMs + everyMs - nowMs));
+}

@@ -1,0 +1,163 @@
+import Database from "libsql";
+
+/** What may be bound. Never a boolean: the native binding aborts the whole process on one. */
+export type SqlValue = string | number | null;
+/** Columns by position. Rows by name would carry a `_metadata` key and cost twice as much. */
+export type SqlRow = readonly SqlValue[];
+
+/** A prepared statement; made once per connection and kept, because the binding frees statements late. */
+export interface Statement {
+  /** @returns how many rows changed. */
+  run(params: readonly SqlValue[]): number;
+  /** @returns the first row. */
+  get(params: readonly SqlValue[]): SqlRow | undefined;
+  /** @returns all rows; for one row `get` is three times as fast. */
+  all(params: readonly SqlValue[]): readonly SqlRow[];
+}
+
+/** A handle was used after it was closed: somebody asks while drover stops. */
+export class StoreClosed extends Error {
+  override readonly name = "StoreClosed";
+  readonly code = "STORE_CLOSED";
+}
+
+/** One libSQL handle with its statements. Synchronous: whatever it does, the thread waits. */
+export interface Connection {
+  readonly path: string;
+  prepare(sql: string): Statement;
+  /** Runs one or several statements without results. */
+  exec(sql: string): void;
+  inTransaction(): boolean;
+  close(): void;
+}
+
+export type ConnectionOptions = {
+  /** Refuses every write of this handle. */
+  readonly queryOnly?: boolean;
+  readonly synchronous?: "FULL" | "NORMAL";
+};
+
+/** Another process may hold the file for a moment (a person with a shell); nobody of ours does. */
+const BUSY_TIMEOUT_MS = 2_000;
+/**
+ * Pages of journal between checkpoints, 4 MB. More makes each checkpoint a longer pause (4,000 pages: 20 ms) and does
+ * not pay: a short journal is written over in place, which flushes faster than one that grows.
+ */
+const CHECKPOINT_PAGES = 1_000;
+/** The journal file is cut back to this after a checkpoint. */
+const JOURNAL_LIMIT_BYTES = 64 * 1024 * 1024;
+
+/** Opens a database file, makes it if there is none, and sets every pragma; none is set later. */
+export function openConnection(path: string, options: ConnectionOptions = {}): Connection {
+  const database = new Database(path, { timeout: BUSY_TIMEOUT_MS });
+  try {
+    for (const pragma of [
+      "journal_mode = WAL",
+      `synchronous = ${options.synchronous ?? "FULL"}`,
+      "foreign_keys = ON",
+      `wal_autocheckpoint = ${CHECKPOINT_PAGES}`,
+      `journal_size_limit = ${JOURNAL_LIMIT_BYTES}`,
+      "temp_store = MEMORY",
+      "trusted_schema = OFF",
+      ...(options.queryOnly === true ? ["query_only = ON"] : []),
+    ]) {
+      database.exec(`PRAGMA ${pragma}`);
+    }
+  } catch (cause) {
+    database.close();
+    throw cause;
+  }
+  return wrap(path, database);
+}
+
+/** Opens an existing file without ever changing it: no journal mode, no pragma, no write. */
+export function openReadOnly(path: string): Connection {
+  const location = path.split("/").map(encodeURIComponent).join("/");
+  return wrap(path, new Database(`file:${location}?mode=ro`, { timeout: BUSY_TIMEOUT_MS }));
+}
+
+/** A handle on a file that is only locked, never written. */
+export function openBare(path: string): Connection {
+  return wrap(path, new Database(path));
+}
+
+function wrap(path: string, database: Database.Database): Connection {
+  const statements = new Map<string, Statement>();
+  let open = true;
+  return {
+    path,
+    prepare: (sql) => {
+      if (!open) throw new StoreClosed(path);
+      const known = statements.get(sql);
+      if (known !== undefined) return known;
+      const made = wrapStatement(database, sql);
+      statements.set(sql, made);
+      return made;
+    },
+    exec: (sql) => {
+      database.exec(sql);
+    },
+    // Asking a closed handle aborts the process.
+    inTransaction: () => open && database.inTransaction,
+    close: () => {
+      if (!open) return;
+      open = false;
+      statements.clear();
+      database.close();
+    },
+  };
+}
+
+function wrapStatement(database: Database.Database, sql: string): Statement {
+  const prepared = database.prepare<unknown[]>(sql);
+  let isRaw = false;
+  const raw = (): typeof prepared => {
+    if (!isRaw) {
+      prepared.raw();
+      isRaw = true;
+    }
+    return prepared;
+  };
+  return {
+    // One array argument is bound as it is; several would be copied by the binding.
+    run: (params) => prepared.run(packed(params)).changes,
+    // `as`: raw mode gives arrays, and no column of ours holds a blob.
+    get: (params) => raw().get(packed(params)) as SqlRow | undefined,
+    all: (params) => raw().all(packed(params)) as SqlRow[],
+  };
+}
+
+/** Before a text that is stored as JSON, because the binding cuts what it reads at a zero character. */
+const PACKED = "\u0001";
+
+function packed(params: readonly SqlValue[]): readonly SqlValue[] {
+  const isPlain = params.every((value) => typeof value !== "string" || !(value.includes("\0") || value.startsWith(PACKED)));
+  return isPlain ? params : params.map(pack);
+}
+
+function pack(value: SqlValue): SqlValue {
+  if (typeof value !== "string" || !(value.includes("\0") || value.startsWith(PACKED))) return value;
+  return `${PACKED}${JSON.stringify(value)}`;
+}
+
+/** @returns the column as text; a wrong type is a bug in the statement. */
+export function text(row: SqlRow, column: number): string {
+  const value = row[column];
+  if (typeof value !== "string") throw new TypeError(`column ${column} holds ${typeof value}, not text`);
+  // `as`: written by `pack`.
+  return value.startsWith(PACKED) ? (JSON.parse(value.slice(1)) as string) : value;
+}
+
+export function textOrNull(row: SqlRow, column: number): string | null {
+  return row[column] === null ? null : text(row, column);
+}
+
+export function number(row: SqlRow, column: number): number {
+  const value = row[column];
+  if (typeof value !== "number") throw new TypeError(`column ${column} holds ${typeof value}, not a number`);
+  return value;
+}
+
+export function numberOrNull(row: SqlRow, column: number): number | null {
+  return row[column] === null ? null : number(row, column);
+}

@@ -1,0 +1,114 @@
+import { err, type Failure, ok, type Result, retryable, terminal } from "#base";
+import type { SqlRow, SqlValue } from "./connection.ts";
+import type { Inspection, ReaderAnswer, ReaderCall, ReaderReply, ReaderRequest } from "./reader-protocol.ts";
+import { storageFailure } from "./storage-failure.ts";
+
+/** A search over a million tasks takes 2 s; one that takes fifteen times as long is stopped. */
+const READ_TIMEOUT_MS = 30_000;
+/** Copying and checking gigabytes takes minutes on a slow disk. */
+const FILE_TIMEOUT_MS = 30 * 60_000;
+/** Requests that may wait for the thread. */
+const MAX_PENDING = 100;
+
+type Pending = {
+  readonly action: string;
+  readonly resolve: (result: Result<ReaderReply>) => void;
+  readonly timer: ReturnType<typeof setTimeout>;
+};
+
+/**
+ * Reads that would stop the event loop, done in a thread. It starts with the first request; when it dies or a request
+ * takes too long it is ended, what waited fails as retryable, and the next request starts a new one.
+ */
+export class LongReader {
+  readonly #path: string;
+  readonly #pending = new Map<number, Pending>();
+  #worker: Worker | undefined;
+  #nextId = 1;
+  #isClosed = false;
+
+  constructor(path: string) {
+    this.#path = path;
+  }
+
+  async all(action: string, sql: string, params: readonly SqlValue[]): Promise<Result<readonly SqlRow[]>> {
+    const reply = await this.#ask(action, { kind: "all", path: this.#path, sql, params }, READ_TIMEOUT_MS);
+    if (!reply.ok) return reply;
+    return reply.value.kind === "rows" ? ok(reply.value.rows) : err(confused(action));
+  }
+
+  /** Writes a consistent copy of the database to `to`, which must not exist. */
+  async copy(to: string): Promise<Result<void>> {
+    const reply = await this.#ask("copy the database", { kind: "copy", path: this.#path, to }, FILE_TIMEOUT_MS);
+    return reply.ok ? ok(undefined) : reply;
+  }
+
+  async inspect(path: string): Promise<Result<Inspection>> {
+    const reply = await this.#ask(`inspect ${path}`, { kind: "inspect", path }, FILE_TIMEOUT_MS);
+    if (!reply.ok) return reply;
+    return reply.value.kind === "inspected" ? ok(reply.value.inspection) : err(confused("inspect"));
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    this.#end(terminal("unavailable", "the store is closed"));
+  }
+
+  #ask(action: string, request: ReaderRequest, timeoutMs: number): Promise<Result<ReaderReply>> {
+    if (this.#isClosed) return Promise.resolve(err(terminal("unavailable", `${action}: the store is closed`)));
+    if (this.#pending.size >= MAX_PENDING) {
+      return Promise.resolve(err(retryable("limit", `${action}: ${MAX_PENDING} long reads wait already`, "Try again later")));
+    }
+    return new Promise((resolve) => {
+      const id = this.#nextId++;
+      const timer = setTimeout(() => {
+        this.#end(retryable("timed_out", `the reader thread gave no answer in ${timeoutMs} ms`, "Ask for less at once"));
+      }, timeoutMs);
+      this.#pending.set(id, { action, resolve, timer });
+      const call: ReaderCall = { id, request };
+      this.#running().postMessage(call);
+    });
+  }
+
+  #running(): Worker {
+    if (this.#worker !== undefined) return this.#worker;
+    const worker = new Worker(new URL("./reader-worker.ts", import.meta.url).href);
+    worker.addEventListener("message", (event: MessageEvent<ReaderAnswer>) => this.#settle(event.data));
+    const died = (why: string): void => {
+      if (this.#worker === worker) this.#end(retryable("unavailable", `the reader thread ended: ${why}`, "Try again"));
+    };
+    worker.addEventListener("error", (event) => died(event.message));
+    worker.addEventListener("close", () => died("closed"));
+    // A thread that waits must not keep the process alive.
+    worker.unref();
+    this.#worker = worker;
+    return worker;
+  }
+
+  #settle(answer: ReaderAnswer): void {
+    const pending = this.#pending.get(answer.id);
+    if (pending === undefined) return;
+    this.#pending.delete(answer.id);
+    clearTimeout(pending.timer);
+    pending.resolve("reply" in answer ? ok(answer.reply) : err(toFailure(pending.action, answer.fault)));
+  }
+
+  #end(failure: Failure): void {
+    this.#worker?.terminate();
+    this.#worker = undefined;
+    for (const [id, pending] of this.#pending) {
+      this.#pending.delete(id);
+      clearTimeout(pending.timer);
+      pending.resolve(err({ ...failure, message: `${pending.action}: ${failure.message}` }));
+    }
+  }
+}
+
+function toFailure(action: string, fault: { readonly message: string; readonly code: string }): Failure {
+  const error = Object.assign(new Error(fault.message), { code: fault.code });
+  return storageFailure(error, action) ?? terminal("internal", `${action}: ${fault.message}`);
+}
+
+function confused(action: string): Failure {
+  return terminal("internal", `${action}: the reader thread answered something else`);
+}

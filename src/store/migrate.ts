@@ -1,0 +1,84 @@
+import { createHash } from "node:crypto";
+import { err, ok, type Result, refused, terminal } from "#base";
+import { type Connection, number, text } from "./connection.ts";
+import type { Migration } from "./migrations/migration.ts";
+
+/** What a database has applied, compared with what this build knows. */
+export type MigrationPlan = { readonly applied: number; readonly pending: readonly Migration[] };
+
+type Applied = { readonly number: number; readonly name: string; readonly checksum: string };
+
+/** @returns the schema number of an open database; 0 when nothing was ever applied. */
+export function schemaNumber(connection: Connection): number {
+  return readApplied(connection).at(-1)?.number ?? 0;
+}
+
+/**
+ * Decides what is to be done, without doing it. A database of a newer build is refused (`newer_schema`), as is one
+ * whose applied migrations are not the ones known here (`unsupported`).
+ */
+export function planMigration(connection: Connection, known: readonly Migration[]): Result<MigrationPlan> {
+  const applied = readApplied(connection);
+  const newest = known.length;
+  const highest = applied.at(-1)?.number ?? 0;
+  if (highest > newest) {
+    return err(
+      refused(
+        "newer_schema",
+        `${connection.path} has schema ${highest}; this drover knows up to ${newest}`,
+        "Start the newer drover again, or restore a backup of the older one: drover restore FILE",
+      ),
+    );
+  }
+  for (const [index, record] of applied.entries()) {
+    const migration = known[index];
+    if (migration?.number !== record.number || checksum(migration) !== record.checksum) {
+      return err(
+        terminal(
+          "unsupported",
+          `${connection.path}: migration ${record.number} (${record.name}) was applied by a build that this one does not descend from`,
+          "Use the drover that made this database, or another state directory",
+        ),
+      );
+    }
+  }
+  return ok({ applied: highest, pending: known.slice(applied.length) });
+}
+
+/** Applies each pending migration in one transaction of its own and records it. Throws what the storage throws. */
+export function applyMigrations(connection: Connection, pending: readonly Migration[], nowMs: number): void {
+  if (pending.length === 0) return;
+  connection.exec(
+    `CREATE TABLE IF NOT EXISTS schema_migration (
+      number INTEGER PRIMARY KEY, name TEXT NOT NULL, checksum TEXT NOT NULL, applied_at_ms INTEGER NOT NULL
+    ) STRICT`,
+  );
+  for (const migration of pending) {
+    connection.exec("BEGIN IMMEDIATE");
+    try {
+      for (const statement of migration.sql) connection.exec(statement);
+      connection
+        .prepare("INSERT INTO schema_migration (number, name, checksum, applied_at_ms) VALUES (?, ?, ?, ?)")
+        .run([migration.number, migration.name, checksum(migration), nowMs]);
+      connection.exec("COMMIT");
+    } catch (cause) {
+      if (connection.inTransaction()) connection.exec("ROLLBACK");
+      throw cause;
+    }
+  }
+}
+
+function readApplied(connection: Connection): readonly Applied[] {
+  const exists = connection.prepare("SELECT 1 FROM sqlite_schema WHERE name = 'schema_migration'").get([]);
+  if (exists === undefined) return [];
+  return connection
+    .prepare("SELECT number, name, checksum FROM schema_migration ORDER BY number")
+    .all([])
+    .map((row) => ({ number: number(row, 0), name: text(row, 1), checksum: text(row, 2) }));
+}
+
+/** White space is no part of a migration's meaning, so a formatter may touch it. */
+function checksum(migration: Migration): string {
+  const normal = migration.sql.map((statement) => statement.replaceAll(/\s+/g, " ").trim()).join(";");
+  return createHash("sha256").update(normal).digest("hex").slice(0, 32);
+}

@@ -1,0 +1,5 @@
+import { queueMigration } from "./fleet/0001-queue.ts";
+import type { Migration } from "./migration.ts";
+
+/** The schema of fleet.db. */
+export const FLEET_MIGRATIONS: readonly Migration[] = [queueMigration];

@@ -1,0 +1,225 @@
+import { existsSync, mkdirSync, statSync } from "node:fs";
+import { join } from "node:path";
+import {
+  type Clock,
+  createIdFactory,
+  err,
+  type Failure,
+  type Logger,
+  type NodeId,
+  ok,
+  type Random,
+  type Result,
+  terminal,
+} from "#base";
+import type { QueueStore } from "#queue";
+import { Backups } from "./backup.ts";
+import { type Connection, openConnection, text } from "./connection.ts";
+import { establishIdentity, type Identity } from "./identity.ts";
+import { LongReader } from "./long-reader.ts";
+import { applyMigrations, planMigration } from "./migrate.ts";
+import { FLEET_MIGRATIONS } from "./migrations/fleet.ts";
+import type { Migration } from "./migrations/migration.ts";
+import { NODE_MIGRATIONS } from "./migrations/node.ts";
+import { establishNodeId } from "./node-identity.ts";
+import { LibsqlQueueStore } from "./queue-store.ts";
+import { finishRestore, newestBackup } from "./restore.ts";
+import { lockStateDirectory, type StateLock } from "./state-lock.ts";
+import { storageFailure } from "./storage-failure.ts";
+import type { CrashPoint } from "./writer.ts";
+
+export const FLEET_FILE = "fleet.db";
+export const NODE_FILE = "node.db";
+
+export type StoreOptions = {
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** For the id of a new node. */
+  readonly random: Random;
+  /** For crash tests: called with the name of each place of the writer. */
+  readonly crashPoint?: (label: CrashPoint) => void;
+};
+
+/** Everything that is durable, open. */
+export type Stores = {
+  readonly queue: QueueStore;
+  /** The holder of leases on this host, the same from start to start. */
+  readonly nodeId: NodeId;
+  readonly identity: Identity;
+  readonly backups: Backups;
+  /** Transactions that the queue committed since the start. */
+  readonly commits: () => number;
+  /** Writes the journal back into the database file when it has grown past its limit. @returns its bytes afterwards. */
+  readonly checkpoint: () => Result<number>;
+  /** Settles when a large database was checked in the background; a small one is checked before it opens. */
+  readonly checked: Promise<Result<void>>;
+  /** Answers what waits, then closes. The directory is free afterwards. */
+  readonly close: () => Promise<void>;
+};
+
+/** A larger database is checked after the start, in the reader thread: the check reads about 1 GB a second. */
+const MAX_INLINE_CHECK_BYTES = 64 * 1024 * 1024;
+/** The journal may grow past this while a long read holds it; beyond, it is written back. */
+const MAX_JOURNAL_BYTES = 64 * 1024 * 1024;
+
+const CHECKPOINT = "PRAGMA wal_checkpoint(TRUNCATE)";
+
+/**
+ * Opens both databases of a state directory, making what is missing. Refuses, and changes nothing, when the directory
+ * is used by another drover (`in_use`), cannot be written (`read_only`, `disk_full`), or when a database is damaged
+ * (`corrupt`) or newer than this build (`newer_schema`).
+ */
+export async function openStores(dir: string, options: StoreOptions): Promise<Result<Stores>> {
+  const made = attempt(`make ${dir}`, () => mkdirSync(dir, { recursive: true, mode: 0o700 }));
+  if (!made.ok) return made;
+  const lock = lockStateDirectory(dir);
+  if (!lock.ok) return lock;
+  const opened: Connection[] = [];
+  try {
+    const stores = openLocked(dir, options, lock.value, opened);
+    if (!stores.ok) abandon(opened, lock.value);
+    return stores;
+  } catch (cause) {
+    abandon(opened, lock.value);
+    throw cause;
+  }
+}
+
+function abandon(opened: readonly Connection[], lock: StateLock): void {
+  for (const connection of opened) connection.close();
+  lock.release();
+}
+
+function openLocked(dir: string, options: StoreOptions, lock: StateLock, opened: Connection[]): Result<Stores> {
+  const { clock, logger } = options;
+  const fleetPath = join(dir, FLEET_FILE);
+  const finished = attempt("finish a restore", () => finishRestore(dir, clock.nowMs()));
+  if (!finished.ok) return finished;
+
+  const fleet = openDatabase(dir, FLEET_FILE, FLEET_MIGRATIONS, clock, opened);
+  if (!fleet.ok) return fleet;
+  const node = openDatabase(dir, NODE_FILE, NODE_MIGRATIONS, clock, opened);
+  if (!node.ok) return node;
+  const identity = attempt("recognise the database", () => establishIdentity(fleet.value));
+  if (!identity.ok) return identity;
+  const { node: makeId } = createIdFactory(clock, options.random);
+  const nodeId = attempt("name the node", () => establishNodeId(node.value, identity.value.change, makeId));
+  if (!nodeId.ok) return nodeId;
+  if (identity.value.change !== "same") logger.info(`the database was ${identity.value.change}`, { ...identity.value });
+
+  const built = attempt("open the queue", () => {
+    const reading = openConnection(fleetPath, { queryOnly: true });
+    opened.push(reading);
+    const long = new LongReader(fleetPath);
+    const writer = options.crashPoint === undefined ? {} : { crashPoint: options.crashPoint };
+    const queue = new LibsqlQueueStore({
+      writing: fleet.value,
+      reading,
+      long,
+      epoch: identity.value.epoch,
+      logger,
+      writer,
+    });
+    return { queue, long };
+  });
+  if (!built.ok) return built;
+  const { queue, long } = built.value;
+  let closing: Promise<void> | undefined;
+  const close = async (): Promise<void> => {
+    await queue.close();
+    long.close();
+    for (const connection of [fleet.value, node.value]) writeBack(connection, logger);
+    abandon(opened, lock);
+  };
+  return ok({
+    queue,
+    nodeId: nodeId.value,
+    identity: identity.value,
+    backups: new Backups(dir, long, identity.value.uuid, clock),
+    commits: () => queue.commits,
+    checkpoint: () => attempt("write the journal back", () => checkpoint(fleet.value)),
+    checked: checkInBackground(fleetPath, long, dir),
+    close: () => {
+      closing ??= close();
+      return closing;
+    },
+  });
+}
+
+function openDatabase(
+  dir: string,
+  file: string,
+  migrations: readonly Migration[],
+  clock: Clock,
+  opened: Connection[],
+): Result<Connection> {
+  const path = join(dir, file);
+  const isNew = !existsSync(path);
+  const result = attempt<Result<Connection>>(`open ${path}`, () => {
+    const connection = openConnection(path);
+    opened.push(connection);
+    if (!isNew && statSync(path).size <= MAX_INLINE_CHECK_BYTES) {
+      const verdict = text(connection.prepare("PRAGMA quick_check(1)").get([]) ?? ["no answer"], 0);
+      if (verdict !== "ok") return err(corrupt(dir, path, verdict));
+    }
+    const plan = planMigration(connection, migrations);
+    if (!plan.ok) return plan;
+    if (plan.value.applied > 0 && plan.value.pending.length > 0) keepCopy(connection, plan.value.applied + 1);
+    applyMigrations(connection, plan.value.pending, clock.nowMs());
+    return ok(connection);
+  });
+  if (result.ok) return result.value;
+  return result.error.code === "corrupt" ? err(corrupt(dir, path, "it cannot be read")) : result;
+}
+
+/** The data side of going back to the older build: what the database was before migration `next`. */
+function keepCopy(connection: Connection, next: number): void {
+  const copy = `${connection.path}.before-${next}`;
+  if (!existsSync(copy)) connection.prepare("VACUUM INTO ?").run([copy]);
+}
+
+function checkpoint(connection: Connection): number {
+  const journal = `${connection.path}-wal`;
+  const bytes = existsSync(journal) ? statSync(journal).size : 0;
+  if (bytes <= MAX_JOURNAL_BYTES) return bytes;
+  connection.prepare(CHECKPOINT).get([]);
+  return existsSync(journal) ? statSync(journal).size : 0;
+}
+
+/** After a clean stop the database is one file: whoever copies it has everything. */
+function writeBack(connection: Connection, logger: Logger): void {
+  const written = attempt("write the journal back", () => connection.prepare(CHECKPOINT).get([]));
+  // Nothing is lost: the journal stays beside the database and the next start reads it.
+  if (!written.ok) logger.warn("the journal was left as it is", { path: connection.path, why: written.error.message });
+}
+
+async function checkInBackground(path: string, long: LongReader, dir: string): Promise<Result<void>> {
+  if (statSync(path).size <= MAX_INLINE_CHECK_BYTES) return ok(undefined);
+  const inspection = await long.inspect(path);
+  if (!inspection.ok) return inspection;
+  const [fault] = inspection.value.faults;
+  return fault === undefined ? ok(undefined) : err(corrupt(dir, path, fault));
+}
+
+function corrupt(dir: string, path: string, detail: string): Failure {
+  return terminal("corrupt", `${path} is damaged: ${detail}`, `Nothing was changed. ${remedyFor(dir, path)}`);
+}
+
+function remedyFor(dir: string, path: string): string {
+  // node.db only remembers which workers still run; without it they are found lost and their tasks run again.
+  if (path === join(dir, NODE_FILE)) return `Move ${path} away and start again: attempts that ran are repeated`;
+  const backup = newestBackup(dir);
+  if (backup !== undefined) return `Restore the newest backup: drover restore ${backup}`;
+  return "There is no backup: keep a copy of the file, then start with another --state DIR";
+}
+
+/** Faults of file and disk become failures; anything else is a bug and goes on as an exception. */
+function attempt<T>(action: string, act: () => T): Result<T> {
+  try {
+    return ok(act());
+  } catch (cause) {
+    const failure = storageFailure(cause, action);
+    if (failure === undefined) throw cause;
+    return err(failure);
+  }
+}

@@ -1,0 +1,237 @@
+import { err, ok, present, type Result, refused, type TaskId } from "#base";
+import type {
+  AttemptOutcome,
+  AttemptRow,
+  AttemptSample,
+  KeyRow,
+  LaneRow,
+  Page,
+  QueueEvent,
+  ScheduleRow,
+  TaskFilter,
+  TaskRecord,
+  TaskRow,
+  TaskState,
+} from "#queue";
+import { type Connection, number, type SqlRow, type SqlValue, text, textOrNull } from "./connection.ts";
+import type { LongReader } from "./long-reader.ts";
+import { readMeta } from "./meta.ts";
+import {
+  ATTEMPT_COLUMNS,
+  EVENT_COLUMNS,
+  KEY_COLUMNS,
+  LANE_SELECT,
+  SCHEDULE_COLUMNS,
+  toAttemptRow,
+  toKeyRow,
+  toLaneRow,
+  toQueueEvent,
+  toScheduleRow,
+} from "./queue-columns.ts";
+import { storageFailure } from "./storage-failure.ts";
+import { TASK_SELECT, toTaskRow } from "./task-columns.ts";
+
+/** Reads of more rows than this leave the event loop: 1,000 attempts take 5 ms. */
+const MAX_INLINE_ROWS = 1_000;
+const CURSOR = /^t_[0-9a-z]{26}$/;
+
+const TITLE = "CASE WHEN json_valid(s.body) THEN coalesce(json_extract(s.body, '$.title'), '') ELSE '' END";
+const RECENT_ATTEMPTS = `SELECT a.task_id, a.n, a.node, a.executor, a.model, a.outcome, a.started_at_ms, a.ended_at_ms,
+    a.duration_ms, a.wait_ms, a.tokens, a.cost_microdollars, CAST(${TITLE} AS TEXT)
+  FROM event e
+  JOIN attempt a ON a.task_id = e.task_id AND a.n = json_extract(e.data, '$.attempt')
+  LEFT JOIN submission s ON s.task_id = a.task_id
+  WHERE e.kind IN ('task.done', 'task.retry', 'task.dead', 'task.cancelled') AND e.at_ms >= ?
+  ORDER BY e.seq DESC LIMIT ?`;
+
+/** A task's events, walked back from the latest; what retention removed ends the chain. */
+const TASK_EVENTS = `WITH RECURSIVE chain (seq, at_ms, kind, task_id, data, previous_seq) AS (
+    SELECT e.seq, e.at_ms, e.kind, e.task_id, e.data, e.previous_seq
+      FROM task t JOIN event e ON e.seq = t.event_seq WHERE t.id = ?
+    UNION ALL
+    SELECT e.seq, e.at_ms, e.kind, e.task_id, e.data, e.previous_seq
+      FROM chain c JOIN event e ON e.seq = c.previous_seq
+  )
+  SELECT ${EVENT_COLUMNS.join(", ")} FROM chain WHERE seq > ? ORDER BY seq LIMIT ?`;
+
+const EVENTS = `SELECT ${EVENT_COLUMNS.join(", ")} FROM event WHERE seq > ? ORDER BY seq LIMIT ?`;
+/** Its chain went with its row, so all events are looked through. */
+const EVENTS_OF_REMOVED_TASK = `SELECT ${EVENT_COLUMNS.join(", ")} FROM event
+  WHERE seq > ? AND task_id = ? ORDER BY seq LIMIT ?`;
+
+/** What people and programs read: committed state, over a handle of its own, bounded. */
+export class QueueReader {
+  readonly #connection: Connection;
+  readonly #long: LongReader;
+
+  constructor(connection: Connection, long: LongReader) {
+    this.#connection = connection;
+    this.#long = long;
+  }
+
+  findMany(ids: readonly TaskId[]): Result<readonly TaskRecord[]> {
+    return this.#read("find tasks", () => {
+      const select = this.#connection.prepare(`SELECT ${TASK_SELECT} FROM task WHERE id = ?`);
+      const rows = ids.map((id) => select.get([id])).filter((row) => row !== undefined);
+      return this.#records(rows.map(toTaskRow));
+    });
+  }
+
+  async list(filter: TaskFilter, limit: number, cursor?: string): Promise<Result<Page<TaskRecord>>> {
+    if (cursor !== undefined && !CURSOR.test(cursor)) {
+      return err(refused("invalid", `cannot read cursor "${cursor}"`, "Pass nextCursor of the page before, unchanged"));
+    }
+    const query = listQuery(filter, limit + 1, cursor);
+    // Lane, key and the states that most tasks are in have no index, so such a search may visit every task.
+    const isWalk = filter.states?.some((state) => state === "ready" || state === "done") ?? false;
+    const isLong = isWalk || filter.key !== undefined || filter.lane !== undefined || limit >= MAX_INLINE_ROWS;
+    const found = await this.#rows("list tasks", query.sql, query.params, isLong);
+    if (!found.ok) return found;
+    const rows = found.value.map(toTaskRow);
+    const page = rows.slice(0, limit);
+    const items = this.#read("list tasks", () => this.#records(page));
+    return items.ok ? ok({ items: items.value, nextCursor: rows.length > limit ? (page.at(-1)?.id ?? null) : null }) : items;
+  }
+
+  async events(afterSeq: number, limit: number, taskId?: TaskId): Promise<Result<readonly QueueEvent[]>> {
+    const action = "read events";
+    const isLong = limit > MAX_INLINE_ROWS;
+    if (taskId === undefined) {
+      const found = await this.#rows(action, EVENTS, [afterSeq, limit], isLong);
+      return found.ok ? ok(found.value.map(toQueueEvent)) : found;
+    }
+    const task = this.#read(action, () => this.#connection.prepare("SELECT 1 FROM task WHERE id = ?").get([taskId]));
+    if (!task.ok) return task;
+    const found =
+      task.value === undefined
+        ? await this.#rows(action, EVENTS_OF_REMOVED_TASK, [afterSeq, taskId, limit], true)
+        : await this.#rows(action, TASK_EVENTS, [taskId, afterSeq, limit], isLong);
+    return found.ok ? ok(found.value.map(toQueueEvent)) : found;
+  }
+
+  eventRange(): Result<{ readonly firstSeq: number; readonly lastSeq: number }> {
+    return this.#read("read events", () => {
+      const first = this.#connection.prepare("SELECT seq FROM event ORDER BY seq LIMIT 1").get([]);
+      const last = this.#connection.prepare("SELECT seq FROM event ORDER BY seq DESC LIMIT 1").get([]);
+      if (first === undefined || last === undefined) return { firstSeq: 0, lastSeq: 0 };
+      return { firstSeq: number(first, 0), lastSeq: number(last, 0) };
+    });
+  }
+
+  lanes(): Result<readonly LaneRow[]> {
+    return this.#read("read lanes", () =>
+      this.#connection.prepare(`SELECT ${LANE_SELECT} FROM lane ORDER BY lane`).all([]).map(toLaneRow),
+    );
+  }
+
+  keys(limit: number): Result<readonly KeyRow[]> {
+    const sql = `SELECT ${KEY_COLUMNS.join(", ")} FROM queue_key WHERE listed = 1 ORDER BY key LIMIT ?`;
+    return this.#read("read keys", () => this.#connection.prepare(sql).all([limit]).map(toKeyRow));
+  }
+
+  schedules(limit: number): Result<readonly ScheduleRow[]> {
+    const sql = `SELECT ${SCHEDULE_COLUMNS.join(", ")} FROM schedule ORDER BY id LIMIT ?`;
+    return this.#read("read schedules", () => this.#connection.prepare(sql).all([limit]).map(toScheduleRow));
+  }
+
+  async recentAttempts(sinceMs: number, limit: number): Promise<Result<readonly AttemptSample[]>> {
+    const found = await this.#rows("read attempts", RECENT_ATTEMPTS, [sinceMs, limit], limit > MAX_INLINE_ROWS);
+    return found.ok ? ok(found.value.map(toAttemptSample)) : found;
+  }
+
+  isPaused(): Result<boolean> {
+    return this.#read("read the queue's state", () => readMeta(this.#connection, "paused") === "yes");
+  }
+
+  #records(rows: readonly TaskRow[]): readonly TaskRecord[] {
+    const ids = JSON.stringify(rows.map((row) => row.id));
+    const related = (sql: string): readonly SqlRow[] => this.#connection.prepare(sql).all([ids]);
+    const among = "WHERE task_id IN (SELECT value FROM json_each(?))";
+    const bodies = new Map(related(`SELECT task_id, body FROM submission ${among}`).map((row) => [row[0], text(row, 1)]));
+    const labels = byTask(related(`SELECT task_id, name, value FROM task_label ${among}`));
+    const dependencies = byTask(related(`SELECT task_id, depends_on FROM dependency ${among} ORDER BY depends_on`));
+    const attempts = byTask(related(`SELECT ${ATTEMPT_COLUMNS.join(", ")} FROM attempt ${among} ORDER BY task_id, n`));
+    return rows.map((row) => ({
+      row,
+      body: present(bodies.get(row.id), `Q8: task ${row.id} has its submission`),
+      labels: Object.fromEntries((labels.get(row.id) ?? []).map((label) => [text(label, 1), text(label, 2)])),
+      dependsOn: (dependencies.get(row.id) ?? []).map((dependency) => text(dependency, 1) as TaskId), // `as`: written from a TaskId
+      attempts: (attempts.get(row.id) ?? []).map((attempt): AttemptRow => toAttemptRow(attempt)),
+    }));
+  }
+
+  #rows(action: string, sql: string, params: readonly SqlValue[], isLong: boolean): Promise<Result<readonly SqlRow[]>> {
+    if (isLong) return this.#long.all(action, sql, params);
+    return Promise.resolve(this.#read(action, () => this.#connection.prepare(sql).all(params)));
+  }
+
+  #read<T>(action: string, read: () => T): Result<T> {
+    try {
+      return ok(read());
+    } catch (cause) {
+      const failure = storageFailure(cause, action);
+      if (failure === undefined) throw cause;
+      return err(failure);
+    }
+  }
+}
+
+/** One index range per state, so that a page never sorts more than `states × limit` rows. */
+function listQuery(filter: TaskFilter, limit: number, cursor?: string): { sql: string; params: readonly SqlValue[] } {
+  const conditions: string[] = [];
+  const values: SqlValue[] = [];
+  const add = (condition: string, ...bound: SqlValue[]): void => {
+    conditions.push(condition);
+    values.push(...bound);
+  };
+  if (cursor !== undefined) add("id < ?", cursor);
+  if (filter.lane !== undefined) add("lane = ?", filter.lane);
+  if (filter.key !== undefined) add("key = ?", filter.key);
+  if (filter.label !== undefined) {
+    add("id IN (SELECT task_id FROM task_label WHERE name = ? AND value = ?)", filter.label.name, filter.label.value);
+  }
+  const select = (condition: readonly string[]): string =>
+    `SELECT ${TASK_SELECT} FROM task ${condition.length === 0 ? "" : `WHERE ${condition.join(" AND ")}`} ORDER BY id DESC LIMIT ?`;
+  if (filter.states === undefined) return { sql: select(conditions), params: [...values, limit] };
+  if (filter.states.length === 0) return { sql: select(["0"]), params: [limit] };
+  const branches = filter.states.map((state) => `SELECT * FROM (${select([stateCondition(state), ...conditions])})`);
+  return {
+    sql: `${branches.join(" UNION ALL ")} ORDER BY id DESC LIMIT ?`,
+    params: [...filter.states.flatMap((state): SqlValue[] => [state, ...values, limit]), limit],
+  };
+}
+
+/** The second term is the index's own condition: only then is the index considered. */
+function stateCondition(state: TaskState): string {
+  const isIndexed = state !== "ready" && state !== "done";
+  return isIndexed ? "state = ? AND state IN ('waiting', 'running', 'dead', 'cancelled')" : "state = ?";
+}
+
+function byTask(rows: readonly SqlRow[]): ReadonlyMap<SqlValue | undefined, SqlRow[]> {
+  const grouped = new Map<SqlValue | undefined, SqlRow[]>();
+  for (const row of rows) {
+    const list = grouped.get(row[0]);
+    if (list === undefined) grouped.set(row[0], [row]);
+    else list.push(row);
+  }
+  return grouped;
+}
+
+function toAttemptSample(row: SqlRow): AttemptSample {
+  return {
+    // `as`, three times: written from these types, and CHECK admits only the known outcomes.
+    taskId: text(row, 0) as TaskId,
+    n: number(row, 1),
+    node: text(row, 2) as AttemptSample["node"],
+    executor: text(row, 3),
+    model: textOrNull(row, 4),
+    outcome: text(row, 5) as AttemptOutcome,
+    startedAtMs: number(row, 6),
+    endedAtMs: number(row, 7),
+    durationMs: number(row, 8),
+    waitMs: number(row, 9),
+    tokens: number(row, 10),
+    costMicrodollars: number(row, 11),
+    title: text(row, 12),
+  };
+}

@@ -1,0 +1,194 @@
+import { err, type Failure, InvariantBroken, type Result, retryable, terminal } from "#base";
+import type { Connection } from "./connection.ts";
+import { storageFailure } from "./storage-failure.ts";
+
+/**
+ * The one writer of a database. Commands that wait are committed together, so that 32 callers cost one flush of the
+ * disk instead of 32.
+ *
+ * W1: a caller is answered only after the COMMIT that holds its writes returned.
+ * W2: commands take effect in the order of their calls.
+ * W3: a command that throws, or refuses after it wrote, rejects alone and leaves nothing behind.
+ * W4: a fault of the storage is answered to the whole group as a failure, and the writer stays usable.
+ */
+
+/** What a group works with: kept in memory while commands run, handed to the database by `flush`. */
+export interface WorkUnit<Tx> {
+  /** Called after BEGIN. */
+  begin(): Tx;
+  /** Counts writes; it only has to differ after one. */
+  writes(): number;
+  /** Hands everything still in memory to the database; called before COMMIT. */
+  flush(): void;
+  /** Called after COMMIT, before callers are answered. */
+  committed(): void;
+  /** Called after ROLLBACK: whatever was read or written since `begin` is void. */
+  rolledBack(): void;
+}
+
+/** Places at which a crash test may end the process. */
+export type CrashPoint =
+  | "store.begin.before"
+  | "store.begin.after"
+  | "store.commit.before"
+  | "store.commit.after"
+  | "store.answer.before";
+
+export type WriterOptions = {
+  readonly crashPoint?: (label: CrashPoint) => void;
+  /** Monotonic milliseconds. */
+  readonly elapsedMs?: () => number;
+  readonly maxWaiting?: number;
+  readonly maxGroup?: number;
+};
+
+/** Commands in one transaction: more no longer pays (the flush is already below 1 µs each). */
+const MAX_GROUP_COMMANDS = 256;
+/** One group may hold the event loop this long; what is left over goes into the next one. */
+const MAX_GROUP_MS = 15;
+/** Callers that may wait: at 10,000 a second this is a second of delay, and beyond it a refusal is kinder. */
+const MAX_WAITING_COMMANDS = 10_000;
+
+type Waiting<Tx> = {
+  readonly label: string;
+  readonly command: (tx: Tx) => Result<unknown>;
+  readonly resolve: (result: Result<unknown>) => void;
+  readonly reject: (cause: unknown) => void;
+};
+
+export class Writer<Tx> {
+  readonly #connection: Connection;
+  readonly #unit: WorkUnit<Tx>;
+  readonly #crashPoint: (label: CrashPoint) => void;
+  readonly #elapsedMs: () => number;
+  readonly #maxWaiting: number;
+  readonly #maxGroup: number;
+  #waiting: Waiting<Tx>[] = [];
+  #isScheduled = false;
+  #isClosed = false;
+  #drained: (() => void)[] = [];
+  #commits = 0;
+
+  constructor(connection: Connection, unit: WorkUnit<Tx>, options: WriterOptions = {}) {
+    this.#connection = connection;
+    this.#unit = unit;
+    this.#crashPoint = options.crashPoint ?? (() => undefined);
+    this.#elapsedMs = options.elapsedMs ?? (() => performance.now());
+    this.#maxWaiting = options.maxWaiting ?? MAX_WAITING_COMMANDS;
+    this.#maxGroup = options.maxGroup ?? MAX_GROUP_COMMANDS;
+  }
+
+  /** Transactions committed since the start. */
+  get commits(): number {
+    return this.#commits;
+  }
+
+  /** Commands that wait. */
+  get waiting(): number {
+    return this.#waiting.length;
+  }
+
+  /** Runs `command` in the next group. It may run again from the start as long as it was not answered. */
+  transact<T>(label: string, command: (tx: Tx) => Result<T>): Promise<Result<T>> {
+    if (this.#isClosed) return Promise.resolve(err(terminal("unavailable", `${label}: the store is closed`)));
+    if (this.#waiting.length >= this.#maxWaiting) {
+      const message = `${label}: ${this.#waiting.length} commands wait for the disk already`;
+      return Promise.resolve(err(retryable("limit", message, "Try again in a second")));
+    }
+    return new Promise((resolve, reject) => {
+      // `as`: it is only ever called with what `command` itself returned, or with a failure.
+      this.#waiting.push({ label, command, resolve: resolve as (result: Result<unknown>) => void, reject });
+      this.#schedule();
+    });
+  }
+
+  /** Refuses new commands and resolves when those that wait were answered. */
+  close(): Promise<void> {
+    this.#isClosed = true;
+    if (this.#waiting.length === 0) return Promise.resolve();
+    return new Promise((resolve) => {
+      this.#drained.push(resolve);
+    });
+  }
+
+  /** A turn of the event loop gathers the callers of that turn, and lets timers and sockets in between groups. */
+  #schedule(): void {
+    if (this.#isScheduled) return;
+    this.#isScheduled = true;
+    setImmediate(() => {
+      this.#isScheduled = false;
+      this.#runGroup();
+      if (this.#waiting.length > 0) {
+        this.#schedule();
+        return;
+      }
+      for (const resolve of this.#drained.splice(0)) resolve();
+    });
+  }
+
+  #runGroup(): void {
+    const group = this.#waiting.splice(0, this.#maxGroup);
+    const done = this.#commitTogether(group);
+    if (done === "separate") {
+      for (const command of group) this.#commitTogether([command]);
+    } else if (done < group.length) {
+      this.#waiting.unshift(...group.slice(done));
+    }
+  }
+
+  /** @returns how many commands were answered, or that each must be tried alone because one of them threw. */
+  #commitTogether(group: readonly Waiting<Tx>[]): number | "separate" {
+    const results: Result<unknown>[] = [];
+    try {
+      this.#crashPoint("store.begin.before");
+      this.#connection.prepare("BEGIN IMMEDIATE").run([]);
+      const tx = this.#unit.begin();
+      this.#crashPoint("store.begin.after");
+      const deadlineMs = this.#elapsedMs() + MAX_GROUP_MS;
+      for (const waiting of group) {
+        const before = this.#unit.writes();
+        const result = waiting.command(tx);
+        if (!result.ok && this.#unit.writes() !== before) {
+          throw new InvariantBroken(`W3: ${waiting.label} refused after it wrote: ${result.error.message}`);
+        }
+        results.push(result);
+        if (this.#elapsedMs() > deadlineMs) break;
+      }
+      this.#unit.flush();
+      this.#crashPoint("store.commit.before");
+      this.#connection.prepare("COMMIT").run([]);
+    } catch (cause) {
+      return this.#undo(group, cause);
+    }
+    this.#commits += 1;
+    this.#crashPoint("store.commit.after");
+    this.#unit.committed();
+    this.#crashPoint("store.answer.before");
+    for (const [index, result] of results.entries()) group[index]?.resolve(result);
+    return results.length;
+  }
+
+  #undo(group: readonly Waiting<Tx>[], cause: unknown): number | "separate" {
+    const rollback = this.#rollBack();
+    const failure = storageFailure(cause, "write") ?? rollback;
+    if (failure !== undefined) {
+      for (const waiting of group) waiting.resolve(err({ ...failure, message: `${waiting.label}: ${failure.message}` }));
+      return group.length;
+    }
+    if (group.length > 1) return "separate";
+    group[0]?.reject(cause);
+    return group.length;
+  }
+
+  /** A full disk or a broken file may have ended the transaction already. */
+  #rollBack(): Failure | undefined {
+    try {
+      if (this.#connection.inTransaction()) this.#connection.prepare("ROLLBACK").run([]);
+      return undefined;
+    } catch (cause) {
+      return storageFailure(cause, "roll back") ?? terminal("internal", `roll back: ${String(cause)}`);
+    } finally {
+      this.#unit.rolledBack();
+    }
+  }
+}
