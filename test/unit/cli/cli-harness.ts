@@ -1,0 +1,91 @@
+/** The command line against the real API over a queue in memory; nothing leaves the process. */
+import { err, ok, refused } from "#base";
+import { type CliEnvironment, type LocalCommands, runCli } from "#cli";
+import { createHarness, type Harness, type HarnessOptions, TOKEN } from "../api/api-harness.ts";
+
+export type Outcome = { readonly exit: number; readonly stdout: string; readonly stderr: string };
+
+export type CliOptions = HarnessOptions & {
+  /** Width of the terminal that both outputs are; without it they are pipes. */
+  readonly columns?: number;
+  readonly env?: Readonly<Record<string, string>>;
+  readonly files?: Readonly<Record<string, string>>;
+  readonly environment?: Partial<CliEnvironment>;
+  readonly local?: Partial<LocalCommands>;
+};
+
+export type Cli = {
+  readonly harness: Harness;
+  readonly run: (...argv: readonly string[]) => Promise<Outcome>;
+  /** As `run`, while it runs: what it printed so far, and Ctrl-C. */
+  readonly start: (...argv: readonly string[]) => { readonly done: Promise<Outcome>; readonly seen: Seen; readonly interrupt: () => void };
+};
+
+export type Seen = { readonly stdout: () => string; readonly stderr: () => string };
+
+export const STATE = "/home/ada/.local/state/drover";
+const NODE_FILE = JSON.stringify({ url: "http://127.0.0.1:7433", pid: 42, startedAtMs: 1 });
+
+export function createCli(options: CliOptions = {}): Cli {
+  const harness = createHarness(options);
+  const files: Readonly<Record<string, string>> = {
+    [`${STATE}/node.json`]: NODE_FILE,
+    [`${STATE}/token`]: `${TOKEN}\n`,
+    ...options.files,
+  };
+  const start: Cli["start"] = (...argv) => {
+    const out = recorder(options.columns);
+    const errors = recorder(options.columns);
+    const stop = new AbortController();
+    const environment: CliEnvironment = {
+      stdout: out.output,
+      stderr: errors.output,
+      env: { HOME: "/home/ada", LANG: "C.UTF-8", ...options.env },
+      cwd: "/work",
+      clock: harness.clock,
+      version: "1.2.3",
+      commit: "0123abc",
+      target: "linux-x64",
+      isRoot: false,
+      interrupted: stop.signal,
+      fetch: async (url, init) => harness.api.app.request(url, init, {}),
+      directoryExists: () => false,
+      readText: async (path) => {
+        const text = files[path];
+        return text === undefined ? err(refused("not_found", `${path} does not exist`)) : ok(text);
+      },
+      configuredStateDir: async () => ok(undefined),
+      local: { ...noLocal, ...options.local },
+      ...options.environment,
+    };
+    const done = runCli(argv, environment).then((exit) => ({ exit, stdout: out.text(), stderr: errors.text() }));
+    return { done, seen: { stdout: out.text, stderr: errors.text }, interrupt: () => stop.abort() };
+  };
+  return { harness, start, run: (...argv) => start(...argv).done };
+}
+
+function recorder(columns: number | undefined) {
+  const decoder = new TextDecoder();
+  let text = "";
+  return {
+    text: () => text,
+    output: {
+      isTerminal: columns !== undefined,
+      columns,
+      write: (piece: string | Uint8Array) => {
+        text += typeof piece === "string" ? piece : decoder.decode(piece);
+      },
+    },
+  };
+}
+
+const unexpected = (): Promise<number> => Promise.reject(new Error("this command was not expected"));
+const noLocal: LocalCommands = {
+  up: unexpected,
+  run: unexpected,
+  restore: unexpected,
+  configShow: unexpected,
+  configCheck: unexpected,
+  worker: unexpected,
+  selftest: unexpected,
+};
