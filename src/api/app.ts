@@ -1,11 +1,12 @@
 /** The API as one app: guard, routes, and an answer for everything that goes wrong. */
-import type { Clock } from "#base";
+
 import { Hono } from "hono";
+import type { Clock } from "#base";
 import type { ApiEnv } from "./environment.ts";
 import type { StreamLimits } from "./event-stream.ts";
 import { EventStreams } from "./event-streams.ts";
 import { createGuard, type GuardOptions } from "./guard.ts";
-import { describedRoutes, type DescribedRoute, openApiDocument } from "./openapi.ts";
+import { type DescribedRoute, describedRoutes, openApiDocument } from "./openapi.ts";
 import type { ApiPorts } from "./ports.ts";
 import { answerProblem } from "./problem.ts";
 import { publishQueueMetrics } from "./queue-metrics.ts";
@@ -14,15 +15,19 @@ import { docRoutes } from "./routes/docs.ts";
 import { eventRoutes } from "./routes/events.ts";
 import { figureRoutes } from "./routes/figures.ts";
 import { healthRoutes } from "./routes/health.ts";
-import { nodeRoutes } from "./routes/node.ts";
+import { controlRoutes, nodeRoutes } from "./routes/node.ts";
 import { keyRoutes, queueRoutes, scheduleRoutes } from "./routes/queue.ts";
+import { submissionRoutes } from "./routes/submissions.ts";
+import { taskHistoryRoutes } from "./routes/task-history.ts";
 import { taskRoutes } from "./routes/tasks.ts";
 
 export type ApiOptions = GuardOptions & { readonly streamLimits?: StreamLimits };
 
 function allRoutes(ports: ApiPorts, streams: EventStreams, describe: () => unknown) {
   return new Hono<ApiEnv>()
+    .route("/", submissionRoutes(ports))
     .route("/", taskRoutes(ports))
+    .route("/", taskHistoryRoutes(ports))
     .route("/", deadLetterRoutes(ports))
     .route("/", queueRoutes(ports))
     .route("/", keyRoutes(ports))
@@ -30,6 +35,7 @@ function allRoutes(ports: ApiPorts, streams: EventStreams, describe: () => unkno
     .route("/", figureRoutes(ports))
     .route("/", eventRoutes(ports, streams))
     .route("/", nodeRoutes(ports))
+    .route("/", controlRoutes(ports))
     .route("/", healthRoutes(ports))
     .route("/", docRoutes(ports, describe));
 }
@@ -51,7 +57,10 @@ export type Api = {
  * its metrics, so one registry serves one API.
  */
 export function createApi(ports: ApiPorts, options: ApiOptions = { hosts: [] }): Api {
-  const streams = new EventStreams({ store: ports.queue.store, clock: ports.clock, logger: ports.logger }, options.streamLimits);
+  const streams = new EventStreams(
+    { store: ports.queue.store, clock: ports.clock, logger: ports.logger },
+    options.streamLimits,
+  );
   const stopMetrics = publishQueueMetrics(ports, () => streams.size);
   const app = new Hono<ApiEnv>();
   const describe = (): unknown => openApiDocument(describedRoutes(app), ports.node.version);

@@ -1,11 +1,12 @@
 /** What Hono hands each handler of this API. */
+import type { Context } from "hono";
 import type { ClientClass } from "./rate-limit.ts";
 
 export type ApiBindings = {
   /** Address of the other end, "" when it is not known (tests). */
   readonly peerAddress: string;
-  /** Lets a response stay silent for longer than the server's idle timeout. */
-  readonly keepOpen: () => void;
+  /** Lets the answer be silent for as long as it likes, or puts it under the server's idle timeout again. */
+  readonly exemptFromIdleTimeout: (isExempt: boolean) => void;
 };
 
 export type ApiEnv = {
@@ -15,3 +16,10 @@ export type ApiEnv = {
     clientClass: ClientClass;
   };
 };
+
+/** @returns what the server handed over; nothing when a request did not come through one. */
+export function bindingsOf(c: Context<ApiEnv>): Partial<ApiBindings> {
+  // `as`: hono leaves it undefined when `fetch` or `request` is called without it, and types it as always there.
+  const given = c.env as Partial<ApiBindings> | undefined;
+  return given ?? {};
+}

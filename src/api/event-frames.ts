@@ -31,7 +31,10 @@ export type Plan = { readonly afterSeq: number; readonly gap: ControlFrame | und
  *
  * @param wanted undefined for what happens from now on
  */
-export function planStream(wanted: number | undefined, range: { readonly firstSeq: number; readonly lastSeq: number }): Plan {
+export function planStream(
+  wanted: number | undefined,
+  range: { readonly firstSeq: number; readonly lastSeq: number },
+): Plan {
   const { firstSeq, lastSeq } = range;
   if (wanted === undefined || wanted === lastSeq) return { afterSeq: lastSeq, gap: undefined };
   if (wanted > lastSeq) {

@@ -7,7 +7,14 @@
  */
 import { type Clock, describeFailure, type Logger, type Timer } from "#base";
 import type { QueueEvent, QueueStore } from "#queue";
-import { type ControlFrame, controlFrame, eventFrame, KEEP_ALIVE_FRAME, planStream, RECONNECT_FRAME } from "./event-frames.ts";
+import {
+  type ControlFrame,
+  controlFrame,
+  eventFrame,
+  KEEP_ALIVE_FRAME,
+  planStream,
+  RECONNECT_FRAME,
+} from "./event-frames.ts";
 import { eventView } from "./queue-view.ts";
 
 /** Bun cuts a connection that is silent for 10 s, and many proxies do after 30 to 60. */
@@ -21,7 +28,11 @@ const PAGE_EVENTS = 200;
 /** What the stream hands to the connection before it waits for it, in bytes. */
 const HIGH_WATER_BYTES = 64 * 1024;
 
-export type StreamLimits = { readonly maxWaitingEvents: number; readonly maxWaitingChars: number; readonly maxStalledMs: number };
+export type StreamLimits = {
+  readonly maxWaitingEvents: number;
+  readonly maxWaitingChars: number;
+  readonly maxStalledMs: number;
+};
 
 export const DEFAULT_STREAM_LIMITS: StreamLimits = {
   maxWaitingEvents: MAX_WAITING_EVENTS,
@@ -112,9 +123,7 @@ export class EventStream {
   }
 
   async #replay(): Promise<void> {
-    while (!this.#hasEnded) {
-      await this.#room();
-      if (this.#hasEnded) return;
+    while (await this.#hasRoom()) {
       const page = await this.#facts.store.events(this.#sentSeq, PAGE_EVENTS);
       if (!page.ok) throw new Error(describeFailure(page.error));
       const [first] = page.value;
@@ -171,14 +180,15 @@ export class EventStream {
     if (!this.#hasEnded) this.#controller?.enqueue(this.#encoder.encode(text));
   }
 
-  /** Resolves when the connection takes more, or the stream has ended. */
-  async #room(): Promise<void> {
+  /** Resolves when the connection takes more, with true, or the stream has ended. */
+  async #hasRoom(): Promise<boolean> {
     while (!this.#hasEnded && (this.#controller?.desiredSize ?? 0) <= 0) {
       await new Promise<void>((resolve) => {
         this.#wantsMore = resolve;
       });
     }
     this.#wantsMore = undefined;
+    return !this.#hasEnded;
   }
 
   #keepAlive(): void {

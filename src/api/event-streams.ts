@@ -25,13 +25,16 @@ export class EventStreams {
   }
 
   /** @returns the body of the answer, or undefined when no more streams are taken. */
-  open(afterSeq: number | undefined): ReadableStream<Uint8Array> | undefined {
+  open(afterSeq: number | undefined, onEnd: () => void): ReadableStream<Uint8Array> | undefined {
     if (this.#isClosed || this.#open.size >= MAX_STREAMS) return undefined;
     const stream: EventStream = new EventStream({
       ...this.#facts,
       afterSeq,
       limits: this.#limits,
-      onEnd: () => this.#open.delete(stream),
+      onEnd: () => {
+        this.#open.delete(stream);
+        onEnd();
+      },
     });
     this.#open.add(stream);
     return stream.body;

@@ -173,6 +173,16 @@ export const exampleNode = {
   memory: { rssBytes: 70_000_000, heapUsedBytes: 12_000_000 },
 };
 
+export const exampleOffer = {
+  id: NODE,
+  name: "box",
+  isSelf: true,
+  executors: ["shell"],
+  labels: {},
+  models: [],
+  vramBytes: 0,
+};
+
 export const exampleNodeFigures = {
   windowMs: 3_600_000,
   isWhole: true,

@@ -1,7 +1,8 @@
 /** Why a task is where it is, in words and numbers. The decision is pure; the facts are read in one transaction. */
-import { err, ok, refused, type Result, type TaskId } from "#base";
-import { type KeyRow, LANES, type QueueStore, type TaskRow, type TaskState } from "#queue";
+
 import { z } from "zod";
+import { err, ok, type Result, refused, type TaskId } from "#base";
+import { type KeyRow, LANES, type QueueStore, type TaskRow, type TaskState } from "#queue";
 import { type NodeOffer, unmetRequirements } from "./requirements.ts";
 import { laneSchema } from "./submission-schema.ts";
 import { taskStateSchema } from "./task-view.ts";
@@ -58,7 +59,11 @@ export type Explanation = z.output<typeof explanationSchema>;
 
 export type ExplainFacts = {
   readonly row: TaskRow;
-  readonly dependencies: readonly { readonly id: TaskId; readonly state: TaskState | "gone"; readonly satisfied: boolean }[];
+  readonly dependencies: readonly {
+    readonly id: TaskId;
+    readonly state: TaskState | "gone";
+    readonly satisfied: boolean;
+  }[];
   readonly isPaused: boolean;
   readonly key: KeyRow | undefined;
   /** Canonical text of what it requires. */
@@ -121,7 +126,10 @@ function endedCause(row: TaskRow): Cause {
 
 function runningCause(row: TaskRow): Cause {
   const asked = row.cancelRequested ? " and was asked to stop" : "";
-  return cause("running", `attempt ${row.attempts + 1} of ${row.attemptLimit} runs on ${row.holder ?? "a node"}${asked}`);
+  return cause(
+    "running",
+    `attempt ${row.attempts + 1} of ${row.attemptLimit} runs on ${row.holder ?? "a node"}${asked}`,
+  );
 }
 
 function waitingCauses({ row, dependencies, nowMs }: ExplainFacts): readonly Cause[] {
@@ -173,7 +181,11 @@ function keyCause({ row, key, nowMs }: ExplainFacts): Cause {
   if (ratePerSecond !== null) {
     const next = key?.wakeAtMs ?? null;
     const wait = next === null ? "when one of those let through has started" : waitText(next - nowMs);
-    return cause("key_rate", `key ${row.key} allows ${ratePerSecond} starts per second; the next is let through ${wait}`, next);
+    return cause(
+      "key_rate",
+      `key ${row.key} allows ${ratePerSecond} starts per second; the next is let through ${wait}`,
+      next,
+    );
   }
   return cause("turn", `key ${row.key} lets it through at the next look`);
 }
@@ -209,7 +221,8 @@ export function loadExplainFacts(
 ): Promise<Result<ExplainFacts>> {
   return store.transact("explain", (tx) => {
     const row = tx.task(id);
-    if (row === undefined) return err(refused("not_found", `there is no task ${id}`, "List tasks with: drover task list"));
+    if (row === undefined)
+      return err(refused("not_found", `there is no task ${id}`, "List tasks with: drover task list"));
     const classes = tx.classes();
     const isNext = row.state === "ready" && row.admitted;
     const heads = isNext ? tx.heads(row.lane, [...classes.keys()], MAX_COUNTED_AHEAD) : [];

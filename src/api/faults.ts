@@ -1,6 +1,7 @@
 /** What a schema found wrong, as faults with dotted paths and reasons a person can act on. Pure. */
-import type { FieldFault } from "#base";
+
 import { z } from "zod";
+import type { FieldFault } from "#base";
 import { nearestName } from "./nearest-name.ts";
 
 type Path = readonly PropertyKey[];
@@ -39,7 +40,8 @@ function knownFields(schema: z.core.$ZodType, path: Path): readonly string[] {
   if (step === undefined) return inner instanceof z.ZodObject ? Object.keys(inner.shape) : [];
   if (inner instanceof z.ZodArray) return knownFields(inner.element, rest);
   if (inner instanceof z.ZodObject) {
-    const field: z.core.$ZodType | undefined = inner.shape[String(step)];
+    // `as`: the shape of an object holds schemas.
+    const field = (inner.shape as Record<string, z.core.$ZodType | undefined>)[String(step)];
     return field === undefined ? [] : knownFields(field, rest);
   }
   return [];

@@ -2,7 +2,7 @@
 import type { Context, MiddlewareHandler } from "hono";
 import { routePath } from "hono/route";
 import { REQUEST_BUCKETS_SECONDS } from "#telemetry";
-import type { ApiEnv } from "./environment.ts";
+import { type ApiEnv, bindingsOf } from "./environment.ts";
 import { allowedHosts, isAllowedHost, isAllowedOrigin } from "./origin.ts";
 import type { ApiPorts } from "./ports.ts";
 import { answerProblem, type ProblemResponse } from "./problem.ts";
@@ -75,7 +75,7 @@ function refuse(
   const isPublic = isHealth || c.req.path === "/";
   const isKnown = !isPublic && hasToken(c, ports);
   const clientClass = isHealth ? "health" : isKnown ? classOf(c, isRead) : "anonymous";
-  const address = c.env?.peerAddress ?? "";
+  const address = bindingsOf(c).peerAddress ?? "";
   const decision = clients.take(clientClass, address, ports.clock.monotonicMs());
   if (!decision.allowed) {
     const seconds = Math.max(1, Math.ceil(decision.retryAfterMs / 1_000));
@@ -92,7 +92,7 @@ function refuse(
     {
       code: "unauthorized",
       message: c.req.header("authorization") === undefined ? "no token was given" : "the token is not valid",
-      remedy: "Send Authorization: Bearer TOKEN; the token is in the file api.token of the state folder",
+      remedy: "Send Authorization: Bearer TOKEN; the token is in the file token of the state folder",
     },
     { "www-authenticate": 'Bearer realm="drover"' },
   );

@@ -1,5 +1,5 @@
 /** Bounds on JSON that hold before any schema looks at it. Pure. */
-import { err, ok, refused, type Result } from "#base";
+import { err, ok, type Result, refused } from "#base";
 
 /** A JSON Schema inside a check inside a task inside a batch is about fifteen deep. */
 export const MAX_JSON_DEPTH = 40;
@@ -33,7 +33,9 @@ function checkShape(root: unknown): Result<unknown> {
     }
     for (const child of Object.values(next.value)) visit(child, next.depth + 1);
     if (count > MAX_JSON_VALUES) {
-      return err(refused("too_large", `the body holds more than ${MAX_JSON_VALUES} values`, "Send it in several parts"));
+      return err(
+        refused("too_large", `the body holds more than ${MAX_JSON_VALUES} values`, "Send it in several parts"),
+      );
     }
   }
   return ok(root);

@@ -25,9 +25,7 @@ export const nodeSchema = z.object({
   checks: z.array(checkSchema),
   running: z.array(runningAttemptSchema),
   /** Null when the storage cannot be measured now. */
-  storage: z
-    .object({ fleetDbBytes: z.number(), nodeDbBytes: z.number(), freeDiskBytes: z.number() })
-    .nullable(),
+  storage: z.object({ fleetDbBytes: z.number(), nodeDbBytes: z.number(), freeDiskBytes: z.number() }).nullable(),
   memory: z.object({ rssBytes: z.number(), heapUsedBytes: z.number() }),
 });
 export type NodeView = z.output<typeof nodeSchema>;

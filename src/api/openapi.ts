@@ -101,10 +101,11 @@ function pathParameters(template: string): readonly Json[] {
 }
 
 function queryParameters(spec: RouteSpec): readonly Json[] {
-  return Object.entries(spec.query?.shape ?? {}).map(([name, field]) => ({
+  const fields: readonly (readonly [string, z.core.$ZodType])[] = Object.entries(spec.query?.shape ?? {});
+  return fields.map(([name, field]) => ({
     name,
     in: "query",
-    required: !field.safeParse(undefined).success,
+    required: !z.safeParse(field, undefined).success,
     schema: jsonSchema(field, "output"),
   }));
 }

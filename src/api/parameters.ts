@@ -1,6 +1,6 @@
 /** Query fields as they are written in a URL. Pure. */
 import { z } from "zod";
-import { err, ok, parseScheduleId, parseTaskId, refused, type Result, type ScheduleId, type TaskId } from "#base";
+import { err, ok, parseScheduleId, parseTaskId, type Result, refused, type ScheduleId, type TaskId } from "#base";
 
 /** A whole number in a query. */
 export function integerField(minimum: number, maximum: number) {
@@ -36,13 +36,19 @@ export function listField<const Values extends readonly [string, ...string[]]>(v
 export function taskIdFrom(given: string): Result<TaskId> {
   const id = parseTaskId(given);
   if (id !== undefined) return ok(id);
-  return err(refused("not_found", `"${given.slice(0, 64)}" is not the id of a task`, "Ids begin with t_: drover task list"));
+  return err(
+    refused("not_found", `"${given.slice(0, 64)}" is not the id of a task`, "Ids begin with t_: drover task list"),
+  );
 }
 
 export function scheduleIdFrom(given: string): Result<ScheduleId> {
   const id = parseScheduleId(given);
   if (id !== undefined) return ok(id);
   return err(
-    refused("not_found", `"${given.slice(0, 64)}" is not the id of a schedule`, "Ids begin with s_: GET /api/schedules"),
+    refused(
+      "not_found",
+      `"${given.slice(0, 64)}" is not the id of a schedule`,
+      "Ids begin with s_: GET /api/schedules",
+    ),
   );
 }

@@ -1,7 +1,8 @@
 /** Every error of the API as `application/problem+json` (RFC 9457), from one table. */
-import type { Failure, FailureCode, FieldFault } from "#base";
+
 import type { Context, TypedResponse } from "hono";
 import { z } from "zod";
+import type { Failure, FailureCode, FieldFault } from "#base";
 
 /** Codes that only exist at the edge, beside those of every {@link Failure}. */
 export type ProblemCode =

@@ -1,6 +1,7 @@
 /** Queue, lanes, keys, schedules and events as the API returns them. */
-import { type KeyPolicy, type KeyRow, LANES, type LaneRow, type QueueEvent, type ScheduleRow } from "#queue";
+
 import { z } from "zod";
+import { type KeyPolicy, type KeyRow, LANES, type LaneRow, type QueueEvent, type ScheduleRow } from "#queue";
 import { storedFields } from "./submission.ts";
 import { laneSchema } from "./submission-schema.ts";
 
@@ -141,4 +142,3 @@ export type EventView = z.output<typeof eventSchema>;
 export function eventView(event: QueueEvent): EventView {
   return { ...event, data: { ...event.data } };
 }
-

@@ -1,5 +1,5 @@
 /** Reads a body no further than its limit, whatever its length is said to be. */
-import { err, MAX_REQUEST_BYTES, ok, refused, type Result, retryable } from "#base";
+import { err, MAX_REQUEST_BYTES, ok, type Result, refused, retryable } from "#base";
 
 /** @returns the body as text; a body that is too long is given up at the first byte past the limit. */
 export async function readBody(request: Request, maxBytes = MAX_REQUEST_BYTES): Promise<Result<string>> {
@@ -8,7 +8,8 @@ export async function readBody(request: Request, maxBytes = MAX_REQUEST_BYTES): 
   if (request.body === null) return ok("");
   const chunks: Uint8Array[] = [];
   let size = 0;
-  const reader = request.body.getReader();
+  // `as`: a body is a stream of bytes; the types of Bun leave its chunks open.
+  const reader = (request.body as ReadableStream<Uint8Array>).getReader();
   try {
     for (let part = await reader.read(); !part.done; part = await reader.read()) {
       size += part.value.byteLength;

@@ -1,6 +1,7 @@
 /** What a task asks of the node that runs it, as a text that equal tasks share, and whether a node has it. */
-import { canonicalJson, type NodeId } from "#base";
+
 import { z } from "zod";
+import { canonicalJson, type NodeId } from "#base";
 
 export type Requirements = {
   readonly executor: string;

@@ -1,7 +1,8 @@
 /** One description per route: it checks the request, types the handler and the client, and becomes OpenAPI. */
-import { err, type FieldFault, ok, refused, type Result } from "#base";
+
 import type { Context, MiddlewareHandler } from "hono";
 import type { z } from "zod";
+import { err, type FieldFault, ok, type Result, refused } from "#base";
 import type { ApiEnv } from "./environment.ts";
 import { faultsOf } from "./faults.ts";
 import { parseBoundedJson } from "./json-shape.ts";
@@ -39,7 +40,11 @@ export type RouteSpec = {
   readonly responses: Readonly<Record<number, ResponseSpec>>;
 };
 
-type QueryInput<Q> = Q extends z.ZodType ? (object extends z.input<Q> ? { query?: z.input<Q> } : { query: z.input<Q> }) : unknown;
+type QueryInput<Q> = Q extends z.ZodType
+  ? object extends z.input<Q>
+    ? { query?: z.input<Q> }
+    : { query: z.input<Q> }
+  : unknown;
 type QueryOutput<Q> = Q extends z.ZodType ? { query: z.output<Q> } : unknown;
 type JsonInput<J> = J extends JsonBody<infer In, infer _Out> ? { json: In } : unknown;
 type JsonOutput<J> = J extends JsonBody<infer _In, infer Out> ? { json: Out } : unknown;
@@ -144,5 +149,9 @@ function invalid(what: "query" | "body", faults: readonly FieldFault[]): Problem
   const [first] = faults;
   const where = first === undefined || first.path === "" ? "" : `${first.path}: `;
   const more = faults.length > 1 ? ` (and ${faults.length - 1} more)` : "";
-  return { code: "invalid", message: `the ${what} is not valid: ${where}${first?.reason ?? "it was refused"}${more}`, faults };
+  return {
+    code: "invalid",
+    message: `the ${what} is not valid: ${where}${first?.reason ?? "it was refused"}${more}`,
+    faults,
+  };
 }

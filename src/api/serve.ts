@@ -2,7 +2,7 @@
  * The HTTP server under the API. Everything that knows which server it is stands here: with a listening socket that is
  * handed over, this file changes and nothing else.
  */
-import { err, type Failure, type Logger, MAX_REQUEST_BYTES, ok, refused, type Result, retryable } from "#base";
+import { err, type Failure, type Logger, MAX_REQUEST_BYTES, ok, type Result, refused, retryable } from "#base";
 import type { Api } from "./app.ts";
 import type { ApiBindings } from "./environment.ts";
 
@@ -44,7 +44,7 @@ export async function serveApi(api: Api, options: ServeOptions): Promise<Result<
       fetch: (request, running) => {
         const bindings: ApiBindings = {
           peerAddress: running.requestIP(request)?.address ?? "",
-          keepOpen: () => running.timeout(request, 0),
+          exemptFromIdleTimeout: (isExempt) => running.timeout(request, isExempt ? 0 : IDLE_TIMEOUT_SECONDS),
         };
         return api.app.fetch(request, bindings);
       },
@@ -85,7 +85,11 @@ function startFailure(cause: unknown, { host, port }: ServeOptions): Failure {
   const where = `${host}:${port}`;
   switch (code) {
     case "EADDRINUSE":
-      return refused("in_use", `another program listens on ${where}`, "Stop it, or choose another port: http.port or --port");
+      return refused(
+        "in_use",
+        `another program listens on ${where}`,
+        "Stop it, or choose another port: http.port or --port",
+      );
     case "EACCES":
       return refused("unsupported", `this user may not listen on ${where}`, "Choose a port above 1023");
     case "EADDRNOTAVAIL":

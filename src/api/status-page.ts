@@ -12,7 +12,9 @@ export const PAGE_POLICY = `default-src 'none'; style-src 'sha256-${createHash("
 export function statusPage({ node, clock, readiness }: Pick<ApiPorts, "node" | "clock" | "readiness">): string {
   const checks = readiness();
   const isReady = checks.every((check) => check.ok);
-  const rows = checks.map(({ name, ok }) => `<li${ok ? "" : ' class="bad"'}>${escaped(name)}: ${ok ? "ok" : "failing"}</li>`);
+  const rows = checks.map(
+    ({ name, ok }) => `<li${ok ? "" : ' class="bad"'}>${escaped(name)}: ${ok ? "ok" : "failing"}</li>`,
+  );
   return `<!doctype html>
 <html lang="en">
 <head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>drover ${escaped(node.name)}</title><style>${STYLE}</style></head>

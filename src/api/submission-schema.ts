@@ -1,8 +1,9 @@
 /** A task as people submit it: what executors read, and what the queue decides on. */
+
+import { z } from "zod";
 import { MAX_ATTEMPTS, MAX_DEPENDENCIES, MAX_LABEL_CHARS, MAX_LABELS } from "#base";
 import { taskSpecShape } from "#execution";
 import { DEPENDENCY_POLICIES, LANES } from "#queue";
-import { z } from "zod";
 
 /** Keys are looked up by equality and shown in tables. */
 export const MAX_KEY_CHARS = 200;

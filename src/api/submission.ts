@@ -1,4 +1,6 @@
 /** From what people submit to what the queue accepts: checked, normalised, with a digest. */
+
+import { createHash } from "node:crypto";
 import {
   canonicalJson,
   err,
@@ -9,13 +11,12 @@ import {
   MAX_SUBMISSION_BYTES,
   ok,
   parseTaskId,
-  refused,
   type Result,
+  refused,
   type TaskId,
 } from "#base";
 import { type ExecutorKind, resolveExecutor, type TaskSpec, taskSpecSchema, taskSpecShape } from "#execution";
 import { LANES, type NewTask, RETRY_BASE_MS, RETRY_MAX_MS } from "#queue";
-import { createHash } from "node:crypto";
 import { faultsOf } from "./faults.ts";
 import { requirementsText } from "./requirements.ts";
 import { type Submission, type SubmissionInput, submissionSchema } from "./submission-schema.ts";
@@ -27,7 +28,7 @@ export type SubmissionDefaults = {
   readonly retryMaxMs: number;
 };
 
-export const SUBMISSION_DEFAULTS: SubmissionDefaults = {
+const SUBMISSION_DEFAULTS: SubmissionDefaults = {
   maxAttempts: 3,
   retryBaseMs: RETRY_BASE_MS,
   retryMaxMs: RETRY_MAX_MS,
@@ -55,7 +56,9 @@ export function parseSubmissions(value: unknown): Result<Batch, readonly FieldFa
   }
   if (value.length === 0) return err([{ path: "", reason: "must hold at least one task" }]);
   if (value.length > MAX_BATCH_TASKS) {
-    return err([{ path: "", reason: `must hold at most ${MAX_BATCH_TASKS} tasks, not ${value.length}; send several batches` }]);
+    return err([
+      { path: "", reason: `must hold at most ${MAX_BATCH_TASKS} tasks, not ${value.length}; send several batches` },
+    ]);
   }
   const faults: FieldFault[] = [];
   const tasks: Submission[] = [];
@@ -74,14 +77,16 @@ export function parseSubmissions(value: unknown): Result<Batch, readonly FieldFa
 export function newTasks(batch: Batch, facts: SubmissionFacts): Result<readonly NewTask[]> {
   const at = (index: number, path: string): string => (batch.isArray ? `${index}.${path}` : path);
   const faults: FieldFault[] = [];
-  const planned = batch.tasks.map((task) => ({ task, id: facts.ids.task() }));
+  const planned = withHeaderKey(batch, facts.batchKey).map((task) => ({ task, id: facts.ids.task() }));
   const refs = new Map<string, TaskId>();
   for (const [index, { task, id }] of planned.entries()) {
     if (task.ref === undefined) continue;
-    if (refs.has(task.ref)) faults.push({ path: at(index, "ref"), reason: `"${task.ref}" names another task of this batch too` });
+    if (refs.has(task.ref))
+      faults.push({ path: at(index, "ref"), reason: `"${task.ref}" names another task of this batch too` });
     refs.set(task.ref, id);
   }
-  const batchDigest = facts.batchKey === undefined ? undefined : digest(batch.tasks.map(bodyText).join("\n"));
+  const texts = planned.map(({ task }) => bodyText(task));
+  const batchDigest = facts.batchKey !== undefined && batch.isArray ? digest(texts.join("\n")) : undefined;
   const tasks: NewTask[] = [];
   for (const [index, { task, id }] of planned.entries()) {
     const executor = resolveExecutor(task, facts.executors);
@@ -93,23 +98,36 @@ export function newTasks(batch: Batch, facts: SubmissionFacts): Result<readonly 
     }
     const dependsOn = resolveDependencies(task, refs, (path) => at(index, path), faults);
     const key = idempotencyKeyOf(task, index, facts.batchKey, (path) => at(index, path), faults);
-    const text = bodyText(task);
+    const text = texts[index] ?? "";
     if (Buffer.byteLength(text) > MAX_SUBMISSION_BYTES) {
       return err(
         refused(
           "too_large",
           `task ${index + 1} of the request is larger than ${MAX_SUBMISSION_BYTES} bytes`,
           "Put large inputs into files and name them",
-          [{ path: batch.isArray ? String(index) : "", reason: `must be at most ${MAX_SUBMISSION_BYTES} bytes as JSON` }],
+          [
+            {
+              path: batch.isArray ? String(index) : "",
+              reason: `must be at most ${MAX_SUBMISSION_BYTES} bytes as JSON`,
+            },
+          ],
         ),
       );
     }
     const bodyHash = digest(batchDigest === undefined ? text : `${batchDigest}/${index}`);
-    tasks.push(newTask(task, { id, dependsOn, idempotencyKey: key, bodyHash, executor: executor.value }, facts.defaults));
+    tasks.push(
+      newTask(task, { id, dependsOn, idempotencyKey: key, bodyHash, executor: executor.value }, facts.defaults),
+    );
   }
   if (faults.length === 0) return ok(tasks);
   const [first] = faults;
   return err(refused("invalid", `the body is not valid: ${first?.path}: ${first?.reason}`, undefined, faults));
+}
+
+/** For a single task the header says the same as the field; both ways of naming it give one digest. */
+function withHeaderKey(batch: Batch, key: string | undefined): readonly Submission[] {
+  if (key === undefined || batch.isArray) return batch.tasks;
+  return batch.tasks.map((task) => (task.idempotencyKey === undefined ? { ...task, idempotencyKey: key } : task));
 }
 
 type Resolved = Pick<NewTask, "id" | "dependsOn" | "idempotencyKey" | "bodyHash"> & { readonly executor: string };
@@ -148,7 +166,10 @@ function resolveDependencies(
   for (const [index, name] of (task.dependsOn ?? []).entries()) {
     const id = refs.get(name) ?? parseTaskId(name);
     if (id === undefined) {
-      faults.push({ path: at(`dependsOn.${index}`), reason: `"${name}" is neither the id of a task nor a ref of this batch` });
+      faults.push({
+        path: at(`dependsOn.${index}`),
+        reason: `"${name}" is neither the id of a task nor a ref of this batch`,
+      });
     } else {
       found.push(id);
     }
@@ -165,9 +186,12 @@ function idempotencyKeyOf(
 ): string | null {
   if (batchKey === undefined) return task.idempotencyKey ?? null;
   if (task.idempotencyKey !== undefined && task.idempotencyKey !== batchKey) {
-    faults.push({ path: at("idempotencyKey"), reason: "differs from the Idempotency-Key header; give only one of them" });
+    faults.push({
+      path: at("idempotencyKey"),
+      reason: "differs from the Idempotency-Key header; give only one of them",
+    });
   }
-  // The first keeps the plain key, so that header and field name the same task for a single submission.
+  // The first keeps the plain key, so that the same key with one task instead of an array is a conflict.
   return index === 0 ? batchKey : `${batchKey}#${index}`;
 }
 
@@ -179,7 +203,7 @@ function bodyText(task: Submission): string {
 /** What is stored: dependencies are rows of the queue and refs mean nothing outside their batch. */
 function storedBody(task: Submission): string {
   const { ref: _ref, dependsOn: _dependsOn, ...kept } = task;
-  return canonicalJson(plainJson(kept));
+  return JSON.stringify(kept);
 }
 
 function plainJson(value: object): JsonObject {
@@ -196,7 +220,9 @@ function digest(text: string): string {
  */
 export function taskSpecOf(bodyJson: string): Result<TaskSpec> {
   const stored = storedFields(bodyJson);
-  const own = Object.fromEntries(Object.keys(taskSpecShape).flatMap((name) => (name in stored ? [[name, stored[name]]] : [])));
+  const own = Object.fromEntries(
+    Object.keys(taskSpecShape).flatMap((name) => (name in stored ? [[name, stored[name]]] : [])),
+  );
   const parsed = taskSpecSchema.safeParse(own);
   if (parsed.success) return ok(parsed.data);
   const faults = faultsOf(parsed.error, taskSpecSchema);

@@ -1,7 +1,8 @@
 /** A task as the API returns it. */
+
+import { z } from "zod";
 import { redactValue } from "#base";
 import { ATTEMPT_OUTCOMES, type AttemptRow, LANES, TASK_STATES, type TaskRecord, type TaskRow } from "#queue";
-import { z } from "zod";
 import { storedFields } from "./submission.ts";
 import { laneSchema, submissionSchema } from "./submission-schema.ts";
 
@@ -95,8 +96,8 @@ export function taskView(record: TaskRecord): TaskView {
 function submissionFields(body: string): Pick<TaskView, "title" | "verify"> {
   const { labels: _labels, lane: _lane, env, ...fields } = storedFields(body);
   const shown = env === undefined ? fields : { ...fields, env: redactValue(env) };
-  // `as`: the body was checked against the submission schema before it was stored; redaction keeps shapes.
-  return { title: "", verify: [], ...shown } as Pick<TaskView, "title" | "verify">;
+  // What else it holds was checked against the submission schema before it was stored; redaction keeps shapes.
+  return { title: "", verify: [], ...shown };
 }
 
 /** @returns null when the task waits for nothing: it runs or has ended. */
@@ -106,7 +107,8 @@ export function waitingFor(row: TaskRow): TaskView["waitingFor"] {
       const count = row.blockedBy === 1 ? "one dependency" : `${row.blockedBy} dependencies`;
       return { code: "dependencies", text: `waits for ${count}`, untilMs: row.wakeAtMs };
     }
-    if (row.wakeReason === "retry") return { code: "retry", text: "waits before its next attempt", untilMs: row.wakeAtMs };
+    if (row.wakeReason === "retry")
+      return { code: "retry", text: "waits before its next attempt", untilMs: row.wakeAtMs };
     return { code: "time", text: "waits for its time", untilMs: row.wakeAtMs };
   }
   if (row.state !== "ready") return null;

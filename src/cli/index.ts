@@ -12,10 +12,10 @@ export type {
   UpOptions,
   WorkerOptions,
 } from "./environment.ts";
-export { EXIT, type ExitCode } from "./exit-codes.ts";
+export type { ExitCode } from "./exit-codes.ts";
 export { renderCommandReference } from "./help/reference.ts";
 export type { Console, Fault } from "./output/console.ts";
 export { type EnvironmentParts, processEnvironment } from "./process-environment.ts";
 export { runCli } from "./run-cli.ts";
-export { defaultStateDir, SYSTEM_STATE_DIR } from "./state-dir.ts";
+export { defaultStateDir } from "./state-dir.ts";
 export { parseTaskFile, type TaskFile } from "./tasks/task-file.ts";

@@ -1,7 +1,7 @@
 import { err, InvariantBroken, ok } from "#base";
 import { COMMANDS } from "./commands.ts";
 import type { CommandContext } from "./context.ts";
-import type { CliEnvironment } from "./environment.ts";
+import type { CliEnvironment, GlobalOptions } from "./environment.ts";
 import { EXIT } from "./exit-codes.ts";
 import { Console } from "./output/console.ts";
 import type { Command, UsageFault } from "./parsing/command.ts";
@@ -12,7 +12,7 @@ export async function runCli(argv: readonly string[], environment: CliEnvironmen
   const parsed = parseArguments(argv, COMMANDS, environment.env);
   if (!parsed.ok) return usageFault(parsed.error, environment, argv);
   const { globals } = parsed.value.raw;
-  const console = new Console({ ...environment, ...globals, stdout: environment.stdout, stderr: environment.stderr });
+  const console = consoleOf(environment, globals);
   const context: CommandContext = {
     environment,
     console,
@@ -26,6 +26,14 @@ export async function runCli(argv: readonly string[], environment: CliEnvironmen
     },
   };
   return perform(parsed.value, context);
+}
+
+/** Field by field: spreading the environment would read `interrupted`, and with that take the signals from `up`. */
+function consoleOf(
+  { stdout, stderr, env }: CliEnvironment,
+  { json, quiet, noColor }: Pick<GlobalOptions, "json" | "quiet" | "noColor">,
+): Console {
+  return new Console({ stdout, stderr, env, json, quiet, noColor });
 }
 
 async function perform(parsed: Parsed, context: CommandContext): Promise<number> {
@@ -71,7 +79,7 @@ function usageFault(
 ): number {
   const console =
     known ??
-    new Console({ ...environment, json: argv.includes("--json"), quiet: false, noColor: argv.includes("--no-color") });
+    consoleOf(environment, { json: argv.includes("--json"), quiet: false, noColor: argv.includes("--no-color") });
   const group = COMMANDS.some(({ name }) => name.startsWith(`${argv[0]} `)) ? ` ${argv[0]}` : "";
   const topic = fault.command === undefined ? `drover help${group}` : `drover help ${fault.command.name}`;
   console.fail({

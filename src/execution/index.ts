@@ -14,9 +14,9 @@ export {
   type Fence,
 } from "./attempt.ts";
 export type { AttemptObserver } from "./attempt-observer.ts";
-export { CRASH_LABELS, type CrashLabel, type CrashPoint, noCrash } from "./crash-labels.ts";
-export { allowedEnvironment } from "./environment.ts";
+export { CRASH_LABELS, type CrashLabel, type CrashPoint } from "./crash-labels.ts";
 export { logPathOf } from "./io/log-retention.ts";
+export { type OwnWorkspace, ownWorkspaces } from "./io/own-workspaces.ts";
 export { runWorker, type WorkerOptions } from "./io/worker.ts";
 export { type Adoption, type LaunchRequest, WorkerPool, type WorkerPoolOptions } from "./io/worker-pool.ts";
 export { socketPathFor } from "./io/worker-socket.ts";
@@ -27,12 +27,10 @@ export type { WorkerPhase } from "./protocol.ts";
 export {
   type Check,
   type CheckKind,
-  checkSchema,
-  EXECUTORS,
   type ExecutorKind,
+  isReservedVariable,
   resolveExecutor,
   type TaskSpec,
-  TIERS,
   taskSpecSchema,
   taskSpecShape,
 } from "./task-spec.ts";

@@ -1,4 +1,4 @@
-import { describeFailure, type Failure } from "#base";
+import { describeFailure, type Failure, redactText } from "#base";
 import type { AttemptOutcome } from "./attempt.ts";
 import type { VerificationReport } from "./verification/report.ts";
 
@@ -34,12 +34,14 @@ export function skipChecks(end: CommandEnd): string | undefined {
  * Judges an attempt of the shell executor. The command's exit code 0 counts as the first check: with it and all other
  * checks passed the attempt passed; with it and some of them, partial_pass; everything else failed.
  */
-export function judge(end: CommandEnd, report: VerificationReport): Verdict {
+export function judge(end: CommandEnd, report: VerificationReport, outputTail = ""): Verdict {
   switch (end.kind) {
     case "exited":
-      return end.exitCode === 0 ? judgeReport(report) : failedWith("retryable", describeEnd(end));
+      return end.exitCode === 0
+        ? judgeReport(report)
+        : failedWith("retryable", describeEnd(end) + lastWords(outputTail));
     case "signalled":
-      return failedWith("retryable", describeEnd(end));
+      return failedWith("retryable", describeEnd(end) + lastWords(outputTail));
     case "wallLimit":
       return { outcome: "timed_out", consequence: "retryable", error: describeEnd(end) };
     case "outputLimit":
@@ -64,6 +66,15 @@ function judgeReport(report: VerificationReport): Verdict {
 
 function failedWith(consequence: "retryable" | "terminal", error: string): Verdict {
   return { outcome: "failed", consequence, error };
+}
+
+/** A line of output in a reason: enough for an error message, too little to drown the reason. */
+const MAX_LAST_WORDS_CHARS = 200;
+
+/** The last line that a failed command printed usually says why. */
+function lastWords(outputTail: string): string {
+  const line = outputTail.trimEnd().split("\n").at(-1)?.trim() ?? "";
+  return line === "" ? "" : `: ${redactText(line).slice(0, MAX_LAST_WORDS_CHARS)}`;
 }
 
 /** @returns one line for a person. */

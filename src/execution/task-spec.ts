@@ -86,12 +86,17 @@ export type CheckKind = Check["kind"];
  */
 const RESERVED_ENV = /^(DROVER_.*|BUN_.*|LD_.*|DYLD_.*|NODE_OPTIONS|BASH_ENV|ENV)$/;
 
+/** @returns whether a command's environment may not be given this name. */
+export function isReservedVariable(name: string): boolean {
+  return RESERVED_ENV.test(name);
+}
+
 const env = z
   .record(
     z
       .string()
       .regex(/^[A-Za-z_][A-Za-z0-9_]{0,127}$/, "must be a variable name: letters, digits and _")
-      .refine((name) => !RESERVED_ENV.test(name), 'is reserved; set it inside the command: ["env","NAME=value",…]'),
+      .refine((name) => !isReservedVariable(name), 'is reserved; set it inside the command: ["env","NAME=value",…]'),
     anyText(MAX_ENV_VALUE_CHARS),
   )
   .refine((entries) => Object.keys(entries).length <= MAX_ENV_ENTRIES, `must have at most ${MAX_ENV_ENTRIES} names`);

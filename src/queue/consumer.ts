@@ -27,7 +27,10 @@ const MAX_CLAIM = 256;
  */
 export class Consumer {
   readonly #options: ConsumerOptions;
+  /** Attempts that run: each takes one place. */
   #active = 0;
+  /** Attempts that were begun and whose report is not durable yet. */
+  #unanswered = 0;
   #claiming = false;
   #again = false;
   #running = false;
@@ -52,14 +55,17 @@ export class Consumer {
   async stop(): Promise<void> {
     this.#running = false;
     this.#unsubscribe?.();
-    if (this.#active === 0 && !this.#claiming) return;
+    if (this.#unanswered === 0 && !this.#claiming) return;
     await new Promise<void>((resolve) => this.#idle.push(resolve));
   }
 
   /** Counts an attempt that was already running when this process came up, so that it has its place. */
   adopt(attempt: Promise<unknown>): void {
-    this.#active += 1;
-    void attempt.finally(() => this.#left());
+    this.#begin();
+    void attempt.finally(() => {
+      this.#leave();
+      this.#answered();
+    });
   }
 
   #wake(): void {
@@ -77,6 +83,8 @@ export class Consumer {
   async #claimLoop(): Promise<void> {
     const { queue, holder, accepts, concurrency, logger } = this.#options;
     while (this.#running && this.#again && this.#active < concurrency) {
+      // Attempts that end together free their places together, and are replaced by one claim.
+      await Promise.resolve();
       this.#again = false;
       const limit = Math.min(MAX_CLAIM, concurrency - this.#active);
       const claimed = await queue.claim({ holder, limit, accepts });
@@ -87,8 +95,8 @@ export class Consumer {
       }
       this.#again ||= claimed.value.more;
       for (const task of claimed.value.tasks) {
-        this.#active += 1;
-        void this.#attempt(task).finally(() => this.#left());
+        this.#begin();
+        void this.#attempt(task).finally(() => this.#answered());
       }
     }
   }
@@ -96,22 +104,33 @@ export class Consumer {
   async #attempt(task: ClaimedTask): Promise<void> {
     const { queue, run, logger } = this.#options;
     const report = await run(task);
-    if (report === null) return;
-    const receipt = await queue.finish(task.row.id, task.fence, report);
-    if (!receipt.ok) {
+    // The place is free before the report is durable: the claim that fills it then shares the report's transaction.
+    const reported = report === null ? undefined : queue.finish(task.row.id, task.fence, report);
+    this.#leave();
+    const receipt = await reported;
+    if (receipt?.ok === false) {
       // Its lease runs out and the task is offered again.
       logger.error("could not record an attempt", { task: task.row.id, failure: describeFailure(receipt.error) });
     }
   }
 
-  #left(): void {
+  #begin(): void {
+    this.#active += 1;
+    this.#unanswered += 1;
+  }
+
+  #leave(): void {
     this.#active -= 1;
     if (this.#running) this.#wake();
+  }
+
+  #answered(): void {
+    this.#unanswered -= 1;
     this.#settle();
   }
 
   #settle(): void {
-    if (this.#active > 0 || this.#claiming) return;
+    if (this.#unanswered > 0 || this.#claiming) return;
     for (const resolve of this.#idle.splice(0)) resolve();
   }
 }

@@ -4,9 +4,10 @@ import { existsSync, statfsSync, statSync } from "node:fs";
 import { open } from "node:fs/promises";
 import { hostname } from "node:os";
 import { join } from "node:path";
-import type { ApiPorts, LogChunk, ShutdownMode, StorageFigures } from "#api";
-import { type Logger, ok, type Result, retryable } from "#base";
+import type { ApiPorts, LogChunk, ReadinessCheck, ShutdownMode, StorageFigures } from "#api";
+import { describeFailure, type Logger, ok, type Result, retryable } from "#base";
 import { logPathOf } from "#execution";
+import type { Stores } from "#store";
 import { MetricRegistry } from "#telemetry";
 import type { LoadedConfig } from "./config/load.ts";
 import { SETTING_PATHS } from "./config/settings.ts";
@@ -39,9 +40,7 @@ export function apiPorts(parts: ApiParts): ApiPorts {
     executors: engine.submissionFacts.executors,
     submissionDefaults: engine.submissionFacts.defaults,
     checkToken: tokenCheck(parts.token),
-    readiness: () => [
-      { name: "store", ok: true, detail: `${engine.stores.commits()} transactions committed since the start` },
-    ],
+    readiness: readinessChecks(engine.stores, stateDir),
     started: () => true,
     offers: () => [{ ...nodeOffer(config, engine.nodeId), name }],
     workers: () => engine.attempts.running().map((running) => ({ ...running, pid: null })),
@@ -54,6 +53,33 @@ export function apiPorts(parts: ApiParts): ApiPorts {
     },
     config: () => SETTING_PATHS.map((path) => ({ name: path, value: config[path], origin: origins[path] })),
     requestShutdown: parts.stop,
+  };
+}
+
+/** Below this a write may fail at any moment; it is refused then, and nothing is lost, but the node is of little use. */
+const MIN_FREE_BYTES = 32 * 1024 * 1024;
+
+function readinessChecks(stores: Stores, stateDir: string): () => readonly ReadinessCheck[] {
+  let integrity: ReadinessCheck = { name: "integrity", ok: true, detail: "the database is being checked" };
+  void stores.checked.then((checked) => {
+    integrity = {
+      name: "integrity",
+      ok: checked.ok,
+      detail: checked.ok ? "the database was checked at the start" : describeFailure(checked.error),
+    };
+  });
+  return () => {
+    const { freeDiskBytes } = storageFigures(stateDir);
+    const enough = freeDiskBytes >= MIN_FREE_BYTES;
+    return [
+      { name: "store", ok: true, detail: `${stores.commits()} transactions committed since the start` },
+      {
+        name: "disk",
+        ok: enough,
+        detail: `${Math.floor(freeDiskBytes / 1024 / 1024)} MiB free${enough ? "" : ": free some space in the state folder's file system"}`,
+      },
+      integrity,
+    ];
   };
 }
 

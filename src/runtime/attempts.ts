@@ -7,7 +7,7 @@ import {
   resolveExecutor,
   type WorkerPool,
 } from "#execution";
-import { type AttemptReport, type ClaimedTask, lostReport, type QueueService } from "#queue";
+import { type AttemptReport, type ClaimedTask, type Fence, lostReport, type QueueService, sameFence } from "#queue";
 
 /** The executors that this build has. */
 export const EXECUTORS = ["shell"] as const;
@@ -25,6 +25,8 @@ export class Attempts implements AttemptObserver {
   readonly #environment: Readonly<Record<string, string>>;
   /** Attempts of this node that were not answered yet. */
   readonly #running = new Map<string, RunningAttempt & { readonly answer: () => void }>();
+  /** Answered before anybody waited: a worker may finish while its adoption is still under way. At most one per folder. */
+  readonly #answeredEarly = new Set<string>();
   #pool: WorkerPool | undefined;
   #isStopping = false;
 
@@ -60,6 +62,11 @@ export class Attempts implements AttemptObserver {
     });
     if (launched?.ok !== true) {
       this.#settle(ref);
+      if (this.#isStopping) {
+        // If this fails too, the next start finds a running task without a worker and gives it back.
+        await this.#queue.release(ref.taskId, ref.fence, "the node stopped");
+        return null;
+      }
       const failure = launched?.error;
       if (failure === undefined) return notStarted("retryable", "the worker pool has not started");
       return notStarted(failure.kind === "retryable" ? "retryable" : "terminal", describeFailure(failure));
@@ -75,13 +82,23 @@ export class Attempts implements AttemptObserver {
 
   /** Resolves when this attempt was reported and the report is durable. */
   answered(ref: AttemptRef): Promise<void> {
+    if (this.#answeredEarly.delete(keyOf(ref))) return Promise.resolve();
     return new Promise((resolve) => {
       this.#running.set(keyOf(ref), { ...ref, executor: "shell", startedAtMs: this.#clock.nowMs(), answer: resolve });
     });
   }
 
+  /**
+   * Renews the lease of every attempt that the pool answers for. The pool notices a dead worker by its exit and a mute
+   * one by its silence; a worker that is merely starved of CPU keeps its lease, however late its heartbeats come.
+   */
+  renewLeases(): void {
+    for (const ref of this.#running.values()) this.heartbeat(ref);
+  }
+
   heartbeat(ref: AttemptRef): void {
-    if (!this.#queue.renew(ref.taskId, ref.fence)) this.stop(ref.taskId, "the lease was given to another attempt");
+    if (this.#queue.renew(ref.taskId, ref.fence)) return;
+    this.#pool?.cancel(ref.taskId, "the lease was given to another attempt", ref.attempt);
   }
 
   progress(ref: AttemptRef, progress: { readonly ratio: number; readonly message: string }): void {
@@ -106,18 +123,24 @@ export class Attempts implements AttemptObserver {
     this.#settle(ref);
   }
 
-  stop(id: TaskId, reason: string): void {
-    this.#pool?.cancel(id, reason);
+  /** Asks the worker that holds this fence to end. */
+  stop(id: TaskId, fence: Fence, reason: string): void {
+    for (const ref of this.#running.values()) {
+      if (ref.taskId === id && sameFence(ref.fence, fence)) this.#pool?.cancel(id, reason, ref.attempt);
+    }
   }
 
   #settle(ref: AttemptRef): void {
-    this.#running.get(keyOf(ref))?.answer();
+    const running = this.#running.get(keyOf(ref));
+    if (running === undefined) this.#answeredEarly.add(keyOf(ref));
+    running?.answer();
     this.#running.delete(keyOf(ref));
   }
 }
 
+/** With the fence: an attempt that was given back uncounted is claimed again under the same number. */
 function keyOf(ref: AttemptRef): string {
-  return `${ref.taskId}-${ref.attempt}`;
+  return `${ref.taskId}-${ref.attempt}-${ref.fence.epoch}.${ref.fence.n}`;
 }
 
 function notStarted(consequence: AttemptReport["consequence"], error: string): AttemptReport {

@@ -16,7 +16,7 @@ import { Consumer, fenceOf, QueueService } from "#queue";
 import { openStores, type Stores } from "#store";
 import { Attempts, EXECUTORS } from "./attempts.ts";
 import type { Config } from "./config/settings.ts";
-import { CRASH_POINT_VARIABLE } from "./crash-point.ts";
+import { CRASH_VARIABLES } from "./crash-point.ts";
 
 export type EngineOptions = {
   readonly config: Config;
@@ -46,6 +46,9 @@ export type Engine = {
   readonly stop: (mode: "drain" | "now" | "leave") => Promise<void>;
 };
 
+/** Leases last four seconds; a renewal may come three times too late. */
+const RENEW_MS = 1_000;
+
 /** Opens the state folder, takes over what an earlier node left, and begins to claim. */
 export async function startEngine(options: EngineOptions): Promise<Result<Engine>> {
   const { config, clock, random, logger, crashPoint, stateDir } = options;
@@ -71,7 +74,7 @@ export async function startEngine(options: EngineOptions): Promise<Result<Engine
     random,
     logger,
     crashPoint,
-    workerEnv: passedOn([CRASH_POINT_VARIABLE]),
+    workerEnv: passedOn(CRASH_VARIABLES),
     limits: {
       wallMs: config["limits.wall_time_ms"],
       outputBytes: config["executor.shell.output_bytes"],
@@ -88,13 +91,14 @@ export async function startEngine(options: EngineOptions): Promise<Result<Engine
     accepts: (requirements) => unmetRequirements(requirements, offer).length === 0,
     run: (task) => attempts.run(task),
   });
-  const stopEvents = queue.onStop((id) => attempts.stop(id, "cancelled"));
+  const stopEvents = queue.onStop((id, fence) => attempts.stop(id, fence, "cancelled"));
 
   const started = await takeOver({ queue, pool, attempts, consumer, nodeId: stores.nodeId });
   if (!started.ok) {
     await stores.close();
     return started;
   }
+  const stopRenewing = repeat(clock, RENEW_MS, () => attempts.renewLeases());
   consumer.start();
   return ok({
     stores,
@@ -115,6 +119,7 @@ export async function startEngine(options: EngineOptions): Promise<Result<Engine
       }
       await pool.stop({ leaveRunning: true });
       stopEvents();
+      stopRenewing();
       await queue.stop();
       await stores.close();
     },
@@ -169,6 +174,16 @@ function submissionFacts(config: Config, ids: IdFactory): Engine["submissionFact
 export function shellConcurrency(config: Config): number {
   const asked = config["executor.shell.concurrency"];
   return asked > 0 ? asked : availableParallelism();
+}
+
+/** @returns a function that ends it. */
+function repeat(clock: Clock, everyMs: number, action: () => void): () => void {
+  let timer = clock.after(everyMs, again);
+  function again(): void {
+    action();
+    timer = clock.after(everyMs, again);
+  }
+  return () => timer.cancel();
 }
 
 /** Those of the named variables that this process has. */

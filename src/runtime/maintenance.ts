@@ -1,4 +1,5 @@
 import { type Clock, describeFailure, type Logger, type Timer } from "#base";
+import { ownWorkspaces, removeWorkspace } from "#execution";
 import type { QueueService } from "#queue";
 import { type Stores, scheduleBackups } from "#store";
 import type { Config } from "./config/settings.ts";
@@ -10,7 +11,13 @@ const PRUNE_EVERY_MS = 60_000;
 
 /** What a node does beside its work so that it can run for months: retention, journal, backups. */
 export function startMaintenance(
-  parts: { readonly stores: Stores; readonly queue: QueueService; readonly clock: Clock; readonly logger: Logger },
+  parts: {
+    readonly stores: Stores;
+    readonly queue: QueueService;
+    readonly stateDir: string;
+    readonly clock: Clock;
+    readonly logger: Logger;
+  },
   config: Config,
 ): () => void {
   const { stores, queue, clock, logger } = parts;
@@ -29,6 +36,7 @@ export function startMaintenance(
       PRUNE_ROWS,
     );
     if (!removed.ok) logger.warn("retention could not remove old rows", { failure: describeFailure(removed.error) });
+    await removeWorkspacesOfRemovedTasks(parts);
     const flushed = stores.checkpoint();
     if (!flushed.ok) logger.warn("the journal could not be written back", { failure: describeFailure(flushed.error) });
     later(removed.ok && removed.value >= PRUNE_ROWS ? PRUNE_SOON_MS : PRUNE_EVERY_MS);
@@ -48,4 +56,23 @@ export function startMaintenance(
     timer?.cancel();
     stopBackups();
   };
+}
+
+/** A task's workspace stays as long as the task can be looked at: it holds what the task made. */
+async function removeWorkspacesOfRemovedTasks(parts: {
+  readonly queue: QueueService;
+  readonly stateDir: string;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}): Promise<void> {
+  const own = ownWorkspaces(parts.stateDir);
+  if (own.length === 0) return;
+  const records = await parts.queue.store.findMany(own.map(({ taskId }) => taskId));
+  if (!records.ok) return; // the store says so itself; the next round looks again
+  const known = new Set(records.value.map(({ row }) => row.id));
+  for (const { taskId, plan } of own) {
+    if (known.has(taskId)) continue;
+    const removed = await removeWorkspace(plan, parts.clock);
+    if (!removed.ok) parts.logger.warn("a workspace could not be removed", { failure: describeFailure(removed.error) });
+  }
 }

@@ -81,7 +81,10 @@ async function serve(parts: Started): Promise<Result<RunningNode>> {
   const api = createApi(ports, { hosts: [config["http.host"], ...config["http.allow_hosts"]] });
   const server = await serveApi(api, { host: config["http.host"], port: config["http.port"], logger: options.logger });
   if (!server.ok) return server;
-  const stopMaintenance = startMaintenance({ ...engine, clock: realClock, logger: options.logger }, config);
+  const stopMaintenance = startMaintenance(
+    { ...engine, stateDir: options.stateDir, clock: realClock, logger: options.logger },
+    config,
+  );
 
   async function shutDown(mode: ShutdownMode | "leave"): Promise<void> {
     options.logger.info("the node stops", { mode, running: engine.pool.live.length });

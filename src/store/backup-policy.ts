@@ -14,8 +14,7 @@ export function backupName(nowMs: number): string {
 /** @returns the instant in a name, or undefined when it is no backup of ours. */
 export function backupTimeMs(name: string): number | undefined {
   if (!BACKUP_NAME.test(name)) return undefined;
-  const [, date, time] = /^fleet-(\d{8})T(\d{9})Z/.exec(name) ?? ["", "", ""];
-  const iso = `${date?.slice(0, 4)}-${date?.slice(4, 6)}-${date?.slice(6)}T${time?.slice(0, 2)}:${time?.slice(2, 4)}:${time?.slice(4, 6)}.${time?.slice(6)}Z`;
+  const iso = name.replace(/^fleet-(....)(..)(..)T(..)(..)(..)(...)Z\.db$/, "$1-$2-$3T$4:$5:$6.$7Z");
   const atMs = Date.parse(iso);
   return Number.isNaN(atMs) ? undefined : atMs;
 }

@@ -1,6 +1,16 @@
-import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, readdirSync, renameSync, rmSync, statSync } from "node:fs";
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+} from "node:fs";
 import { dirname, join, resolve } from "node:path";
-import { type Clock, describeFailure, err, type Logger, ok, type Result, refused, terminal, type Timer } from "#base";
+import { type Clock, describeFailure, err, type Logger, ok, type Result, refused, type Timer, terminal } from "#base";
 import { BACKUP_EVERY_MS, BACKUPS_KEPT, backupDueInMs, backupName, backupsToDelete } from "./backup-policy.ts";
 import type { LongReader } from "./long-reader.ts";
 import type { Inspection } from "./reader-protocol.ts";

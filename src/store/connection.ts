@@ -108,22 +108,26 @@ function wrap(path: string, database: Database.Database): Connection {
   };
 }
 
+/**
+ * `get` and `all` have a prepared statement each: after `all`, the next `get` of the same one answers with the first
+ * row of that `all`, whatever its own parameters are (libsql 0.5.29).
+ */
 function wrapStatement(database: Database.Database, sql: string): Statement {
-  const prepared = database.prepare<unknown[]>(sql);
-  let isRaw = false;
-  const raw = (): typeof prepared => {
-    if (!isRaw) {
-      prepared.raw();
-      isRaw = true;
-    }
-    return prepared;
-  };
+  const first = database.prepare<unknown[]>(sql); // a faulty text fails here, not at its first use
+  let forGet: typeof first | undefined;
+  let forAll: typeof first | undefined;
   return {
     // One array argument is bound as it is; several would be copied by the binding.
-    run: (params) => prepared.run(packed(params)).changes,
+    run: (params) => first.run(packed(params)).changes,
     // `as`: raw mode gives arrays, and no column of ours holds a blob.
-    get: (params) => raw().get(packed(params)) as SqlRow | undefined,
-    all: (params) => raw().all(packed(params)) as SqlRow[],
+    get: (params) => {
+      forGet ??= first.raw();
+      return forGet.get(packed(params)) as SqlRow | undefined;
+    },
+    all: (params) => {
+      forAll ??= database.prepare<unknown[]>(sql).raw();
+      return forAll.all(packed(params)) as SqlRow[];
+    },
   };
 }
 
@@ -131,13 +135,16 @@ function wrapStatement(database: Database.Database, sql: string): Statement {
 const PACKED = "\u0001";
 
 function packed(params: readonly SqlValue[]): readonly SqlValue[] {
-  const isPlain = params.every((value) => typeof value !== "string" || !(value.includes("\0") || value.startsWith(PACKED)));
-  return isPlain ? params : params.map(pack);
+  for (const value of params) if (mustPack(value)) return params.map(pack);
+  return params;
+}
+
+function mustPack(value: SqlValue): boolean {
+  return typeof value === "string" && (value.includes("\0") || value.startsWith(PACKED));
 }
 
 function pack(value: SqlValue): SqlValue {
-  if (typeof value !== "string" || !(value.includes("\0") || value.startsWith(PACKED))) return value;
-  return `${PACKED}${JSON.stringify(value)}`;
+  return mustPack(value) ? `${PACKED}${JSON.stringify(value)}` : value;
 }
 
 /** @returns the column as text; a wrong type is a bug in the statement. */

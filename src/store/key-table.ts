@@ -102,7 +102,7 @@ export class KeyTable {
   }
 
   #remember(found: SqlRow): KeyRow {
-    const known = this.#rows.get(String(found[0]));
+    const known = this.#rows.get(text(found, 0));
     if (known !== undefined) return known;
     const row = toKeyRow(found);
     this.#rows.set(row.key, row);

@@ -7,8 +7,14 @@ import { storageFailure } from "./storage-failure.ts";
 const READ_TIMEOUT_MS = 30_000;
 /** Copying and checking gigabytes takes minutes on a slow disk. */
 const FILE_TIMEOUT_MS = 30 * 60_000;
+/** A store that closes waits this long for a thread that is in the middle of a statement. */
+const CLOSE_TIMEOUT_MS = 2_000;
+/** Threads that still work on what nobody waits for; with more, new requests would only make it worse. */
+const MAX_ENDING = 2;
 /** Requests that may wait for the thread. */
 const MAX_PENDING = 100;
+
+export type LongReaderLimits = { readonly readTimeoutMs?: number; readonly closeTimeoutMs?: number };
 
 type Pending = {
   readonly action: string;
@@ -17,22 +23,31 @@ type Pending = {
 };
 
 /**
- * Reads that would stop the event loop, done in a thread. It starts with the first request; when it dies or a request
- * takes too long it is ended, what waited fails as retryable, and the next request starts a new one.
+ * Reads that would stop the event loop, done in a thread. It starts with the first request. When one takes too long,
+ * what waits fails as retryable, the thread is asked to end once it can, and the next request starts another.
+ *
+ * The thread is never terminated: ended from outside in the middle of a statement, the binding aborts the whole
+ * process (libsql 0.5.29, neon "PendingException").
  */
 export class LongReader {
   readonly #path: string;
+  readonly #readTimeoutMs: number;
+  readonly #closeTimeoutMs: number;
   readonly #pending = new Map<number, Pending>();
+  readonly #ending = new Set<Worker>();
   #worker: Worker | undefined;
   #nextId = 1;
+  #onceEnded: (() => void) | undefined;
   #isClosed = false;
 
-  constructor(path: string) {
+  constructor(path: string, limits: LongReaderLimits = {}) {
     this.#path = path;
+    this.#readTimeoutMs = limits.readTimeoutMs ?? READ_TIMEOUT_MS;
+    this.#closeTimeoutMs = limits.closeTimeoutMs ?? CLOSE_TIMEOUT_MS;
   }
 
   async all(action: string, sql: string, params: readonly SqlValue[]): Promise<Result<readonly SqlRow[]>> {
-    const reply = await this.#ask(action, { kind: "all", path: this.#path, sql, params }, READ_TIMEOUT_MS);
+    const reply = await this.#ask(action, { kind: "all", path: this.#path, sql, params }, this.#readTimeoutMs);
     if (!reply.ok) return reply;
     return reply.value.kind === "rows" ? ok(reply.value.rows) : err(confused(action));
   }
@@ -49,20 +64,38 @@ export class LongReader {
     return reply.value.kind === "inspected" ? ok(reply.value.inspection) : err(confused("inspect"));
   }
 
-  close(): void {
+  /** Fails what waits. Resolves when the thread has ended, or after a moment when it is busy for longer. */
+  async close(): Promise<void> {
     this.#isClosed = true;
-    this.#end(terminal("unavailable", "the store is closed"));
+    this.#retire(terminal("unavailable", "the store is closed"));
+    if (this.#ending.size === 0) return;
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, this.#closeTimeoutMs);
+      this.#onceEnded = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
   }
 
   #ask(action: string, request: ReaderRequest, timeoutMs: number): Promise<Result<ReaderReply>> {
     if (this.#isClosed) return Promise.resolve(err(terminal("unavailable", `${action}: the store is closed`)));
     if (this.#pending.size >= MAX_PENDING) {
-      return Promise.resolve(err(retryable("limit", `${action}: ${MAX_PENDING} long reads wait already`, "Try again later")));
+      return Promise.resolve(
+        err(retryable("limit", `${action}: ${MAX_PENDING} long reads wait already`, "Try again later")),
+      );
+    }
+    if (this.#ending.size >= MAX_ENDING) {
+      return Promise.resolve(
+        err(retryable("unavailable", `${action}: earlier long reads still run`, "Try again later")),
+      );
     }
     return new Promise((resolve) => {
       const id = this.#nextId++;
       const timer = setTimeout(() => {
-        this.#end(retryable("timed_out", `the reader thread gave no answer in ${timeoutMs} ms`, "Ask for less at once"));
+        this.#retire(
+          retryable("timed_out", `the reader thread gave no answer in ${timeoutMs} ms`, "Ask for less at once"),
+        );
       }, timeoutMs);
       this.#pending.set(id, { action, resolve, timer });
       const call: ReaderCall = { id, request };
@@ -74,11 +107,8 @@ export class LongReader {
     if (this.#worker !== undefined) return this.#worker;
     const worker = new Worker(new URL("./reader-worker.ts", import.meta.url).href);
     worker.addEventListener("message", (event: MessageEvent<ReaderAnswer>) => this.#settle(event.data));
-    const died = (why: string): void => {
-      if (this.#worker === worker) this.#end(retryable("unavailable", `the reader thread ended: ${why}`, "Try again"));
-    };
-    worker.addEventListener("error", (event) => died(event.message));
-    worker.addEventListener("close", () => died("closed"));
+    worker.addEventListener("error", (event) => this.#died(worker, event.message));
+    worker.addEventListener("close", () => this.#died(worker, "closed"));
     // A thread that waits must not keep the process alive.
     worker.unref();
     this.#worker = worker;
@@ -93,9 +123,26 @@ export class LongReader {
     pending.resolve("reply" in answer ? ok(answer.reply) : err(toFailure(pending.action, answer.fault)));
   }
 
-  #end(failure: Failure): void {
-    this.#worker?.terminate();
-    this.#worker = undefined;
+  #died(worker: Worker, why: string): void {
+    if (this.#worker === worker) {
+      this.#worker = undefined;
+      this.#fail(retryable("unavailable", `the reader thread ended: ${why}`, "Try again"));
+    }
+    this.#ending.delete(worker);
+    if (this.#ending.size === 0) this.#onceEnded?.();
+  }
+
+  #retire(failure: Failure): void {
+    if (this.#worker !== undefined) {
+      const end: ReaderCall = { id: 0, request: { kind: "end" } };
+      this.#worker.postMessage(end);
+      this.#ending.add(this.#worker);
+      this.#worker = undefined;
+    }
+    this.#fail(failure);
+  }
+
+  #fail(failure: Failure): void {
     for (const [id, pending] of this.#pending) {
       this.#pending.delete(id);
       clearTimeout(pending.timer);

@@ -1,10 +1,11 @@
 import { createHash } from "node:crypto";
+import { existsSync } from "node:fs";
 import { err, ok, type Result, refused, terminal } from "#base";
 import { type Connection, number, text } from "./connection.ts";
 import type { Migration } from "./migrations/migration.ts";
 
 /** What a database has applied, compared with what this build knows. */
-export type MigrationPlan = { readonly applied: number; readonly pending: readonly Migration[] };
+type MigrationPlan = { readonly applied: number; readonly pending: readonly Migration[] };
 
 type Applied = { readonly number: number; readonly name: string; readonly checksum: string };
 
@@ -14,10 +15,29 @@ export function schemaNumber(connection: Connection): number {
 }
 
 /**
+ * Brings a database to this build's schema. What a database with data was before is kept beside it. Throws what the
+ * storage throws; each migration takes effect whole or not at all.
+ */
+export function migrateDatabase(connection: Connection, known: readonly Migration[], nowMs: number): Result<void> {
+  const plan = planMigration(connection, known);
+  if (!plan.ok) return plan;
+  const { applied, pending } = plan.value;
+  if (applied > 0 && pending.length > 0) keepCopy(connection, applied + 1);
+  applyMigrations(connection, pending, nowMs);
+  return ok(undefined);
+}
+
+/** The data side of going back to the older build: what the database was before migration `next`. */
+function keepCopy(connection: Connection, next: number): void {
+  const copy = `${connection.path}.before-${next}`;
+  if (!existsSync(copy)) connection.prepare("VACUUM INTO ?").run([copy]);
+}
+
+/**
  * Decides what is to be done, without doing it. A database of a newer build is refused (`newer_schema`), as is one
  * whose applied migrations are not the ones known here (`unsupported`).
  */
-export function planMigration(connection: Connection, known: readonly Migration[]): Result<MigrationPlan> {
+function planMigration(connection: Connection, known: readonly Migration[]): Result<MigrationPlan> {
   const applied = readApplied(connection);
   const newest = known.length;
   const highest = applied.at(-1)?.number ?? 0;
@@ -46,7 +66,7 @@ export function planMigration(connection: Connection, known: readonly Migration[
 }
 
 /** Applies each pending migration in one transaction of its own and records it. Throws what the storage throws. */
-export function applyMigrations(connection: Connection, pending: readonly Migration[], nowMs: number): void {
+function applyMigrations(connection: Connection, pending: readonly Migration[], nowMs: number): void {
   if (pending.length === 0) return;
   connection.exec(
     `CREATE TABLE IF NOT EXISTS schema_migration (

@@ -17,7 +17,7 @@ import { Backups } from "./backup.ts";
 import { type Connection, openConnection, text } from "./connection.ts";
 import { establishIdentity, type Identity } from "./identity.ts";
 import { LongReader } from "./long-reader.ts";
-import { applyMigrations, planMigration } from "./migrate.ts";
+import { migrateDatabase } from "./migrate.ts";
 import { FLEET_MIGRATIONS } from "./migrations/fleet.ts";
 import type { Migration } from "./migrations/migration.ts";
 import { NODE_MIGRATIONS } from "./migrations/node.ts";
@@ -127,7 +127,7 @@ function openLocked(dir: string, options: StoreOptions, lock: StateLock, opened:
   let closing: Promise<void> | undefined;
   const close = async (): Promise<void> => {
     await queue.close();
-    long.close();
+    await long.close();
     for (const connection of [fleet.value, node.value]) writeBack(connection, logger);
     abandon(opened, lock);
   };
@@ -162,20 +162,12 @@ function openDatabase(
       const verdict = text(connection.prepare("PRAGMA quick_check(1)").get([]) ?? ["no answer"], 0);
       if (verdict !== "ok") return err(corrupt(dir, path, verdict));
     }
-    const plan = planMigration(connection, migrations);
-    if (!plan.ok) return plan;
-    if (plan.value.applied > 0 && plan.value.pending.length > 0) keepCopy(connection, plan.value.applied + 1);
-    applyMigrations(connection, plan.value.pending, clock.nowMs());
+    const migrated = migrateDatabase(connection, migrations, clock.nowMs());
+    if (!migrated.ok) return migrated;
     return ok(connection);
   });
   if (result.ok) return result.value;
   return result.error.code === "corrupt" ? err(corrupt(dir, path, "it cannot be read")) : result;
-}
-
-/** The data side of going back to the older build: what the database was before migration `next`. */
-function keepCopy(connection: Connection, next: number): void {
-  const copy = `${connection.path}.before-${next}`;
-  if (!existsSync(copy)) connection.prepare("VACUUM INTO ?").run([copy]);
 }
 
 function checkpoint(connection: Connection): number {

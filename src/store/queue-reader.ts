@@ -11,7 +11,6 @@ import type {
   TaskFilter,
   TaskRecord,
   TaskRow,
-  TaskState,
 } from "#queue";
 import { type Connection, number, type SqlRow, type SqlValue, text, textOrNull } from "./connection.ts";
 import type { LongReader } from "./long-reader.ts";
@@ -29,7 +28,7 @@ import {
   toScheduleRow,
 } from "./queue-columns.ts";
 import { storageFailure } from "./storage-failure.ts";
-import { TASK_SELECT, toTaskRow } from "./task-columns.ts";
+import { isIndexedState, stateCondition, TASK_SELECT, toTaskRow } from "./task-columns.ts";
 
 /** Reads of more rows than this leave the event loop: 1,000 attempts take 5 ms. */
 const MAX_INLINE_ROWS = 1_000;
@@ -41,7 +40,7 @@ const RECENT_ATTEMPTS = `SELECT a.task_id, a.n, a.node, a.executor, a.model, a.o
   FROM event e
   JOIN attempt a ON a.task_id = e.task_id AND a.n = json_extract(e.data, '$.attempt')
   LEFT JOIN submission s ON s.task_id = a.task_id
-  WHERE e.kind IN ('task.done', 'task.retry', 'task.dead', 'task.cancelled') AND e.at_ms >= ?
+  WHERE e.seq >= ? AND e.kind IN ('task.done', 'task.retry', 'task.dead', 'task.cancelled') AND e.at_ms >= ?
   ORDER BY e.seq DESC LIMIT ?`;
 
 /** A task's events, walked back from the latest; what retention removed ends the chain. */
@@ -83,14 +82,16 @@ export class QueueReader {
     }
     const query = listQuery(filter, limit + 1, cursor);
     // Lane, key and the states that most tasks are in have no index, so such a search may visit every task.
-    const isWalk = filter.states?.some((state) => state === "ready" || state === "done") ?? false;
+    const isWalk = filter.states?.some((state) => !isIndexedState(state)) ?? false;
     const isLong = isWalk || filter.key !== undefined || filter.lane !== undefined || limit >= MAX_INLINE_ROWS;
     const found = await this.#rows("list tasks", query.sql, query.params, isLong);
     if (!found.ok) return found;
     const rows = found.value.map(toTaskRow);
     const page = rows.slice(0, limit);
     const items = this.#read("list tasks", () => this.#records(page));
-    return items.ok ? ok({ items: items.value, nextCursor: rows.length > limit ? (page.at(-1)?.id ?? null) : null }) : items;
+    return items.ok
+      ? ok({ items: items.value, nextCursor: rows.length > limit ? (page.at(-1)?.id ?? null) : null })
+      : items;
   }
 
   async events(afterSeq: number, limit: number, taskId?: TaskId): Promise<Result<readonly QueueEvent[]>> {
@@ -110,12 +111,7 @@ export class QueueReader {
   }
 
   eventRange(): Result<{ readonly firstSeq: number; readonly lastSeq: number }> {
-    return this.#read("read events", () => {
-      const first = this.#connection.prepare("SELECT seq FROM event ORDER BY seq LIMIT 1").get([]);
-      const last = this.#connection.prepare("SELECT seq FROM event ORDER BY seq DESC LIMIT 1").get([]);
-      if (first === undefined || last === undefined) return { firstSeq: 0, lastSeq: 0 };
-      return { firstSeq: number(first, 0), lastSeq: number(last, 0) };
-    });
+    return this.#read("read events", () => this.#eventRange());
   }
 
   lanes(): Result<readonly LaneRow[]> {
@@ -135,7 +131,10 @@ export class QueueReader {
   }
 
   async recentAttempts(sinceMs: number, limit: number): Promise<Result<readonly AttemptSample[]>> {
-    const found = await this.#rows("read attempts", RECENT_ATTEMPTS, [sinceMs, limit], limit > MAX_INLINE_ROWS);
+    const action = "read attempts";
+    const first = this.#read(action, () => this.#firstEventSince(sinceMs));
+    if (!first.ok) return first;
+    const found = await this.#rows(action, RECENT_ATTEMPTS, [first.value, sinceMs, limit], limit > MAX_INLINE_ROWS);
     return found.ok ? ok(found.value.map(toAttemptSample)) : found;
   }
 
@@ -143,11 +142,38 @@ export class QueueReader {
     return this.#read("read the queue's state", () => readMeta(this.#connection, "paused") === "yes");
   }
 
+  #eventRange(): { readonly firstSeq: number; readonly lastSeq: number } {
+    const first = this.#connection.prepare("SELECT seq FROM event ORDER BY seq LIMIT 1").get([]);
+    const last = this.#connection.prepare("SELECT seq FROM event ORDER BY seq DESC LIMIT 1").get([]);
+    if (first === undefined || last === undefined) return { firstSeq: 0, lastSeq: 0 };
+    return { firstSeq: number(first, 0), lastSeq: number(last, 0) };
+  }
+
+  /**
+   * @returns about where the events since an instant begin, by halving the range: their numbers rise with the wall
+   * clock except around a jump of it.
+   */
+  #firstEventSince(sinceMs: number): number {
+    const range = this.#eventRange();
+    const at = this.#connection.prepare("SELECT at_ms FROM event WHERE seq >= ? ORDER BY seq LIMIT 1");
+    let low = range.firstSeq;
+    let high = range.lastSeq;
+    while (low < high) {
+      const middle = Math.floor((low + high) / 2);
+      const found = at.get([middle]);
+      if (found !== undefined && number(found, 0) < sinceMs) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+
   #records(rows: readonly TaskRow[]): readonly TaskRecord[] {
     const ids = JSON.stringify(rows.map((row) => row.id));
     const related = (sql: string): readonly SqlRow[] => this.#connection.prepare(sql).all([ids]);
     const among = "WHERE task_id IN (SELECT value FROM json_each(?))";
-    const bodies = new Map(related(`SELECT task_id, body FROM submission ${among}`).map((row) => [row[0], text(row, 1)]));
+    const bodies = new Map(
+      related(`SELECT task_id, body FROM submission ${among}`).map((row) => [row[0], text(row, 1)]),
+    );
     const labels = byTask(related(`SELECT task_id, name, value FROM task_label ${among}`));
     const dependencies = byTask(related(`SELECT task_id, depends_on FROM dependency ${among} ORDER BY depends_on`));
     const attempts = byTask(related(`SELECT ${ATTEMPT_COLUMNS.join(", ")} FROM attempt ${among} ORDER BY task_id, n`));
@@ -197,14 +223,8 @@ function listQuery(filter: TaskFilter, limit: number, cursor?: string): { sql: s
   const branches = filter.states.map((state) => `SELECT * FROM (${select([stateCondition(state), ...conditions])})`);
   return {
     sql: `${branches.join(" UNION ALL ")} ORDER BY id DESC LIMIT ?`,
-    params: [...filter.states.flatMap((state): SqlValue[] => [state, ...values, limit]), limit],
+    params: [...filter.states.flatMap((): SqlValue[] => [...values, limit]), limit],
   };
-}
-
-/** The second term is the index's own condition: only then is the index considered. */
-function stateCondition(state: TaskState): string {
-  const isIndexed = state !== "ready" && state !== "done";
-  return isIndexed ? "state = ? AND state IN ('waiting', 'running', 'dead', 'cancelled')" : "state = ?";
 }
 
 function byTask(rows: readonly SqlRow[]): ReadonlyMap<SqlValue | undefined, SqlRow[]> {

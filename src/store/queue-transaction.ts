@@ -332,7 +332,9 @@ export class QueueUnit implements QueueTransaction, WorkUnit<QueueTransaction> {
     const { length } = SCHEDULE_COLUMNS;
     const marks = new Array(length).fill("?").join(", ");
     this.#connection
-      .prepare(`INSERT INTO schedule (${SCHEDULE_COLUMNS.join(", ")}) VALUES (${marks}) ${replaceOnConflict(SCHEDULE_COLUMNS)}`)
+      .prepare(
+        `INSERT INTO schedule (${SCHEDULE_COLUMNS.join(", ")}) VALUES (${marks}) ${replaceOnConflict(SCHEDULE_COLUMNS)}`,
+      )
       .run(scheduleValues(row));
   }
 

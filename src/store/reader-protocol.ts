@@ -6,7 +6,9 @@ export type ReaderRequest =
   /** Writes a consistent copy of a database while it is in use. `to` must not exist. */
   | { readonly kind: "copy"; readonly path: string; readonly to: string }
   /** Reads a whole file and says what is wrong with it. */
-  | { readonly kind: "inspect"; readonly path: string };
+  | { readonly kind: "inspect"; readonly path: string }
+  /** The thread ends itself; it is the last request and gets no answer. */
+  | { readonly kind: "end" };
 
 export type ReaderReply =
   | { readonly kind: "rows"; readonly rows: readonly SqlRow[] }

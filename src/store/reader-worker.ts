@@ -14,7 +14,7 @@ function connectionTo(path: string): Connection {
   return connection;
 }
 
-function answer(request: ReaderRequest): ReaderReply {
+function answer(request: Exclude<ReaderRequest, { kind: "end" }>): ReaderReply {
   switch (request.kind) {
     case "all":
       return { kind: "rows", rows: connectionTo(request.path).prepare(request.sql).all(request.params) };
@@ -37,6 +37,10 @@ declare const self: Worker;
 
 self.addEventListener("message", (event: MessageEvent<ReaderCall>) => {
   const { id, request } = event.data;
+  if (request.kind === "end") {
+    for (const connection of connections.values()) connection.close();
+    process.exit(0); // in a thread it ends the thread alone
+  }
   let result: ReaderAnswer;
   try {
     result = { id, reply: answer(request) };

@@ -43,7 +43,8 @@ export function newestBackup(dir: string): string | undefined {
  */
 export function restoreBackup(dir: string, file: string, nowMs: number): Result<RestoreReport> {
   const source = resolve(file);
-  if (!existsSync(source)) return err(refused("not_found", `there is no file ${source}`, `Look in ${join(dir, BACKUP_FOLDER)}`));
+  if (!existsSync(source))
+    return err(refused("not_found", `there is no file ${source}`, `Look in ${join(dir, BACKUP_FOLDER)}`));
   const sound = inspect(source);
   if (!sound.ok) return sound;
   if (sound.value.schema > FLEET_MIGRATIONS.length) {

@@ -4,12 +4,15 @@ import type { PruneBefore, QueueTransaction } from "#queue";
 import { type Connection, number, text } from "./connection.ts";
 import { LAST_EVENT_SEQ } from "./event-log.ts";
 import { writeMeta } from "./meta.ts";
+import { stateCondition } from "./task-columns.ts";
 
 /** Ended tasks that nobody still waits for. Ids begin with their time, so the range ends where tasks are too young. */
-const OLD_TASKS = `SELECT id FROM task
-  WHERE state = ? AND ended_at_ms IS NOT NULL AND id < ? AND ended_at_ms < ?
+const oldTasks = (condition: string): string => `SELECT id FROM task
+  WHERE ${condition} AND id < ? AND ended_at_ms < ?
     AND NOT EXISTS (SELECT 1 FROM dependency d WHERE d.depends_on = task.id AND d.satisfied = 0)
   ORDER BY id LIMIT ?`;
+/** The order in which they are removed; done tasks are by far the most. */
+const ENDED_STATES = ["done", "cancelled", "dead"] as const;
 
 /**
  * Removes at most `limit` rows of each sort, inside the running transaction. The newest event's number is kept in the
@@ -22,17 +25,19 @@ export function pruneQueue(connection: Connection, tx: QueueTransaction, before:
     pruneTasks(connection, tx, before, limit) +
     pruneEvents(connection, before.eventsMs, limit) +
     connection
-      .prepare("DELETE FROM idempotency WHERE key IN (SELECT key FROM idempotency WHERE at_ms < ? ORDER BY at_ms LIMIT ?)")
+      .prepare(
+        "DELETE FROM idempotency WHERE key IN (SELECT key FROM idempotency WHERE at_ms < ? ORDER BY at_ms LIMIT ?)",
+      )
       .run([before.idempotencyMs, limit])
   );
 }
 
 function pruneTasks(connection: Connection, tx: QueueTransaction, before: PruneBefore, limit: number): number {
-  const statement = connection.prepare(OLD_TASKS);
   let removed = 0;
-  for (const state of ["done", "cancelled", "dead"] as const) {
+  for (const state of ENDED_STATES) {
+    const statement = connection.prepare(oldTasks(stateCondition(state)));
     const beforeMs = state === "dead" ? before.deadLettersMs : before.endedTasksMs;
-    for (const found of statement.all([state, firstIdAt(beforeMs), beforeMs, limit - removed])) {
+    for (const found of statement.all([firstIdAt(beforeMs), beforeMs, limit - removed])) {
       // `as`: written from a TaskId.
       const row = present(tx.task(text(found, 0) as TaskId), "Q8: a task that was just found exists");
       if (row.state !== state) continue; // changed by a command of this very group
@@ -50,7 +55,9 @@ function pruneEvents(connection: Connection, beforeMs: number, limit: number): n
   if (newest === undefined) return 0;
   writeMeta(connection, LAST_EVENT_SEQ, String(number(newest, 0)));
   return connection
-    .prepare("DELETE FROM event WHERE seq IN (SELECT seq FROM (SELECT seq, at_ms FROM event ORDER BY seq LIMIT ?) WHERE at_ms < ?)")
+    .prepare(
+      "DELETE FROM event WHERE seq IN (SELECT seq FROM (SELECT seq, at_ms FROM event ORDER BY seq LIMIT ?) WHERE at_ms < ?)",
+    )
     .run([limit, beforeMs]);
 }
 

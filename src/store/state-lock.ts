@@ -1,6 +1,6 @@
 import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { err, ok, refused, type Result } from "#base";
+import { err, ok, type Result, refused } from "#base";
 import { openBare } from "./connection.ts";
 import { storageFailure } from "./storage-failure.ts";
 

@@ -14,7 +14,11 @@ export function storageFailure(error: unknown, action: string): Failure | undefi
     case "SQLITE_FULL":
     case "ENOSPC":
     case "EDQUOT":
-      return retryable("disk_full", message, "Free space on the disk of the state directory; the work goes on by itself");
+      return retryable(
+        "disk_full",
+        message,
+        "Free space on the disk of the state directory; the work goes on by itself",
+      );
     case "SQLITE_READONLY":
     case "EROFS":
     case "EACCES":
@@ -35,7 +39,11 @@ export function storageFailure(error: unknown, action: string): Failure | undefi
     case "EEXIST":
     case "ENOTDIR":
     case "EISDIR":
-      return terminal("unavailable", message, "A file lies where a folder has to be, or the other way round: move it away");
+      return terminal(
+        "unavailable",
+        message,
+        "A file lies where a folder has to be, or the other way round: move it away",
+      );
     case "SQLITE_NOMEM":
     case "SQLITE_CANTOPEN":
     case "ENOENT":

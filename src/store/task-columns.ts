@@ -62,11 +62,12 @@ export function freshValues(row: TaskRow, values: readonly SqlValue[]): readonly
 }
 
 /**
- * @param changed places in {@link TASK_COLUMNS}; setting a column that did not change would rewrite its indexes
+ * @param changed one bit for each place in {@link TASK_COLUMNS}; setting a column that did not change would rewrite its indexes
  * @returns an update that takes effect only while the stored row has the state and fence it was read with
  */
-export function updateTask(changed: readonly number[]): string {
-  const assignments = changed.map((place) => `${TASK_COLUMNS[place] ?? ""} = ?`).join(", ");
+export function updateTask(changed: number): string {
+  const columns = TASK_COLUMNS.filter((_, place) => (changed & (1 << place)) !== 0);
+  const assignments = columns.map((column) => `${column} = ?`).join(", ");
   return `UPDATE task SET ${assignments} WHERE id = ? AND state = ? AND fence_epoch = ? AND fence_n = ?`;
 }
 
@@ -103,6 +104,16 @@ export function taskValues(row: TaskRow, eventSeq: number): SqlValue[] {
     row.progress?.message ?? null,
     eventSeq,
   ];
+}
+
+/** States that are rare among many tasks and have an index; a task in another is found by walking the ids. */
+export function isIndexedState(state: TaskState): boolean {
+  return state !== "ready" && state !== "done";
+}
+
+/** @returns a condition for one state. The state is written out: a partial index is not considered for a parameter. */
+export function stateCondition(state: TaskState): string {
+  return `state = '${state}'`;
 }
 
 const EVENT_SEQ_PLACE = TASK_COLUMNS.indexOf("event_seq");

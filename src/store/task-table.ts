@@ -6,6 +6,7 @@ import {
   eventSeqOf,
   FRESH_COLUMNS,
   freshValues,
+  stateCondition,
   TASK_COLUMNS,
   TASK_SELECT,
   taskValues,
@@ -25,9 +26,7 @@ const DUE = `SELECT ${TASK_SELECT} FROM task
 const RETRIES_AFTER = `SELECT ${TASK_SELECT} FROM task
   WHERE state = 'waiting' AND wake_at_ms IS NOT NULL AND wake_at_ms > ? AND wake_reason = 'retry'
   ORDER BY wake_at_ms DESC, id LIMIT ?`;
-// The first term is the index's own condition: only then is the index considered.
-const RUNNING = `SELECT ${TASK_SELECT} FROM task
-  WHERE state IN ('waiting', 'running', 'dead', 'cancelled') AND state = 'running' ORDER BY id LIMIT ?`;
+const RUNNING = `SELECT ${TASK_SELECT} FROM task WHERE ${stateCondition("running")} ORDER BY id LIMIT ?`;
 const NEXT_WAKE = `SELECT wake_at_ms FROM task
   WHERE state = 'waiting' AND blocked_by = 0 AND wake_at_ms IS NOT NULL ORDER BY wake_at_ms LIMIT 1`;
 
@@ -48,6 +47,8 @@ export class TaskTable {
   readonly #inserts: InsertBuffer;
   readonly #freshInserts: InsertBuffer;
   readonly #select: Statement;
+  /** By the set of columns that changed; the machine's transitions make some dozens of them. */
+  readonly #updates = new Map<number, Statement>();
 
   constructor(connection: Connection) {
     this.#connection = connection;
@@ -151,17 +152,26 @@ export class TaskTable {
 
   #write(values: readonly SqlValue[], stored: Stored): void {
     const before = taskValues(stored.row, stored.eventSeq);
-    const changed: number[] = [];
+    let changed = 0;
     const params: SqlValue[] = [];
     for (const [place, value] of values.entries()) {
       if (value === before[place]) continue;
-      changed.push(place);
+      changed |= 1 << place;
       params.push(value);
     }
-    if (changed.length === 0) return;
+    if (changed === 0) return;
     const { id, state, fenceEpoch, fenceN } = stored.row;
     params.push(id, state, fenceEpoch, fenceN);
-    if (this.#connection.prepare(updateTask(changed)).run(params) !== 1) throw guardBroken(stored.row);
+    if (this.#updateOf(changed).run(params) !== 1) throw guardBroken(stored.row);
+  }
+
+  #updateOf(changed: number): Statement {
+    let statement = this.#updates.get(changed);
+    if (statement === undefined) {
+      statement = this.#connection.prepare(updateTask(changed));
+      this.#updates.set(changed, statement);
+    }
+    return statement;
   }
 
   /** After COMMIT: keeps what is likely to be used again. An ended task is not. */

@@ -172,7 +172,8 @@ export class Writer<Tx> {
     const rollback = this.#rollBack();
     const failure = storageFailure(cause, "write") ?? rollback;
     if (failure !== undefined) {
-      for (const waiting of group) waiting.resolve(err({ ...failure, message: `${waiting.label}: ${failure.message}` }));
+      for (const waiting of group)
+        waiting.resolve(err({ ...failure, message: `${waiting.label}: ${failure.message}` }));
       return group.length;
     }
     if (group.length > 1) return "separate";

@@ -68,7 +68,9 @@ export function bottleneckReport(samples: readonly AttemptFigures[], slowest: nu
       ...timings(members),
     }),
   );
-  groups.sort((a, b) => b.durationMs.p95 - a.durationMs.p95 || compare(a.node, b.node) || compare(a.executor, b.executor));
+  groups.sort(
+    (a, b) => b.durationMs.p95 - a.durationMs.p95 || compare(a.node, b.node) || compare(a.executor, b.executor),
+  );
   const byDuration = measured(samples).sort((a, b) => b.durationMs - a.durationMs || compare(a.taskId, b.taskId));
   const byWait = [...samples].sort((a, b) => b.waitMs - a.waitMs || compare(a.taskId, b.taskId));
   return {

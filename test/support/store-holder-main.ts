@@ -1,5 +1,5 @@
 /** Opens a state directory, says so, and keeps it until it is killed; with `and-close` it leaves at once. */
-import { openedStores } from "./libsql-harness.ts";
+import { openedStores } from "./opened-stores.ts";
 import { realClock } from "./real-clock.ts";
 
 const [dir, andClose] = process.argv.slice(2);

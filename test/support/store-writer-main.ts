@@ -4,7 +4,7 @@
  */
 import { writeSync } from "node:fs";
 import { createIdFactory, ok, type TaskId } from "#base";
-import { must, openedStores } from "./libsql-harness.ts";
+import { must, openedStores } from "./opened-stores.ts";
 import { newTask } from "./queue-world.ts";
 import { realClock } from "./real-clock.ts";
 import { readyRow } from "./task-row.ts";

@@ -1,8 +1,9 @@
 /** Tasks that died, kept for a person. */
-import { err, MAX_PAGE_ROWS, type Result, refused } from "#base";
-import type { TaskRecord } from "#queue";
+
 import { Hono } from "hono";
 import { z } from "zod";
+import { err, MAX_PAGE_ROWS, type Result, refused } from "#base";
+import type { TaskRecord } from "#queue";
 import type { ApiEnv } from "../environment.ts";
 import { exampleTask, exampleWaitingTask } from "../examples.ts";
 import { integerField } from "../parameters.ts";
@@ -92,6 +93,7 @@ async function findDead(ports: ApiPorts, given: string): Promise<Result<TaskReco
   const record = await findTask(ports, given);
   if (!record.ok || record.value.row.state === "dead") return record;
   const { id, state } = record.value.row;
-  return err(refused("conflict", `task ${id} is ${state}, not a dead letter`, "List dead letters with: drover dead list"));
+  return err(
+    refused("conflict", `task ${id} is ${state}, not a dead letter`, "List dead letters with: drover dead list"),
+  );
 }
-

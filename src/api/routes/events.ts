@@ -1,8 +1,9 @@
 /** What happens, in order: as a stream that can be resumed, or page by page. */
-import { MAX_PAGE_ROWS, type Result, refused } from "#base";
+
 import { type Context, Hono } from "hono";
 import { z } from "zod";
-import type { ApiEnv } from "../environment.ts";
+import { MAX_PAGE_ROWS, type Result, refused } from "#base";
+import { type ApiEnv, bindingsOf } from "../environment.ts";
 import type { EventStreams } from "../event-streams.ts";
 import { exampleEvent } from "../examples.ts";
 import { integerField } from "../parameters.ts";
@@ -75,16 +76,25 @@ async function answerStream(c: Context<ApiEnv>, ports: ApiPorts, streams: EventS
   const headers = { "content-type": STREAM_MEDIA_TYPE, "cache-control": "no-store", "x-accel-buffering": "no" };
   // An answer to HEAD has no body, and a stream that nobody reads would stay open.
   if (c.req.method === "HEAD") return c.body(null, 200, headers);
-  const stream = streams.open(after.value);
+  // A stream that has ended and is not read to its end must not hold its connection for ever.
+  const stream = streams.open(after.value, () => bindingsOf(c).exemptFromIdleTimeout?.(false));
   if (stream === undefined) {
     const message = "no more event streams are taken now";
-    return answerProblem(c, { code: "unavailable", message, remedy: "Close some, or try again later" }, { "retry-after": "5" });
+    return answerProblem(
+      c,
+      { code: "unavailable", message, remedy: "Close some, or try again later" },
+      { "retry-after": "5" },
+    );
   }
-  c.env.keepOpen?.();
+  bindingsOf(c).exemptFromIdleTimeout?.(true);
   return c.body(stream, 200, headers);
 }
 
-async function streamStart(c: Context<ApiEnv>, ports: ApiPorts, query: EventsQuery): Promise<Result<number | undefined>> {
+async function streamStart(
+  c: Context<ApiEnv>,
+  ports: ApiPorts,
+  query: EventsQuery,
+): Promise<Result<number | undefined>> {
   const lastId = c.req.header("last-event-id");
   if (lastId !== undefined && lastId !== "") {
     if (/^\d{1,15}$/.test(lastId)) return { ok: true, value: Number(lastId) };

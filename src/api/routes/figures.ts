@@ -1,9 +1,10 @@
 /** Where the time goes. */
+
+import { Hono } from "hono";
+import { z } from "zod";
 import type { Result } from "#base";
 import type { AttemptSample } from "#queue";
 import { bottleneckReport, nodeFigures, PROMETHEUS_MEDIA_TYPE, ratesPerSecond } from "#telemetry";
-import { Hono } from "hono";
-import { z } from "zod";
 import type { ApiEnv } from "../environment.ts";
 import { exampleBottlenecks, exampleNodeFigures } from "../examples.ts";
 import { type BottlenecksView, bottlenecksSchema, type NodeFiguresView, nodeFiguresSchema } from "../node-view.ts";
@@ -29,7 +30,8 @@ export function figureRoutes(ports: ApiPorts) {
       route({
         tag: "figures",
         summary: "Slowest attempts, and how long attempts ran and waited per node and executor",
-        description: "Percentiles are by nearest rank over the attempts that ended within the window (24h unless told).",
+        description:
+          "Percentiles are by nearest rank over the attempts that ended within the window (24h unless told).",
         query: z.strictObject({ window: spanField(MAX_WINDOW_MS), limit: integerField(1, MAX_SLOWEST) }),
         responses: { 200: json("The report", bottlenecksSchema, exampleBottlenecks) },
       }),
@@ -55,7 +57,10 @@ export function figureRoutes(ports: ApiPorts) {
       route({
         tag: "figures",
         summary: "Figures per node, of the last hour unless told otherwise",
-        query: z.strictObject({ node: z.string().min(1).max(MAX_NAME_CHARS).optional(), window: spanField(MAX_WINDOW_MS) }),
+        query: z.strictObject({
+          node: z.string().min(1).max(MAX_NAME_CHARS).optional(),
+          window: spanField(MAX_WINDOW_MS),
+        }),
         responses: { 200: json("Per node", nodeFiguresSchema, exampleNodeFigures) },
       }),
       async (c) => {
@@ -90,7 +95,8 @@ function samplesSince(ports: ApiPorts, sinceMs: number): Promise<Result<readonly
 
 /** Only what is shown: a sample may carry more. */
 function figures(sample: AttemptSample) {
-  const { taskId, n, title, node, executor, model, outcome, endedAtMs, durationMs, waitMs, tokens, costMicrodollars } = sample;
+  const { taskId, n, title, node, executor, model, outcome, endedAtMs, durationMs, waitMs, tokens, costMicrodollars } =
+    sample;
   return { taskId, n, title, node, executor, model, outcome, endedAtMs, durationMs, waitMs, tokens, costMicrodollars };
 }
 

@@ -2,10 +2,11 @@
 import { Hono } from "hono";
 import { z } from "zod";
 import type { ApiEnv } from "../environment.ts";
-import { exampleNode } from "../examples.ts";
-import { type NodeView, nodeSchema, nodesSchema } from "../node-view.ts";
+import { exampleNode, exampleOffer } from "../examples.ts";
+import { type NodesView, type NodeView, nodeSchema, nodesSchema } from "../node-view.ts";
 import type { ApiPorts } from "../ports.ts";
 import { answerProblem } from "../problem.ts";
+import type { NodeOffer } from "../requirements.ts";
 import { body, json, route } from "../route.ts";
 
 const MAX_PATH_CHARS = 4_096;
@@ -17,7 +18,6 @@ const configSchema = z.object({
 const shutdownSchema = z.object({ mode: z.enum(["drain", "now"]), running: z.int() });
 
 export function nodeRoutes(ports: ApiPorts) {
-  const { logger } = ports;
   return new Hono<ApiEnv>()
     .get(
       "/api/node",
@@ -35,46 +35,11 @@ export function nodeRoutes(ports: ApiPorts) {
         summary: "Every node of the fleet and what it can carry out",
         responses: {
           200: json("The nodes", nodesSchema, {
-            nodes: [
-              { id: exampleNode.id, name: "box", isSelf: true, executors: ["shell"], labels: {}, models: [], vramBytes: 0 },
-            ],
+            nodes: [exampleOffer],
           }),
         },
       }),
-      (c) =>
-        c.json(
-          {
-            nodes: ports.offers().map(({ node, ...offer }) => ({
-              id: String(node),
-              name: offer.name,
-              isSelf: node === ports.node.id,
-              executors: [...offer.executors],
-              labels: { ...offer.labels },
-              models: [...offer.models],
-              vramBytes: offer.vramBytes,
-            })),
-          },
-          200,
-        ),
-    )
-    .post(
-      "/api/backup",
-      route({
-        tag: "node",
-        summary: "Write a verified copy of the database on the node's host",
-        json: body(
-          z.strictObject({ file: z.string().startsWith("/", "must be an absolute path").max(MAX_PATH_CHARS).optional() }),
-          {},
-          true,
-        ),
-        responses: {
-          201: json("Where it is", backupSchema, { file: "/var/lib/drover/backups/a.db", sizeBytes: 81_920, takenAtMs: 1 }),
-        },
-      }),
-      async (c) => {
-        const receipt = await ports.backup(c.req.valid("json").file);
-        return receipt.ok ? c.json({ ...receipt.value }, 201) : answerProblem(c, receipt.error);
-      },
+      (c) => c.json({ nodes: ports.offers().map((offer) => offerView(offer, ports.node.id)) }, 200),
     )
     .get(
       "/api/config",
@@ -88,6 +53,36 @@ export function nodeRoutes(ports: ApiPorts) {
         },
       }),
       (c) => c.json({ entries: ports.config().map((entry) => ({ ...entry })) }, 200),
+    );
+}
+
+/** Backup and end. */
+export function controlRoutes(ports: ApiPorts) {
+  return new Hono<ApiEnv>()
+    .post(
+      "/api/backup",
+      route({
+        tag: "node",
+        summary: "Write a verified copy of the database on the node's host",
+        json: body(
+          z.strictObject({
+            file: z.string().startsWith("/", "must be an absolute path").max(MAX_PATH_CHARS).optional(),
+          }),
+          {},
+          true,
+        ),
+        responses: {
+          201: json("Where it is", backupSchema, {
+            file: "/var/lib/drover/backups/a.db",
+            sizeBytes: 81_920,
+            takenAtMs: 1,
+          }),
+        },
+      }),
+      async (c) => {
+        const receipt = await ports.backup(c.req.valid("json").file);
+        return receipt.ok ? c.json({ ...receipt.value }, 201) : answerProblem(c, receipt.error);
+      },
     )
     .post(
       "/api/shutdown",
@@ -100,7 +95,7 @@ export function nodeRoutes(ports: ApiPorts) {
       }),
       (c) => {
         const { mode } = c.req.valid("json");
-        logger.info("a shutdown was asked for", { mode });
+        ports.logger.info("a shutdown was asked for", { mode });
         ports.requestShutdown(mode);
         return c.json({ mode, running: ports.workers().length }, 202);
       },
@@ -120,5 +115,17 @@ async function nodeView(ports: ApiPorts): Promise<NodeView> {
     running: ports.workers().map((one) => ({ ...one })),
     storage: storage.ok ? { ...storage.value } : null,
     memory: { rssBytes: memory.rss, heapUsedBytes: memory.heapUsed },
+  };
+}
+
+function offerView({ node, ...offer }: NodeOffer, self: string): NodesView["nodes"][number] {
+  return {
+    id: node,
+    name: offer.name,
+    isSelf: node === self,
+    executors: [...offer.executors],
+    labels: { ...offer.labels },
+    models: [...offer.models],
+    vramBytes: offer.vramBytes,
   };
 }

@@ -1,12 +1,13 @@
 /** The queue as a whole, its keys and its schedules. */
-import { MAX_PAGE_ROWS, ok, type Result } from "#base";
-import { LANES, type QueueStore } from "#queue";
+
 import { Hono } from "hono";
 import { z } from "zod";
+import { MAX_PAGE_ROWS, ok, type Result } from "#base";
+import { LANES, type QueueStore } from "#queue";
 import type { ApiEnv } from "../environment.ts";
 import { exampleKey, exampleNode, exampleQueue, exampleSchedule, exampleSubmission } from "../examples.ts";
-import { scheduleIdFrom } from "../parameters.ts";
 import { runningAttemptSchema } from "../node-view.ts";
+import { scheduleIdFrom } from "../parameters.ts";
 import type { ApiPorts } from "../ports.ts";
 import { answerProblem } from "../problem.ts";
 import {
@@ -91,7 +92,10 @@ export function queueRoutes(ports: ApiPorts) {
       async (c) => {
         const changed = await queue.setPaused(true);
         if (!changed.ok) return answerProblem(c, changed.error);
-        return c.json({ paused: true, changed: changed.value, running: ports.workers().map((one) => ({ ...one })) }, 200);
+        return c.json(
+          { paused: true, changed: changed.value, running: ports.workers().map((one) => ({ ...one })) },
+          200,
+        );
       },
     );
 }
@@ -154,13 +158,22 @@ export function scheduleRoutes(ports: ApiPorts) {
       route({
         tag: "schedules",
         summary: "Submit a task at each time a cron expression names",
-        description: "Missed times are not made up for. With overlap `skip` a run is left out while the last has not ended.",
-        json: body(scheduleSubmission, { name: "nightly", cron: "0 3 * * *", timezone: "Europe/Berlin", task: exampleSubmission }),
+        description:
+          "Missed times are not made up for. With overlap `skip` a run is left out while the last has not ended.",
+        json: body(scheduleSubmission, {
+          name: "nightly",
+          cron: "0 3 * * *",
+          timezone: "Europe/Berlin",
+          task: exampleSubmission,
+        }),
         responses: { 201: json("The schedule", scheduleViewSchema, exampleSchedule) },
       }),
       async (c) => {
         const { task, ...when } = c.req.valid("json");
-        const tasks = newTasks({ isArray: false, tasks: [task] }, { ids, executors, defaults: ports.submissionDefaults });
+        const tasks = newTasks(
+          { isArray: false, tasks: [task] },
+          { ids, executors, defaults: ports.submissionDefaults },
+        );
         if (!tasks.ok) return answerProblem(c, tasks.error);
         const [prepared] = tasks.value;
         if (prepared === undefined) return answerProblem(c, { code: "internal", message: "the task was not prepared" });
@@ -173,7 +186,9 @@ export function scheduleRoutes(ports: ApiPorts) {
       route({
         tag: "schedules",
         summary: "Remove a schedule; tasks it submitted stay",
-        responses: { 200: json("The id of what was removed", z.object({ id: z.string() }), { id: exampleSchedule.id }) },
+        responses: {
+          200: json("The id of what was removed", z.object({ id: z.string() }), { id: exampleSchedule.id }),
+        },
       }),
       async (c) => {
         const id = scheduleIdFrom(c.req.param("id"));

@@ -37,10 +37,11 @@ export const taskExplain: Handler<object> = async ({ args }, context) => {
 };
 
 function printExplanation(explanation: Explanation, console: CommandContext["console"]): void {
-  console.line(`${console.paint("strong", explanation.id)} is ${explanation.state}: ${oneLine(explanation.summary)}`);
-  for (const cause of explanation.causes) {
-    const until = cause.untilMs === null ? "" : ` (until ${instantText(cause.untilMs)})`;
-    console.line(`  ${console.out.unicode ? "•" : "-"} ${oneLine(cause.text)}${until}`);
+  console.line(`${console.paint("strong", explanation.id)}: ${oneLine(explanation.summary)}`);
+  for (const [index, cause] of explanation.causes.entries()) {
+    // The first cause is the summary.
+    if (index > 0) console.line(`  ${console.out.unicode ? "•" : "-"} ${oneLine(cause.text)}`);
+    if (cause.untilMs !== null) console.line(`    until ${instantText(cause.untilMs)}`);
     if (cause.remedy !== null) console.line(`    ${console.paint("strong", "next:")} ${oneLine(cause.remedy)}`);
   }
   if (explanation.dependencies.length > 0) {

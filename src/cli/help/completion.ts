@@ -6,8 +6,8 @@ import { flagName, type Options } from "../parsing/option.ts";
 export const SHELLS = ["bash", "zsh", "fish"] as const;
 export type Shell = (typeof SHELLS)[number];
 
-/** Placeholders whose value is a path: the shell completes it. */
-const PATH_PLACEHOLDERS: ReadonlySet<string> = new Set(["FILE", "DIR"]);
+/** Values of these names are paths, which the shell completes. */
+const PATH_VALUE_NAMES: ReadonlySet<string> = new Set(["FILE", "DIR"]);
 
 export function completionScript(shell: Shell, commands: readonly Command[]): string {
   const shown = commands.filter(({ hidden }) => !hidden);
@@ -48,11 +48,11 @@ function valueCases(commands: readonly Command[]): readonly string[] {
     for (const [key, option] of Object.entries<Options[string]>(options)) all.set(key, option);
   }
   return [...all].flatMap(([key, option]) => {
-    if (option.placeholder === null) return [];
+    if (option.valueName === null) return [];
     if (option.choices !== undefined) {
       return [`    ${flagName(key)}) COMPREPLY=($(compgen -W '${option.choices.join(" ")}' -- "$current")); return ;;`];
     }
-    if (PATH_PLACEHOLDERS.has(option.placeholder)) {
+    if (PATH_VALUE_NAMES.has(option.valueName)) {
       return [
         `    ${flagName(key)}) compopt -o filenames 2>/dev/null; COMPREPLY=($(compgen -f -- "$current")); return ;;`,
       ];
@@ -64,14 +64,14 @@ function valueCases(commands: readonly Command[]): readonly string[] {
 function bash(commands: readonly Command[]): string {
   const groups = firstWords(commands).filter((word) => secondWords(word, commands).length > 0);
   const valued = Object.entries<Options[string]>(GLOBAL_OPTIONS)
-    .filter(([, option]) => option.placeholder !== null)
+    .filter(([, option]) => option.valueName !== null)
     .map(([key]) => flagName(key));
   const offers = commands.map((command) => {
     const words = [...optionWords(command.options), ...command.arguments.flatMap(({ choices }) => choices ?? [])];
     return `    '${command.name}') words='${words.join(" ")}' ;;`;
   });
   const paths = commands
-    .filter((one) => one.arguments.some(({ name }) => PATH_PLACEHOLDERS.has(name)))
+    .filter((one) => one.arguments.some(({ name }) => PATH_VALUE_NAMES.has(name)))
     .map(({ name }) => `'${name}'`);
   return `# Completion of drover. Load it with: source <(drover completion bash)
 _drover() {
@@ -149,7 +149,7 @@ function fish(commands: readonly Command[]): string {
     }
     const offered = command.arguments.flatMap(({ choices }) => choices ?? []);
     if (offered.length > 0) lines.push(`complete -c drover -n ${quoted(condition)} -a ${quoted(offered.join(" "))}`);
-    if (command.arguments.some(({ name }) => PATH_PLACEHOLDERS.has(name))) {
+    if (command.arguments.some(({ name }) => PATH_VALUE_NAMES.has(name))) {
       lines.push(`complete -c drover -n ${quoted(condition)} -F`);
     }
   }
@@ -161,10 +161,10 @@ function fishOption(condition: string, key: string, option: Options[string]): st
   if (condition !== "") parts.push(`-n ${quoted(condition)}`);
   parts.push(`-l ${flagName(key).slice(2)}`);
   if (option.short !== undefined) parts.push(`-s ${option.short}`);
-  if (option.placeholder !== null) {
+  if (option.valueName !== null) {
     parts.push("-r");
     if (option.choices !== undefined) parts.push(`-a ${quoted(option.choices.join(" "))}`);
-    else if (PATH_PLACEHOLDERS.has(option.placeholder)) parts.push("-F");
+    else if (PATH_VALUE_NAMES.has(option.valueName)) parts.push("-F");
   }
   parts.push(`-d ${quoted(option.description)}`);
   return parts.join(" ");

@@ -52,7 +52,7 @@ function commandEntry(command: Command): readonly string[] {
   for (const note of command.notes) lines.push("", note);
   const words = [
     ...command.arguments.map(({ name, description }) => `| \`${name}\` | ${cell(description)} |`),
-    ...(command.rest === undefined ? [] : [`| \`${command.rest.placeholder}\` | ${cell(command.rest.description)} |`]),
+    ...(command.rest === undefined ? [] : [`| \`${command.rest.valueName}\` | ${cell(command.rest.description)} |`]),
   ];
   if (words.length > 0) lines.push("", "| argument | |", "|---|---|", ...words);
   if (Object.values(command.options).some(({ hidden }) => hidden !== true))

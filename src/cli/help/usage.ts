@@ -16,14 +16,14 @@ export function synopsis(command: Command): string {
     return argument.optional === true ? `[${name}]` : name;
   });
   const options = Object.values(command.options).some(({ hidden }) => hidden !== true) ? ["[OPTIONS]"] : [];
-  const rest = command.rest === undefined ? [] : [`[-- ${command.rest.placeholder}]`];
+  const rest = command.rest === undefined ? [] : [`[-- ${command.rest.valueName}]`];
   return ["drover", command.name, ...options, ...words, ...rest].join(" ");
 }
 
 /** `-q, --quiet` or `--state DIR`; a repeatable one ends in an ellipsis. */
 export function optionTerm(key: string, option: Options[string]): string {
   const short = option.short === undefined ? "" : `-${option.short}, `;
-  const value = option.placeholder === null ? "" : ` ${option.placeholder}`;
+  const value = option.valueName === null ? "" : ` ${option.valueName}`;
   return `${short}${flagName(key)}${value}${option.repeatable ? " …" : ""}`;
 }
 
@@ -82,7 +82,7 @@ export function commandHelp(command: Command, terminal: Terminal): readonly stri
   lines.push("", heading("Usage", terminal), `  ${synopsis(command)}`);
   const words = [
     ...command.arguments.map(({ name, description }) => [name, description] as const),
-    ...(command.rest === undefined ? [] : [[command.rest.placeholder, command.rest.description] as const]),
+    ...(command.rest === undefined ? [] : [[command.rest.valueName, command.rest.description] as const]),
   ];
   if (words.length > 0) {
     const width = Math.max(...words.map(([name]) => widthOf(name)));

@@ -29,20 +29,30 @@ export type ConsoleOptions = {
 export class Console {
   readonly json: boolean;
   readonly quiet: boolean;
-  /** What the standard output can show. */
-  readonly out: Terminal;
-  /** What the standard error can show. */
-  readonly err: Terminal;
   readonly #stdout: TextOutput;
   readonly #stderr: TextOutput;
+  readonly #describe: (output: TextOutput) => Terminal;
+  #out: Terminal | undefined;
+  #err: Terminal | undefined;
 
   constructor(options: ConsoleOptions) {
     this.#stdout = options.stdout;
     this.#stderr = options.stderr;
     this.json = options.json;
     this.quiet = options.quiet;
-    this.out = describeTerminal(options.stdout, options.env, options.noColor);
-    this.err = describeTerminal(options.stderr, options.env, options.noColor);
+    this.#describe = (output) => describeTerminal(output, options.env, options.noColor);
+  }
+
+  /** What the standard output can show. */
+  get out(): Terminal {
+    this.#out ??= this.#describe(this.#stdout);
+    return this.#out;
+  }
+
+  /** What the standard error can show. */
+  get err(): Terminal {
+    this.#err ??= this.#describe(this.#stderr);
+    return this.#err;
   }
 
   /** One line on the standard output. The caller has made foreign text safe. */

@@ -38,7 +38,7 @@ type Description<O extends Options> = {
   readonly summary: string;
   readonly arguments?: readonly Argument[];
   /** What may follow `--`; without it, `--` only ends the options. */
-  readonly rest?: { readonly placeholder: string; readonly description: string };
+  readonly rest?: { readonly valueName: string; readonly description: string };
   readonly options?: O;
   /** Paragraphs below the summary. */
   readonly notes?: readonly string[];
@@ -65,7 +65,7 @@ export type Command = {
   readonly section: Section;
   readonly summary: string;
   readonly arguments: readonly Argument[];
-  readonly rest: { readonly placeholder: string; readonly description: string } | undefined;
+  readonly rest: { readonly valueName: string; readonly description: string } | undefined;
   readonly options: Options;
   readonly notes: readonly string[];
   readonly examples: readonly Example[];

@@ -4,7 +4,7 @@ import { err, ok, type Result } from "#base";
 export type Option<T> = {
   readonly description: string;
   /** What stands for the value in help; null for an option that takes none. */
-  readonly placeholder: string | null;
+  readonly valueName: string | null;
   readonly short?: string;
   /** Shown by completion and checked by `read`. */
   readonly choices?: readonly string[];
@@ -37,21 +37,21 @@ export function flagName(key: string): string {
 }
 
 export function flag(description: string, extras: Extras = {}): Option<boolean> {
-  return { description, placeholder: null, repeatable: false, ...extras, read: (texts) => ok(texts.length > 0) };
+  return { description, valueName: null, repeatable: false, ...extras, read: (texts) => ok(texts.length > 0) };
 }
 
-export function text(placeholder: string, description: string, extras: Extras = {}): Option<string | undefined> {
-  return single(placeholder, description, extras, (value) => (value === "" ? err("must not be empty") : ok(value)));
+export function text(valueName: string, description: string, extras: Extras = {}): Option<string | undefined> {
+  return single(valueName, description, extras, (value) => (value === "" ? err("must not be empty") : ok(value)));
 }
 
 /** A whole number between `least` and `most`. */
 export function whole(
-  placeholder: string,
+  valueName: string,
   description: string,
   range: { readonly least: number; readonly most: number },
   extras: Extras = {},
 ): Option<number | undefined> {
-  return single(placeholder, description, extras, (value) => {
+  return single(valueName, description, extras, (value) => {
     const number = Number(value);
     return /^\d+$/.test(value) && number >= range.least && number <= range.most
       ? ok(number)
@@ -61,12 +61,12 @@ export function whole(
 
 /** A value that `read` understands. */
 export function value<T>(
-  placeholder: string,
+  valueName: string,
   description: string,
   read: (text: string) => Result<T, string>,
   extras: Extras = {},
 ): Option<T | undefined> {
-  return single(placeholder, description, extras, read);
+  return single(valueName, description, extras, read);
 }
 
 export function choice<const C extends string>(
@@ -78,50 +78,26 @@ export function choice<const C extends string>(
   return { ...option, choices };
 }
 
-export function list(placeholder: string, description: string, extras: Extras = {}): Option<readonly string[]> {
-  return { description, placeholder, repeatable: true, ...extras, read: ok };
-}
-
-/** May be given several times; each must be one of `choices`. */
-export function choices<const C extends string>(
-  allowed: readonly C[],
-  description: string,
-  extras: Extras = {},
-): Option<readonly C[]> {
-  return {
-    description,
-    placeholder: allowed.join("|"),
-    choices: allowed,
-    repeatable: true,
-    ...extras,
-    read: (texts) => {
-      const read: C[] = [];
-      for (const given of texts) {
-        const one = oneOf(allowed, given);
-        if (!one.ok) return one;
-        read.push(one.value);
-      }
-      return ok(read);
-    },
-  };
+export function list(valueName: string, description: string, extras: Extras = {}): Option<readonly string[]> {
+  return { description, valueName, repeatable: true, ...extras, read: ok };
 }
 
 /** `name=value` pairs; a name given twice is an error, because one of the two would be lost silently. */
 export function pairs(
-  placeholder: string,
+  valueName: string,
   description: string,
   extras: Extras = {},
 ): Option<Readonly<Record<string, string>>> {
   return {
     description,
-    placeholder,
+    valueName,
     repeatable: true,
     ...extras,
     read: (texts) => {
       const found = new Map<string, string>();
       for (const pair of texts) {
         const cut = pair.indexOf("=");
-        if (cut < 1) return err(`must be ${placeholder}, not "${pair}"`);
+        if (cut < 1) return err(`must be ${valueName}, not "${pair}"`);
         const name = pair.slice(0, cut);
         if (found.has(name)) return err(`names "${name}" twice`);
         found.set(name, pair.slice(cut + 1));
@@ -137,14 +113,14 @@ function oneOf<C extends string>(allowed: readonly C[], given: string): Result<C
 }
 
 function single<T>(
-  placeholder: string,
+  valueName: string,
   description: string,
   extras: Extras,
   read: (text: string) => Result<T, string>,
 ): Option<T | undefined> {
   return {
     description,
-    placeholder,
+    valueName,
     repeatable: false,
     ...extras,
     read: (texts) => {

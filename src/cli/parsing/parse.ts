@@ -78,7 +78,7 @@ function findCommand(
 
 function takesValue(word: string): boolean {
   const option = lookUp(word, GLOBAL_OPTIONS);
-  return option !== undefined && option.option.placeholder !== null && !word.includes("=");
+  return option !== undefined && option.option.valueName !== null && !word.includes("=");
 }
 
 function lookUp(
@@ -120,9 +120,9 @@ function readWords(argv: readonly string[], options: Options, known: boolean): R
     }
     const text = valueOf(word, argv[index + 1], found);
     if (!text.ok) return text;
-    if (found.option.placeholder !== null && !word.includes("=")) index += 1;
+    if (found.option.valueName !== null && !word.includes("=")) index += 1;
     const earlier = words.texts.get(found.key) ?? [];
-    if (earlier.length > 0 && found.option.placeholder !== null && !found.option.repeatable) {
+    if (earlier.length > 0 && found.option.valueName !== null && !found.option.repeatable) {
       return err({ message: `${flagName(found.key)} is given twice`, remedy: "Give it once" });
     }
     words.texts.set(found.key, [...earlier, text.value]);
@@ -136,7 +136,7 @@ function valueOf(
   { key, option }: { readonly key: string; readonly option: Options[string] },
 ): Result<string, UsageFault> {
   const cut = word.indexOf("=");
-  if (option.placeholder === null) {
+  if (option.valueName === null) {
     return cut < 0
       ? ok("true")
       : err({ message: `${flagName(key)} takes no value`, remedy: `Write ${flagName(key)} alone` });
@@ -144,7 +144,7 @@ function valueOf(
   if (cut >= 0) return ok(word.slice(cut + 1));
   // A value that begins with a dash is far more often a forgotten value; `--name=-x` says it plainly.
   if (next === undefined || (next.startsWith("-") && next !== "-")) {
-    return err({ message: `${flagName(key)} needs a value`, remedy: `Write ${flagName(key)} ${option.placeholder}` });
+    return err({ message: `${flagName(key)} needs a value`, remedy: `Write ${flagName(key)} ${option.valueName}` });
   }
   return ok(next);
 }
@@ -186,6 +186,6 @@ function countFault(found: Command, raw: RawInvocation): UsageFault | undefined 
   const extra = given[found.arguments.length] ?? "";
   return {
     message: `${found.name} does not take "${extra}"`,
-    remedy: found.rest === undefined ? undefined : `Put -- in front of ${found.rest.placeholder}`,
+    remedy: found.rest === undefined ? undefined : `Put -- in front of ${found.rest.valueName}`,
   };
 }

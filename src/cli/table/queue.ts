@@ -78,7 +78,7 @@ export const QUEUE_COMMANDS: readonly Command[] = [
     section: "Queue",
     summary: "Submit a task again and again, by a cron expression",
     arguments: [{ name: "NAME", description: "Name for lists" }],
-    rest: { placeholder: "COMMAND ARG…", description: "The command to run, as an argument list; no shell reads it" },
+    rest: { valueName: "COMMAND ARG…", description: "The command to run, as an argument list; no shell reads it" },
     options: {
       cron: text("EXPRESSION", 'When, such as "0 3 * * *" or @hourly'),
       timezone: text("ZONE", "IANA zone of the expression", { shownDefault: "UTC" }),

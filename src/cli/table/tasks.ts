@@ -17,7 +17,7 @@ export const TASK_COMMANDS: readonly Command[] = [
     notes: [
       "Prints the id of each task. Of several tasks either all are accepted or none. A task of a file can be given a `ref`, which others of the same file may name in `dependsOn`.",
     ],
-    rest: { placeholder: "COMMAND ARG…", description: "The command to run, as an argument list; no shell reads it" },
+    rest: { valueName: "COMMAND ARG…", description: "The command to run, as an argument list; no shell reads it" },
     options: {
       ...TASK_OPTIONS,
       ...SUBMISSION_OPTIONS,

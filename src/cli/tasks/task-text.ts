@@ -88,7 +88,7 @@ export function facts(pairs: readonly (readonly [string, string])[], terminal: T
 function factsOf(task: TaskView, nowMs: number): readonly (readonly [string, string])[] {
   const pairs: [string, string][] = [
     ["id", task.id],
-    ["state", [task.state, noteOf(task)].filter((part) => part !== "").join(": ")],
+    ["state", task.reason === null && noteOf(task) !== "" ? `${task.state}: ${noteOf(task)}` : task.state],
     ["lane", task.lane],
     ["attempts", `${task.attemptCount} of ${task.attemptLimit}`],
     ["created", when(task.createdAtMs, nowMs)],

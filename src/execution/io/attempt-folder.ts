@@ -4,7 +4,7 @@
  * `command.json` (the command's process), `result.json` (durable before it is reported) and `worker.log`.
  */
 import { createHash } from "node:crypto";
-import { mkdirSync, readdirSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
 import { err, MAX_RESULT_BYTES, MAX_SUBMISSION_BYTES, ok, parseTaskId, type Result, type TaskId } from "#base";
@@ -62,6 +62,10 @@ export class AttemptFolder {
   /** Creates the folder. @returns false when it exists already. Throws other system errors. */
   create(): boolean {
     return mkdirSync(this.path, { recursive: true, mode: 0o700 }) !== undefined;
+  }
+
+  exists(): boolean {
+    return existsSync(this.path);
   }
 
   remove(): void {

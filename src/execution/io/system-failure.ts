@@ -27,6 +27,7 @@ export function systemFailure(error: unknown, action: string): Failure {
     case "EAGAIN":
     case "ENOMEM":
       return retryable("limit", message, "Raise the limits of open files, processes or memory, or run fewer tasks");
+    case undefined:
     default:
       return retryable("internal", message);
   }

@@ -16,6 +16,7 @@ import {
   type Random,
   type Result,
   refused,
+  retryable,
   sleep,
   type TaskId,
   type Timer,
@@ -33,6 +34,7 @@ import { DEFAULT_MAX_LOG_BYTES, DEFAULT_MAX_LOGS, logPathOf, trimLogs } from "./
 import { type FinalAnswer, keyOf, newEntry, type PoolEntry, RememberedAnswers } from "./pool-entry.ts";
 import { identify, isRunning } from "./process-identity.ts";
 import { systemFailure } from "./system-failure.ts";
+import { waitAtMost } from "./wait-at-most.ts";
 import { HEARTBEAT_MS } from "./worker-link.ts";
 import { type Hello, type Peer, type PeerHandlers, socketPathFor, WorkerSocket } from "./worker-socket.ts";
 
@@ -92,6 +94,8 @@ export class WorkerPool {
   #ticker: Timer | undefined;
   #settledCount = 0;
   readonly #stopped = Promise.withResolvers<void>();
+  /** Why workers are to end, once this node is to leave none behind. */
+  #ending: string | undefined;
   #isStopped = false;
 
   constructor(options: WorkerPoolOptions) {
@@ -170,6 +174,10 @@ export class WorkerPool {
       if (!folder.create()) return err(refused("conflict", `attempt ${attempt} of ${taskId} was launched before`));
       await folder.writeAssignment(assignment);
       this.#crashPoint("pool:after-assignment");
+      if (this.#ending !== undefined || this.#isStopped) {
+        folder.remove();
+        return err(retryable("unavailable", `launch attempt ${attempt} of ${taskId}: the node stops`));
+      }
       this.#spawn(assignment, folder);
       this.#crashPoint("pool:after-spawn");
       return ok(undefined);
@@ -180,11 +188,13 @@ export class WorkerPool {
   }
 
   /**
-   * Ends the attempts of a task; each still reports how it ended (`cancelled`, or `lost` when its worker had to be
+   * Ends the attempts of a task, or the one given; each still reports how it ended (`cancelled`, or `lost` when its worker had to be
    * killed). @returns how many attempts were asked.
    */
-  cancel(taskId: TaskId, reason: string): number {
-    const entries = [...this.#entries.values()].filter((entry) => entry.ref.taskId === taskId);
+  cancel(taskId: TaskId, reason: string, attempt?: number): number {
+    const entries = [...this.#entries.values()].filter(
+      ({ ref }) => ref.taskId === taskId && (attempt === undefined || ref.attempt === attempt),
+    );
     for (const entry of entries) {
       entry.cancelTicks ??= 0;
       entry.pendingCancel = reason.slice(0, MAX_REASON_CHARS);
@@ -210,6 +220,7 @@ export class WorkerPool {
   async #endAll(): Promise<void> {
     const { clock } = this.#options;
     const reason = "the node shuts down";
+    this.#ending = reason; // Also for workers that have not connected yet, and against launches under way.
     for (const entry of this.#entries.values()) {
       entry.pendingCancel = undefined;
       entry.peer?.send({ v: PROTOCOL_VERSION, type: "shutdown", reason });
@@ -217,7 +228,7 @@ export class WorkerPool {
     const endMs = clock.monotonicMs() + STOP_LIMIT_MS;
     while (this.#entries.size > 0 && clock.monotonicMs() < endMs) await sleep(clock, 20);
     const killed = [...this.#entries.values()].map((entry) => this.#kill(entry, reason));
-    await Promise.race([Promise.all(killed), sleep(clock, STOP_LIMIT_MS)]);
+    if (killed.length > 0) await Promise.race([Promise.all(killed), sleep(clock, STOP_LIMIT_MS)]);
   }
 
   #spawn(assignment: Assignment, folder: AttemptFolder): void {
@@ -281,7 +292,8 @@ export class WorkerPool {
     entry.peer = peer;
     entry.silentTicks = 0;
     peer.send({ v: PROTOCOL_VERSION, type: "welcome" });
-    if (entry.pendingCancel !== undefined) {
+    if (this.#ending !== undefined) peer.send({ v: PROTOCOL_VERSION, type: "shutdown", reason: this.#ending });
+    else if (entry.pendingCancel !== undefined) {
       peer.send({ v: PROTOCOL_VERSION, type: "cancel", reason: entry.pendingCancel });
     }
     return {
@@ -377,7 +389,7 @@ export class WorkerPool {
       } catch (error) {
         this.#options.logger.error("report attempt", { error });
       }
-      await Promise.race([sleep(this.#options.clock, backoffMs), this.#stopped.promise]);
+      await waitAtMost(this.#options.clock, backoffMs, this.#stopped.promise);
     }
   }
 

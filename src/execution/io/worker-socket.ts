@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { chmodSync, lstatSync, mkdirSync, unlinkSync } from "node:fs";
+import { chmodSync, lstatSync, mkdirSync, rmSync, unlinkSync } from "node:fs";
 import { connect, createServer, type Server, type Socket } from "node:net";
 import { dirname, join } from "node:path";
 import { type Clock, err, type Failure, ok, type Result, refused, terminal } from "#base";
@@ -8,6 +8,7 @@ import { errorCode, systemFailure } from "./system-failure.ts";
 
 /** sun_path has 108 bytes on Linux, the last a NUL (unix(7)); 104 on macOS. */
 const MAX_SOCKET_PATH_BYTES = process.platform === "linux" ? 107 : 103;
+const SHORT_FOLDER = "/tmp/drover-socket-";
 /** A peer that does not say who it is within this time is none of ours. */
 const HELLO_LIMIT_MS = 5_000;
 const MAX_PEERS = 4_096;
@@ -21,7 +22,7 @@ export function socketPathFor(stateDir: string): string {
   const path = join(stateDir, "run", "worker.sock");
   if (Buffer.byteLength(path) <= MAX_SOCKET_PATH_BYTES) return path;
   const name = createHash("sha256").update(stateDir).digest("hex").slice(0, 16);
-  return `/tmp/drover-${process.getuid?.() ?? 0}-${name}/worker.sock`;
+  return `${SHORT_FOLDER}${process.getuid?.() ?? 0}-${name}/worker.sock`;
 }
 
 /** One connected worker, known by its hello. */
@@ -85,6 +86,7 @@ export class WorkerSocket {
     await new Promise<void>((resolve) => {
       server.close(() => resolve());
     });
+    if (dirname(this.#path).startsWith(SHORT_FOLDER)) rmSync(dirname(this.#path), { recursive: true, force: true });
   }
 
   #accept(socket: Socket): void {

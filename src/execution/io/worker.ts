@@ -23,6 +23,7 @@ const EXIT_TAKEN = 3;
 
 /** A full disk may be cleared; until the orphan limit the result is tried again. */
 const RESULT_RETRY_MS = 1_000;
+const REMOVAL_POLL_MS = 1_000;
 const SIGNALS = ["SIGTERM", "SIGINT", "SIGHUP"] as const;
 
 export type WorkerOptions = {
@@ -42,12 +43,12 @@ export async function runWorker(path: string, options: WorkerOptions): Promise<n
   const assignment = folder.readAssignment();
   const self = identify(process.pid);
   if (!assignment.ok || self === undefined) {
-    console.error(assignment.ok ? "this process cannot be identified: is /proc mounted?" : assignment.error);
+    say(assignment.ok ? "this process cannot be identified: is /proc mounted?" : assignment.error);
     return EXIT_BAD_FOLDER;
   }
   crashPoint("worker:before-claim");
   if (!(await folder.claim(self, assignment.value.token))) {
-    console.error(`${path} is executed by another worker, or was given up`);
+    say(`${path} is executed by another worker, or was given up`);
     return EXIT_TAKEN;
   }
   crashPoint("worker:after-claim");
@@ -89,15 +90,26 @@ async function deliver(
       await folder.writeResult(boundResult(result));
       break;
     } catch (error) {
-      console.error(`write result: ${error instanceof Error ? error.message : String(error)}`);
-      if (clock.monotonicMs() >= endMs) return EXIT_NO_RESULT;
+      say(`write result: ${describe(error)}`);
+      if (clock.monotonicMs() >= endMs || !folder.exists()) return EXIT_NO_RESULT;
       await sleep(clock, RESULT_RETRY_MS);
     }
   }
   crashPoint("worker:after-result");
-  await link.finished(Math.max(0, endMs - clock.monotonicMs()));
+  // The result is safe now: a signal from here on ends the wait.
+  const told = Promise.withResolvers<void>();
+  const onSignal = (): void => told.resolve();
+  for (const signal of SIGNALS) process.once(signal, onSignal);
+  const answered = link.finished(Math.max(0, endMs - clock.monotonicMs()));
+  await Promise.race([answered, removal(folder, clock), told.promise]);
+  for (const signal of SIGNALS) process.off(signal, onSignal);
   crashPoint("worker:after-answer");
   return EXIT_DONE;
+}
+
+/** Resolves when a node took the result and removed the folder without this worker having heard of it. */
+async function removal(folder: AttemptFolder, clock: Clock): Promise<void> {
+  while (folder.exists()) await sleep(clock, REMOVAL_POLL_MS);
 }
 
 /** One attempt of the shell executor. */
@@ -147,14 +159,14 @@ class Execution {
     try {
       ({ run, end, report } = await this.#attempt());
     } catch (error) {
-      console.error(error);
-      const message = `execute attempt: ${error instanceof Error ? error.message : String(error)}`;
+      say(error instanceof Error ? (error.stack ?? error.message) : String(error));
+      const message = `execute attempt: ${describe(error)}`;
       end = { kind: "failed", failure: retryable("internal", message) };
       report = skippedReport(message);
     }
     const { logPath } = this.#assignment;
     return {
-      ...judge(end, report),
+      ...judge(end, report, run?.output.tail === "" ? run.output.head : run?.output.tail),
       exitCode: run?.exitCode ?? null,
       signal: run?.signal ?? null,
       output: { ...(run?.output ?? { head: "", tail: "", totalBytes: 0, truncated: false }), logPath },
@@ -208,7 +220,7 @@ class Execution {
     this.#crashPoint("worker:after-command-start");
     if (identity === undefined) return; // It has already ended, and left nothing to be found by its pid.
     // Only of use when this worker is killed; the marker finds the command too.
-    void this.#folder.writeCommand(identity).catch((error: unknown) => console.error(error));
+    void this.#folder.writeCommand(identity).catch((error: unknown) => say(describe(error)));
   }
 
   #verify(workspace: string, log: LogFile): Promise<VerificationReport> {
@@ -235,4 +247,13 @@ class Execution {
 
 function notRun(failure: Failure): { end: CommandEnd; report: VerificationReport } {
   return { end: { kind: "failed", failure }, report: skippedReport(failure.message) };
+}
+
+function describe(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+/** Into `worker.log`, whose end a node quotes when this worker is lost. */
+function say(line: string): void {
+  process.stderr.write(`${line}\n`);
 }

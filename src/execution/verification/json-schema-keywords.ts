@@ -1,6 +1,6 @@
 /**
  * Which JSON Schemas (draft 2020-12) the check `json_schema` takes. A check must never pass because a keyword was not
- * understood, so what is not implemented is refused at submission: `unevaluated*`, `$dynamicRef`, anchors, references
+ * understood, so a keyword outside this list is refused at submission: `unevaluated*`, `$dynamicRef`, anchors, references
  * outside the schema, and the draft-4 and draft-7 forms. (zod 4.6.7's `fromJSONSchema` was tried: without `type` it
  * ignores `required`, `minimum` and `contains` silently, and it refuses `if`, `not` and `dependentRequired`.)
  * `format` is an annotation, as the draft says.

@@ -147,7 +147,7 @@ function checkNumber(schema: Fields, value: number, at: string): string[] {
 }
 
 function checkString(schema: Fields, value: string, at: string): string[] {
-  const length = [...value].length;
+  const length = Array.from(value).length; // Characters, not UTF-16 units (draft 2020-12, section 6.3.1).
   const faults = limits(schema, at, [
     ["minLength", (limit) => length < limit, "must have at least this many characters:"],
     ["maxLength", (limit) => length > limit, "must have at most this many characters:"],
@@ -178,8 +178,8 @@ function checkArray(schema: Fields, value: readonly unknown[], at: string, visit
   const contains = own(schema, "contains");
   if (contains !== undefined) {
     const count = value.filter((item, index) => visit(contains, item, `/${index}`).length === 0).length;
-    const least = own(schema, "minContains") ?? 1;
-    if (count < Number(least)) faults.push(fault(at, `must contain ${least} matching items, contains ${count}`));
+    const least = Number(own(schema, "minContains") ?? 1);
+    if (count < least) faults.push(fault(at, `must contain ${least} matching items, contains ${count}`));
     faults.push(
       ...limits(schema, at, [["maxContains", (limit) => count > limit, "contains more matching items than"]]),
     );

@@ -6,7 +6,7 @@ import { describeFailure, type Result, silentLogger } from "#base";
 import type { Console } from "#cli";
 import { loadConfig } from "../config/load.ts";
 import { crashPoint } from "../crash-point.ts";
-import { startEngine } from "../engine.ts";
+import { type Engine, startEngine } from "../engine.ts";
 import { ownCommand } from "../program.ts";
 import { realClock, realRandom } from "../real-clock.ts";
 import { untilEnded } from "./until-ended.ts";
@@ -14,6 +14,7 @@ import { untilEnded } from "./until-ended.ts";
 /** How long the whole of it may take; a sound machine needs a fraction of a second. */
 const LIMIT_MS = 60_000;
 
+type RunStep = (name: string, act: () => Promise<Result<string>>) => Promise<boolean>;
 type Step = { readonly name: string; readonly ok: boolean; readonly detail: string; readonly durationMs: number };
 
 /**
@@ -23,7 +24,7 @@ type Step = { readonly name: string; readonly ok: boolean; readonly detail: stri
 export async function selftest(console: Console): Promise<number> {
   const folder = mkdtempSync(join(tmpdir(), "drover-selftest-"));
   const steps: Step[] = [];
-  const step = async (name: string, act: () => Promise<Result<string>>): Promise<boolean> => {
+  const step: RunStep = async (name, act) => {
     const startedMs = realClock.monotonicMs();
     const result = await act();
     const durationMs = Math.round(realClock.monotonicMs() - startedMs);
@@ -43,10 +44,7 @@ export async function selftest(console: Console): Promise<number> {
   return passed ? 0 : 1;
 }
 
-async function runSteps(
-  folder: string,
-  step: (name: string, act: () => Promise<Result<string>>) => Promise<boolean>,
-): Promise<void> {
+async function runSteps(folder: string, step: RunStep): Promise<void> {
   const config = loadConfig({ file: undefined, env: {}, cwd: folder, flags: {} });
   if (!config.ok) return void (await step("configuration", async () => config));
   const random = realRandom();
@@ -63,7 +61,14 @@ async function runSteps(
     started.ok ? { ok: true, value: "opened and migrated" } : started,
   );
   if (!opened || !started.ok) return;
-  const engine = started.value;
+  try {
+    await workSteps(started.value, step);
+  } finally {
+    await started.value.stop("now"); // also after a bug: an open engine would keep this process alive
+  }
+}
+
+async function workSteps(engine: Engine, step: RunStep): Promise<void> {
   await step("task", async () => {
     const verify = [{ kind: "file_contains", path: "proof", pattern: "drover" }];
     const submission = { title: "selftest", command: ["sh", "-c", "echo drover > proof"], verify, maxAttempts: 1 };
@@ -82,5 +87,4 @@ async function runSteps(
     const taken = await engine.stores.backups.take();
     return taken.ok ? { ok: true, value: `${taken.value.bytes} bytes, read back whole` } : taken;
   });
-  await engine.stop("now");
 }

@@ -2,6 +2,7 @@
 
 import { z } from "zod";
 import { LOG_LEVELS, MAX_ATTEMPTS, MAX_OPEN_TASKS } from "#base";
+import { isReservedVariable } from "#execution";
 import { RETRY_BASE_MS, RETRY_MAX_MS } from "#queue";
 
 const DAY_MS = 86_400_000;
@@ -15,6 +16,11 @@ const durationMs = z
   .max(3_650 * DAY_MS);
 const label = z.string().max(128);
 const count = (max: number) => z.int().min(1).max(max);
+
+const variableName = z
+  .string()
+  .regex(/^[A-Za-z_][A-Za-z0-9_]{0,127}$/, "use the name of an environment variable")
+  .refine((given) => !isReservedVariable(given), "is reserved and cannot be handed to commands");
 
 const keyPolicy = z.strictObject({
   max_concurrent: z.int().min(0).max(10_000).optional(),
@@ -50,7 +56,7 @@ export const SETTINGS = {
     "shell attempts at once; 0: one per CPU available to drover",
   ),
   "executor.shell.env": setting(
-    z.array(z.string().max(256)).max(256),
+    z.array(variableName).max(100),
     [],
     "names of further variables of the node's environment that commands get",
   ),

@@ -63,7 +63,7 @@ describe("a command", () => {
       .trim()
       .split("\n")
       .map((line) => line.split("=")[0]);
-    expect(names.sort()).toEqual(["DROVER_ATTEMPT_TOKEN", "EXTRA", "PATH"]);
+    expect(names.toSorted((a = "", b = "") => a.localeCompare(b))).toEqual(["DROVER_ATTEMPT_TOKEN", "EXTRA", "PATH"]);
   });
 
   it("can open its standard error by name, as scripts do", async () => {

@@ -67,8 +67,9 @@ describe("a node killed at", () => {
       expect(expected[label]).toContain(end);
       expect(observer.ends().length).toBeLessThanOrEqual(1);
       const runs = existsSync(lines) ? readFileSync(lines, "utf8") : "";
-      if (end === "lost") expect(runs).toBe("");
-      if (end === "finished") expect(runs).toBe("ran\n");
+      // With nothing left to report it either was never launched, or its result was taken before.
+      const expectedRuns = { lost: [""], finished: ["ran\n"], none: ["", "ran\n"] };
+      expect(expectedRuns[end]).toContain(runs);
       expect(readdirSync(join(state, "attempts"))).toEqual([]);
     });
   }

@@ -74,8 +74,32 @@ describe("a worker", () => {
 
     const codes = await Promise.all([work(attempt.path).exited, work(attempt.path).exited]);
 
-    expect(codes.sort()).toEqual([0, 3]);
+    expect(codes.toSorted((a, b) => a - b)).toEqual([0, 3]);
     expect(readFileSync(lines, "utf8")).toBe("ran\n");
+  });
+
+  it("does not wait for an answer any more when its folder was taken away", async () => {
+    const { attempt } = await assigned({ command: ["true"] }, { orphanMs: 600_000 });
+    const worker = work(attempt.path);
+    await waitUntil("the result is there", () => attempt.readResult() !== undefined);
+
+    attempt.remove();
+
+    expect(await worker.exited).toBe(0);
+  });
+
+  it("that only waits for an answer ends when it is told to, and leaves its result", async () => {
+    const { attempt } = await assigned({ command: ["true"] }, { orphanMs: 600_000 });
+    const worker = work(attempt.path);
+    await waitUntil("the result is there", () => attempt.readResult() !== undefined);
+    // A signal may come just before the worker begins to wait; told again, it must go.
+    await waitUntil("it ends", () => {
+      worker.kill("SIGTERM");
+      return worker.exitCode !== null;
+    });
+
+    expect(worker.exitCode).toBe(0);
+    expect(resultIn(attempt).outcome).toBe("passed");
   });
 
   it("whose assignment is damaged says so and does nothing", async () => {
@@ -138,7 +162,8 @@ describe("a worker", () => {
 
     await work(attempt.path).exited;
 
-    expect(resultIn(attempt)).toMatchObject({ outcome: "failed", error: expect.stringContaining("open log") });
+    expect(resultIn(attempt).outcome).toBe("failed");
+    expect(resultIn(attempt).error).toContain("open log");
   });
 
   it("that is told to stop while it checks reports cancelled, not passed", async () => {

@@ -1,5 +1,6 @@
 /** An API over a queue in memory, with everything around it small and visible. */
 
+import { expect } from "vitest";
 import { type Api, type ApiOptions, type ApiPorts, createApi, type NodeOffer, type ShutdownMode } from "#api";
 import {
   createIdFactory,
@@ -135,4 +136,12 @@ export async function submit(harness: Harness, fields: Record<string, unknown> =
   const body = await bodyOf(response);
   if (response.status !== 201) throw new Error(`submit: ${JSON.stringify(body)}`);
   return present(body["id"], "a submitted task has an id") as TaskId; // `as`: it came from the API
+}
+
+/** Any text, in a comparison of objects. */
+export const anyText: unknown = expect.any(String);
+
+/** Any text that contains `part`, in a comparison of objects. */
+export function containing(part: string): unknown {
+  return expect.stringContaining(part);
 }

@@ -7,7 +7,8 @@ import { createHarness, TOKEN } from "./api-harness.ts";
 describe("the typed client", () => {
   function createClient() {
     const { api } = createHarness();
-    const send = (input: string | URL | Request, init?: RequestInit) => api.app.request(String(input), init);
+    const send = (input: string | URL | Request, init?: RequestInit) =>
+      api.app.request(input instanceof Request ? input.url : input.toString(), init);
     return hc<AppType>("http://localhost", { fetch: send, headers: { authorization: `Bearer ${TOKEN}` } });
   }
 

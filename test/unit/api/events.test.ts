@@ -1,5 +1,8 @@
 import { describe, expect, it } from "vitest";
+import { silentLogger } from "#base";
+import type { QueueStore } from "#queue";
 import { controlFrame, eventFrame, planStream } from "../../../src/api/event-frames.ts";
+import { EventStreams } from "../../../src/api/event-streams.ts";
 import { wantsStream } from "../../../src/api/routes/events.ts";
 import { bodyOf, createHarness, submit } from "./api-harness.ts";
 
@@ -88,6 +91,53 @@ describe("streams", () => {
 
     expect(response.status).toBe(200);
     expect(metrics).toContain("drover_event_streams 0\n");
+  });
+
+  it.each([
+    ["events", { maxWaitingEvents: 20, maxWaitingChars: 10_000_000, maxStalledMs: 30_000 }],
+    ["characters", { maxWaitingEvents: 10_000_000, maxWaitingChars: 5_000, maxStalledMs: 30_000 }],
+  ])("end for a client for which too many %s wait", async (_what, streamLimits) => {
+    const harness = createHarness({ api: { streamLimits } });
+    const response = await harness.send("GET", "/api/events", undefined, { accept: "text/event-stream" });
+    const open = async () =>
+      (await (await harness.send("GET", "/metrics")).text()).includes("drover_event_streams 1\n");
+    const before = await open();
+
+    for (let count = 0; count < 600; count += 1) await submit(harness);
+    const after = await open();
+    const text = await response.text();
+
+    expect([before, after]).toEqual([true, false]);
+    expect(text).toContain('event: end\ndata: {"reason":"slow"');
+  });
+
+  it("leave out nothing that happens while the last page of what was missed is read", async () => {
+    const harness = createHarness();
+    await submit(harness);
+    let isFirst = true;
+    const store: Pick<QueueStore, "subscribe" | "eventRange" | "events"> = {
+      subscribe: (listener) => harness.store.subscribe(listener),
+      eventRange: () => harness.store.eventRange(),
+      events: async (after, limit) => {
+        const page = await harness.store.events(after, limit);
+        if (isFirst) {
+          isFirst = false;
+          await submit(harness, { title: "in between" });
+        }
+        return page;
+      },
+    };
+    // `as`: a stream reads events and nothing else.
+    const facts = { store: store as QueueStore, clock: harness.clock, logger: silentLogger };
+    const streams = new EventStreams(facts);
+
+    const reader = streams.open(0, () => undefined)?.getReader();
+    let text = "";
+    while (!text.includes("id: 1\n")) text += new TextDecoder().decode((await reader?.read())?.value);
+    await submit(harness, { title: "afterwards" });
+    while (!text.includes("id: 3\n")) text += new TextDecoder().decode((await reader?.read())?.value);
+
+    expect([...text.matchAll(/^id: (\d+)$/gm)].map((match) => match[1])).toEqual(["1", "2", "3"]);
   });
 
   it("end for a client that takes nothing for too long", async () => {

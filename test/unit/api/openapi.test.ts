@@ -32,9 +32,9 @@ describe("the description of the API", () => {
   });
 
   it("shows an example for each body that is accepted", () => {
-    for (const { method, path, spec } of api.routes) {
-      if (spec?.json !== undefined) expect(spec.json.parse(spec.json.example).ok, `${method} ${path}`).toBe(true);
-    }
+    const refused = api.routes.filter(({ spec }) => spec?.json !== undefined && !spec.json.parse(spec.json.example).ok);
+
+    expect(refused.map(({ method, path }) => `${method} ${path}`)).toEqual([]);
   });
 
   it("is OpenAPI 3.1 with resolvable references, unique operations and described parameters", async () => {

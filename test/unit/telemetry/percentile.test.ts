@@ -21,11 +21,10 @@ describe("a percentile by nearest rank", () => {
         const found = nearestRank(sorted, percent);
         const share = (bound: number) => sorted.filter((value) => value <= bound).length / sorted.length;
         const smaller = sorted.filter((value) => value < found).at(-1);
-        return (
-          sorted.includes(found) &&
-          share(found) >= percent / 100 &&
-          (smaller === undefined || share(smaller) < percent / 100)
-        );
+
+        expect(sorted).toContain(found);
+        expect(share(found)).toBeGreaterThanOrEqual(percent / 100);
+        expect(smaller === undefined ? 0 : share(smaller)).toBeLessThan(percent / 100);
       }),
     );
   });

@@ -67,8 +67,10 @@ export const queueMigration: Migration = {
     `CREATE INDEX task_claim ON task (lane, class_id, tag, id) WHERE state = 'ready' AND admitted = 1`,
     `CREATE INDEX task_held_back ON task (key, lane, tag, id) WHERE state = 'ready' AND admitted = 0`,
     `CREATE INDEX task_wake ON task (blocked_by, wake_at_ms, id) WHERE state = 'waiting' AND wake_at_ms IS NOT NULL`,
-    // Only states that are rare among many tasks; those that are common are found soon by walking the ids.
-    `CREATE INDEX task_state ON task (state, id) WHERE state IN ('waiting', 'running', 'dead', 'cancelled')`,
+    // Only states that are rare among many tasks; those that are common are found soon by walking the ids. Not
+    // `state IN (…)`: SQLite builds a table of such a list with each update, and cannot see that `state = 'dead'` is in it.
+    `CREATE INDEX task_state ON task (state, id)
+      WHERE state = 'waiting' OR state = 'running' OR state = 'dead' OR state = 'cancelled'`,
 
     // Apart from the task, because a transition rewrites the task's row and must not copy its prompt.
     `CREATE TABLE submission (
