@@ -1,9 +1,10 @@
 /** argv → part; nothing else. The version is answered before anything is loaded: installers and health checks ask often. */
+import { writeSync } from "node:fs";
 import { commit, target, version } from "./runtime/version.ts";
 
 const [first, ...rest] = process.argv.slice(2);
 if (first === "--version" && rest.length === 0) {
-  process.stdout.write(`drover ${version} (${commit}, ${target})\n`);
+  writeSync(1, `drover ${version} (${commit}, ${target})\n`); // process.stdout takes four milliseconds to set up
 } else {
   const { runCli, processEnvironment } = await import("#cli");
   const { localCommands } = await import("#runtime");

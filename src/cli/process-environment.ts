@@ -58,12 +58,11 @@ function outputOf(stream: () => NodeJS.WriteStream, shortcut: (text: string) => 
       return make().isTTY ? make().columns : undefined;
     },
     write: (text) => {
-      const isWritten = made === undefined && typeof text === "string" && shortcut(text);
-      if (isWritten) return;
       try {
-        make().write(text);
+        const isWritten = made === undefined && typeof text === "string" && shortcut(text);
+        if (!isWritten) make().write(text);
       } catch (cause) {
-        // A pipe that is closed at once throws here; one that is closed later raises the event.
+        // The shortcut throws where the stream raises an event.
         ignoreClosedPipe(cause);
       }
     },
@@ -80,10 +79,11 @@ const SHORT_CHARS = 128;
 
 function writeShortly(text: string): boolean {
   if (text.length > SHORT_CHARS) return false;
+  // Written before flush returns, so what the stream writes later comes after it; Bun.write does not promise that.
   const writer = Bun.stdout.writer();
-  writer.write(text);
-  const flushed = writer.flush();
-  if (typeof flushed !== "number") flushed.catch(ignoreClosedPipe);
+  for (const pending of [writer.write(text), writer.flush()]) {
+    if (typeof pending !== "number") pending.catch(ignoreClosedPipe);
+  }
   return true;
 }
 

@@ -6,8 +6,8 @@ export { type FinishReceipt, fenceOf } from "./commands/finish.ts";
 export type { Receipt } from "./commands/submit.ts";
 export { Consumer, type ConsumerOptions } from "./consumer.ts";
 export { AGED_TURN_EVERY, LANE_PATIENCE_MS } from "./fairness.ts";
-export { type Lease, LEASE_TERM_MS, LeaseTable } from "./leases.ts";
-export { emptyLane, isUsed, MemoryQueueStore } from "./memory-store.ts";
+export { LEASE_TERM_MS, type Lease, LeaseTable } from "./leases.ts";
+export { emptyLane, MemoryQueueStore } from "./memory-store.ts";
 export type {
   AttemptSample,
   Page,
@@ -18,6 +18,7 @@ export type {
   TaskRecord,
 } from "./ports.ts";
 export { nextDueMs, type OverlapPolicy, type ScheduleRow } from "./schedule.ts";
+export { lostReport, QueueService, type QueueServiceOptions, type ScheduleRequest } from "./service.ts";
 export {
   ATTEMPT_OUTCOMES,
   type AttemptOutcome,
@@ -44,5 +45,4 @@ export {
   UNLIMITED,
   type WakeReason,
 } from "./task.ts";
-export { lostReport, QueueService, type QueueServiceOptions, type ScheduleRequest } from "./service.ts";
 export { hasEnded, violations } from "./transition.ts";

@@ -1,4 +1,5 @@
-import { assert, canonicalJson, err, type JsonValue, ok, present, refused, type Result, type TaskId } from "#base";
+import { assert, canonicalJson, err, type JsonValue, ok, present, type Result, refused, type TaskId } from "#base";
+import { type MemoryTables, MemoryTransaction } from "./memory-transaction.ts";
 import type {
   AttemptSample,
   Page,
@@ -8,7 +9,6 @@ import type {
   TaskFilter,
   TaskRecord,
 } from "./ports.ts";
-import { type MemoryTables, MemoryTransaction } from "./memory-transaction.ts";
 import type { ScheduleRow } from "./schedule.ts";
 import { type KeyRow, LANES, type LaneRow, type QueueEvent, TASK_STATES } from "./task.ts";
 import { hasEnded } from "./transition.ts";

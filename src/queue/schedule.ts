@@ -1,6 +1,6 @@
+import { Cron } from "croner";
 import type { Result, ScheduleId } from "#base";
 import { err, ok, refused } from "#base";
-import { Cron } from "croner";
 
 /** What to do when a schedule falls due while the task of its last run has not ended. */
 export type OverlapPolicy = "skip" | "allow";

@@ -39,12 +39,14 @@ export type Engine = {
   readonly attempts: Attempts;
   /** What submissions are completed with. */
   readonly submissionFacts: SubmissionFacts & { readonly defaults: SubmissionDefaults };
-  /**
-   * `drain` lets running attempts end, `now` ends them and gives their tasks back uncounted, `leave` leaves the
-   * workers to the next node.
-   */
-  readonly stop: (mode: "drain" | "now" | "leave") => Promise<void>;
+  readonly stop: (mode: StopMode) => Promise<void>;
 };
+
+/**
+ * `drain` lets running attempts end, `now` ends them and gives their tasks back uncounted, `leave` leaves the workers
+ * to the next node.
+ */
+export type StopMode = "drain" | "now" | "leave";
 
 /** Leases last four seconds; a renewal may come three times too late. */
 const RENEW_MS = 1_000;
@@ -55,21 +57,55 @@ export async function startEngine(options: EngineOptions): Promise<Result<Engine
   const opened = await openStores(stateDir, { clock, logger, random, crashPoint });
   if (!opened.ok) return opened;
   const stores = opened.value;
+  const { nodeId } = stores;
   const ids = createIdFactory(clock, random);
-  const queue = new QueueService({
-    store: stores.queue,
-    clock,
-    random,
-    ids,
-    node: stores.nodeId,
-    logger,
-    maxOpenTasks: config["limits.open_tasks"],
-  });
+  const maxOpenTasks = config["limits.open_tasks"];
+  const queue = new QueueService({ store: stores.queue, clock, random, ids, node: nodeId, logger, maxOpenTasks });
   const attempts = new Attempts(queue, clock, logger, passedOn(config["executor.shell.env"]));
-  const pool = new WorkerPool({
+  const pool = createPool(options, attempts);
+  attempts.connect(pool);
+  const offer = nodeOffer(config, nodeId);
+  const consumer = new Consumer({
+    queue,
+    holder: nodeId,
+    logger,
+    concurrency: shellConcurrency(config),
+    accepts: (requirements) => unmetRequirements(requirements, offer).length === 0,
+    run: (task) => attempts.run(task),
+  });
+  const stopEvents = queue.onStop((id, fence) => attempts.stop(id, fence, "cancelled"));
+  const stopRenewing = repeat(clock, RENEW_MS, () => attempts.renewLeases());
+  const stop = async (mode: StopMode): Promise<void> => {
+    const drained = consumer.stop();
+    if (mode === "drain") await drained;
+    if (mode === "now") {
+      attempts.stopping();
+      await pool.stop({ leaveRunning: false });
+      await drained;
+    }
+    await pool.stop({ leaveRunning: true });
+    stopEvents();
+    stopRenewing();
+    await queue.stop();
+    await stores.close();
+  };
+
+  const takenOver = await takeOver({ queue, pool, attempts, consumer, nodeId });
+  if (!takenOver.ok) {
+    await stop("leave");
+    return takenOver;
+  }
+  consumer.start();
+  const facts = submissionFacts(config, ids);
+  return ok({ stores, queue, pool, ids, nodeId, consumer, attempts, submissionFacts: facts, stop });
+}
+
+function createPool(options: EngineOptions, observer: Attempts): WorkerPool {
+  const { config, clock, random, logger, crashPoint, stateDir, workerCommand } = options;
+  return new WorkerPool({
     stateDir,
-    workerCommand: options.workerCommand,
-    observer: attempts,
+    workerCommand,
+    observer,
     clock,
     random,
     logger,
@@ -79,49 +115,6 @@ export async function startEngine(options: EngineOptions): Promise<Result<Engine
       wallMs: config["limits.wall_time_ms"],
       outputBytes: config["executor.shell.output_bytes"],
       orphanMs: config["limits.orphan_ms"],
-    },
-  });
-  attempts.connect(pool);
-  const offer = nodeOffer(config, stores.nodeId);
-  const consumer = new Consumer({
-    queue,
-    holder: stores.nodeId,
-    logger,
-    concurrency: shellConcurrency(config),
-    accepts: (requirements) => unmetRequirements(requirements, offer).length === 0,
-    run: (task) => attempts.run(task),
-  });
-  const stopEvents = queue.onStop((id, fence) => attempts.stop(id, fence, "cancelled"));
-
-  const started = await takeOver({ queue, pool, attempts, consumer, nodeId: stores.nodeId });
-  if (!started.ok) {
-    await stores.close();
-    return started;
-  }
-  const stopRenewing = repeat(clock, RENEW_MS, () => attempts.renewLeases());
-  consumer.start();
-  return ok({
-    stores,
-    queue,
-    pool,
-    ids,
-    nodeId: stores.nodeId,
-    consumer,
-    attempts,
-    submissionFacts: submissionFacts(config, ids),
-    stop: async (mode) => {
-      const drained = consumer.stop();
-      if (mode === "drain") await drained;
-      if (mode === "now") {
-        attempts.stopping();
-        await pool.stop({ leaveRunning: false });
-        await drained;
-      }
-      await pool.stop({ leaveRunning: true });
-      stopEvents();
-      stopRenewing();
-      await queue.stop();
-      await stores.close();
     },
   });
 }

@@ -1,11 +1,11 @@
 /** A node: the engine, its HTTP API, and what keeps both going. */
 import { rmSync } from "node:fs";
-import { createApi, type HttpServer, type ShutdownMode, serveApi } from "#api";
+import { createApi, type HttpServer, serveApi } from "#api";
 import { type Logger, ok, type Result } from "#base";
 import { apiPorts } from "./api-ports.ts";
 import type { LoadedConfig } from "./config/load.ts";
 import type { Config } from "./config/settings.ts";
-import { type Engine, startEngine } from "./engine.ts";
+import { type Engine, type StopMode, startEngine } from "./engine.ts";
 import { startMaintenance } from "./maintenance.ts";
 import { ownCommand } from "./program.ts";
 import { realClock, realRandom } from "./real-clock.ts";
@@ -19,7 +19,7 @@ export type RunningNode = {
   readonly stateDir: string;
   /** Resolves when the node has stopped, for whatever reason. */
   readonly stopped: Promise<void>;
-  readonly stop: (mode: ShutdownMode | "leave") => Promise<void>;
+  readonly stop: (mode: StopMode) => Promise<void>;
 };
 
 export type NodeOptions = {
@@ -67,7 +67,7 @@ async function serve(parts: Started): Promise<Result<RunningNode>> {
   if (!applied.ok) return applied;
   const stopped = Promise.withResolvers<void>();
   let stopping: Promise<void> | undefined;
-  const stop = (mode: ShutdownMode | "leave"): Promise<void> => {
+  const stop = (mode: StopMode): Promise<void> => {
     stopping ??= shutDown(mode);
     return stopping;
   };
@@ -86,7 +86,7 @@ async function serve(parts: Started): Promise<Result<RunningNode>> {
     config,
   );
 
-  async function shutDown(mode: ShutdownMode | "leave"): Promise<void> {
+  async function shutDown(mode: StopMode): Promise<void> {
     options.logger.info("the node stops", { mode, running: engine.pool.live.length });
     stopMaintenance();
     // While attempts end, the node goes on answering, so that people can watch it drain.

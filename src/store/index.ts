@@ -1,6 +1,5 @@
 /** store: everything durable. Opens the databases, owns all SQL, implements the queue's port. */
-export { type BackupReport, type BackupSchedule, Backups, scheduleBackups } from "./backup.ts";
-export { BACKUP_EVERY_MS, BACKUPS_KEPT } from "./backup-policy.ts";
+export { type BackupReport, type BackupSchedule, scheduleBackups } from "./backup.ts";
 export type { Identity, IdentityChange } from "./identity.ts";
 export { openStores, type StoreOptions, type Stores } from "./open.ts";
 export { type RestoreReport, restoreBackup } from "./restore.ts";

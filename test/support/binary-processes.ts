@@ -19,7 +19,9 @@ export function processesWith(name: string, value: string): readonly FoundProces
       const environment = read(`/proc/${entry}/environ`).split("\0");
       if (!environment.includes(`${name}=${value}`)) return [];
       const isOfAttempt = environment.some((line) => line.startsWith("DROVER_ATTEMPT_TOKEN="));
-      return [{ pid: Number(entry), command: read(`/proc/${entry}/cmdline`).replaceAll("\0", " ").trim(), isOfAttempt }];
+      return [
+        { pid: Number(entry), command: read(`/proc/${entry}/cmdline`).replaceAll("\0", " ").trim(), isOfAttempt },
+      ];
     });
 }
 

@@ -1,8 +1,8 @@
 /** Tasks of a node, as its API shows them. */
 import { z } from "zod";
+import { sleep } from "#base";
 import type { BinaryNode } from "./binary-node.ts";
 import { realClock } from "./real-clock.ts";
-import { sleep } from "#base";
 
 /** The fields that the suites look at; the API's own tests cover the rest. */
 const taskSchema = z.object({

@@ -30,9 +30,7 @@ export type StoreHarness = {
 export async function memoryHarness(): Promise<StoreHarness> {
   return {
     store: new MemoryQueueStore(),
-    turn: async () => {
-      await undefined;
-    },
+    turn: () => Promise.resolve(),
     quietTurns: 12,
     close: async () => undefined,
   };

@@ -21,7 +21,7 @@ import {
   type TaskId,
   type Timer,
 } from "#base";
-import { type Assignment, type AttemptLimits, type AttemptRef, DEFAULT_LIMITS, type Fence } from "../attempt.ts";
+import { type Assignment, type AttemptLimits, type AttemptRef, DEFAULT_LIMITS } from "../attempt.ts";
 import type { AttemptObserver } from "../attempt-observer.ts";
 import { type CrashPoint, noCrash } from "../crash-labels.ts";
 import { allowedEnvironment, type Environment } from "../environment.ts";
@@ -69,12 +69,7 @@ export type WorkerPoolOptions = {
   readonly maxLogBytes?: number;
 };
 
-export type LaunchRequest = {
-  readonly taskId: TaskId;
-  readonly attempt: number;
-  readonly fence: Fence;
-  readonly spec: TaskSpec;
-};
+export type LaunchRequest = AttemptRef & { readonly spec: TaskSpec };
 
 export type Adoption = {
   readonly adopted: readonly AttemptRef[];

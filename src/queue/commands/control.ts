@@ -1,5 +1,5 @@
 /** What people do to tasks and to the queue as a whole. */
-import { err, ok, refused, type Result, type TaskId } from "#base";
+import { err, ok, type Result, refused, type TaskId } from "#base";
 import { deadDependencies, reviveDependents, settleDependents } from "../dependents.ts";
 import { admitNext, type CommandContext, keyLeft, keyOf, move, placed, record, remove } from "../ledger.ts";
 import type { QueueTransaction } from "../ports.ts";

@@ -1,4 +1,4 @@
-import { err, type Failure, MAX_DEPENDENTS, MAX_OPEN_TASKS, ok, refused, type Result, type TaskId } from "#base";
+import { err, type Failure, MAX_DEPENDENTS, MAX_OPEN_TASKS, ok, type Result, refused, type TaskId } from "#base";
 import { type CommandContext, insert, placed, record } from "../ledger.ts";
 import type { QueueTransaction } from "../ports.ts";
 import { LANES, type NewTask, type TaskRow } from "../task.ts";

@@ -10,7 +10,7 @@ export async function restore(options: RestoreOptions, console: Console): Promis
   if (!loaded.ok) return console.fail(loaded.error);
   const dir = stateDirOf(options.state, loaded.value.config);
   if (!dir.ok) return console.fail(dir.error);
-  const restored = await restoreBackup(dir.value, options.file, realClock.nowMs());
+  const restored = restoreBackup(dir.value, options.file, realClock.nowMs());
   if (!restored.ok) return console.fail(restored.error);
   if (console.json) console.document(restored.value);
   else {

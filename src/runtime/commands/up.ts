@@ -4,6 +4,7 @@ import { type Failure, type Result, retryable, sleep, terminal } from "#base";
 import type { Console, UpOptions } from "#cli";
 import type { LoadedConfig } from "../config/load.ts";
 import { crashPoint } from "../crash-point.ts";
+import type { startNode } from "../node.ts";
 import { ownCommand, stateDirOf } from "../program.ts";
 import { realClock } from "../real-clock.ts";
 import { processLogger, settingsOf } from "./settings.ts";
@@ -45,8 +46,10 @@ async function foreground(stateDir: string, loaded: LoadedConfig, console: Conso
   return 0;
 }
 
+type NodeModule = { readonly startNode: typeof startNode };
+
 /** The databases' native part is unpacked and loaded at import, and that can fail before anything of ours runs. */
-async function loadNode(): Promise<Result<typeof import("../node.ts")>> {
+async function loadNode(): Promise<Result<NodeModule>> {
   try {
     return { ok: true, value: await import("../node.ts") };
   } catch (cause) {

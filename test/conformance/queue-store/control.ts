@@ -102,7 +102,7 @@ export const control: Part = (suite) => {
   it.each(["done", "dead"])("Q7: refuses to cancel a task that is %s", async (state) => {
     const id = await make(state);
 
-    await suite.refused("conflict", () => suite.queue.cancel(id, "no"));
+    expect(await suite.refused("conflict", () => suite.queue.cancel(id, "no"))).toContain(state);
   });
 
   it("answers a second cancel like the first", async () => {
@@ -157,7 +157,7 @@ export const control: Part = (suite) => {
     async (state) => {
       const id = await make(state);
 
-      await suite.refused("conflict", () => suite.queue.drop(id));
+      expect(await suite.refused("conflict", () => suite.queue.drop(id))).toContain(state);
     },
   );
 

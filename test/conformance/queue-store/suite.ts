@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect } from "vitest";
+import { afterEach, beforeEach, describe } from "vitest";
 import type { Result, TaskId } from "#base";
 import type { AttemptReport, ClaimedTask, NewTask, QueueEvent, TaskState } from "#queue";
 import { acceptsAll, attemptReport, QueueWorld, type StoreHarness } from "../../support/queue-world.ts";
@@ -70,13 +70,17 @@ export class Suite {
     return (await this.allEvents(taskId)).map((event) => event.kind);
   }
 
-  /** Runs `action` and demands that it is refused with `code` and leaves no event. */
+  /** Runs `action` and demands that it is refused with `code` and leaves no event. @returns what it said. */
   async refused(code: string, action: () => Promise<Result<unknown>>): Promise<string> {
     const before = value(await this.world.store.eventRange());
     const result = await action();
-    expect(result).toMatchObject({ ok: false, error: { kind: "refused", code } });
-    expect(value(await this.world.store.eventRange())).toEqual(before);
-    return result.ok ? "" : `${result.error.message}. ${result.error.remedy ?? ""}`;
+    if (result.ok) throw new Error("it was accepted");
+    if (result.error.kind !== "refused" || result.error.code !== code) {
+      throw new Error(`not refused as ${code}: ${JSON.stringify(result.error)}`);
+    }
+    const after = value(await this.world.store.eventRange());
+    if (after.lastSeq !== before.lastSeq) throw new Error("a refusal left an event");
+    return `${result.error.message}. ${result.error.remedy ?? ""}`;
   }
 }
 
@@ -94,5 +98,7 @@ export function first<T>(items: readonly T[]): T {
 export type Part = (suite: Suite) => void;
 
 export function part(name: string, makeHarness: () => Promise<StoreHarness>, body: Part): void {
-  describe(name, () => body(new Suite(makeHarness)));
+  describe(`it ${name}`, () => {
+    body(new Suite(makeHarness));
+  });
 }

@@ -1,6 +1,7 @@
-import { type NodeId, seededRandom, type ScheduleId, type TaskId } from "#base";
-import { type AttemptOutcome, type Fence, type KeyPolicy, LEASE_TERM_MS, type NewTask, type TaskRow } from "#queue";
+import { type NodeId, type ScheduleId, seededRandom, type TaskId } from "#base";
+import { type AttemptOutcome, type Fence, LEASE_TERM_MS } from "#queue";
 import { acceptsAll, attemptReport, QueueWorld, type StoreHarness } from "../../support/queue-world.ts";
+import { checkWake, expectedState, newlyLost } from "./expectations.ts";
 import {
   check,
   checkNothingForgotten,
@@ -11,7 +12,9 @@ import {
   type Snapshot,
   takeSnapshot,
 } from "./oracle.ts";
-import { BATCH_PICK, KEYS, MISSING_PICK, REQUIREMENTS, type Step, type Submission } from "./steps.ts";
+import { policyAt } from "./policies.ts";
+import { choose, KEYS, REQUIREMENTS, type Submission } from "./steps.ts";
+import { SubmissionModel } from "./submission-model.ts";
 import type { Tally } from "./tally.ts";
 
 /** An attempt that somebody was given, whatever became of it. */
@@ -25,23 +28,12 @@ export type Held = {
   /** Time since then that its lease must have been given back. */
   giftMs: number;
   isAlive: boolean;
-  isReleased: boolean;
 };
 
 const MAX_RETRY_MS = 5_000;
 /** Sweeps come every half second, and time passes here in quarters. */
 const SWEEP_SLACK_MS = 1_000;
 const RENEW_EVERY_MS = 1_000;
-
-const POLICIES: readonly KeyPolicy[] = [
-  { maxConcurrent: null, ratePerSecond: null, burst: 1, weight: 1, paused: false },
-  { maxConcurrent: 1, ratePerSecond: null, burst: 1, weight: 1, paused: false },
-  { maxConcurrent: 2, ratePerSecond: null, burst: 1, weight: 2, paused: false },
-  { maxConcurrent: null, ratePerSecond: 0.5, burst: 1, weight: 1, paused: false },
-  { maxConcurrent: null, ratePerSecond: 5, burst: 3, weight: 0.5, paused: false },
-  { maxConcurrent: 1, ratePerSecond: 4, burst: 2, weight: 1, paused: false },
-  { maxConcurrent: 3, ratePerSecond: null, burst: 1, weight: 1, paused: true },
-];
 
 /** What the outside asked for and was told, and the steps by which it goes on. */
 export class History {
@@ -52,8 +44,8 @@ export class History {
   readonly #holders: readonly NodeId[];
   readonly #accepted = new Set<TaskId>();
   readonly #passed = new Set<TaskId>();
-  readonly #idempotency = new Map<string, { id: TaskId; bodyHash: string }>();
-  readonly #schedules: ScheduleId[] = [];
+  readonly #submissions = new SubmissionModel(MAX_RETRY_MS);
+  readonly schedules: ScheduleId[] = [];
   readonly #overlapping = new Set<string>();
   readonly #lastRun = new Map<string, TaskId>();
   #lastFence = 0;
@@ -85,7 +77,7 @@ export class History {
       if (event.kind === "schedule.fired") {
         const id = [...after.tasks.keys()].find((task) => task === event.data["taskId"]);
         if (id !== undefined) this.#accepted.add(id);
-        this.#checkOverlap(String(event.data["schedule"]), id, after);
+        this.#checkOverlap(JSON.stringify(event.data["schedule"]), id, after);
       }
     }
     for (const id of removed) this.#accepted.delete(id);
@@ -94,88 +86,17 @@ export class History {
       const record = after.tasks.get(id);
       check(record === undefined || record.row.state === "done", `Q14: ${id} passed and stays done`);
     }
-    for (const [id, { row }] of after.tasks) this.#checkWake(before.tasks.get(id)?.row, row, redriven);
-    this.#checkLost(before, after);
-    this.#snapshot = after;
-  }
-
-  async take(step: Step): Promise<void> {
-    const removed = new Set<TaskId>();
-    await this.#act(step, removed);
-    await this.world.settle();
-    await this.look(step.kind === "retry", removed);
-  }
-
-  async #act(step: Step, removed: Set<TaskId>): Promise<void> {
-    const { queue, clock } = this.world;
-    switch (step.kind) {
-      case "submit":
-        return this.#submit(step.tasks);
-      case "claim":
-        await this.claim(step.limit, step.holder, step.picky);
-        return;
-      case "finish": {
-        const held = choose(this.running(), step.pick);
-        if (held !== undefined) await this.finish(held, step.outcome, step.terminal);
-        return;
-      }
-      case "report again": {
-        const held = choose(this.held, step.pick);
-        if (held !== undefined) await this.finish(held, step.outcome, false);
-        return;
-      }
-      case "worker dies": {
-        const held = choose(this.running(), step.pick);
-        if (held !== undefined) held.isAlive = false;
-        return;
-      }
-      case "release":
-        return this.#release(choose(this.held, step.pick));
-      case "progress": {
-        const held = choose(this.held, step.pick);
-        if (held !== undefined) await queue.progress(held.taskId, held.fence, { ratio: 0.5, message: "half" });
-        return;
-      }
-      case "cancel":
-        return this.#cancel(choose([...this.#snapshot.tasks.keys()], step.pick));
-      case "retry":
-        return this.#retry(step.pick);
-      case "drop":
-        return this.#drop(step.pick, removed);
-      case "node restarts":
-        return this.#restart();
-      case "key policy":
-        await this.setPolicy(KEYS[step.key] ?? "a", step.policy);
-        return;
-      case "pause":
-        await queue.setPaused(step.paused);
-        this.#isPaused = step.paused;
-        return;
-      case "time passes":
-        await this.pass(step.ms);
-        return this.world.catchUp();
-      case "process stands still":
-        clock.advance(step.ms);
-        for (const held of this.held) {
-          held.excusedMs += step.ms;
-          // Noticed by the service at the next sweep, at the latest half a second after it began.
-          if (step.ms > LEASE_TERM_MS / 2 + SWEEP_SLACK_MS) held.giftMs += step.ms - SWEEP_SLACK_MS;
-        }
-        return;
-      case "wall clock jumps":
-        clock.jumpWall(step.ms);
-        this.#tally.add("jumps");
-        return;
-      case "add schedule":
-        return this.#addSchedule(step.overlap);
-      case "remove schedule": {
-        const id = choose(this.#schedules, step.pick);
-        if (id !== undefined) await queue.removeSchedule(id);
-        return;
-      }
-      case "prune":
-        return this.#prune(step.olderThanMs, removed);
+    const { clock } = this.world;
+    for (const [id, { row }] of after.tasks) {
+      if (!redriven) checkWake(before.tasks.get(id)?.row, row, clock.nowMs());
     }
+    for (const fenceN of newlyLost(before, after)) {
+      this.#tally.add("expiries");
+      const held = this.held.find((one) => one.fence.n === fenceN);
+      const silentMs = clock.monotonicMs() - (held?.heardMs ?? 0) - (held?.giftMs ?? 0);
+      check(silentMs >= LEASE_TERM_MS, `attempt ${fenceN} was given up after ${silentMs} ms of silence`);
+    }
+    this.#snapshot = after;
   }
 
   /** Attempts whose task still runs under their fence. */
@@ -183,87 +104,31 @@ export class History {
     return this.held.filter((held) => holdsFence(this.#snapshot.tasks.get(held.taskId), held.fence));
   }
 
-  async #submit(submissions: readonly Submission[]): Promise<void> {
-    const { ids, clock, queue } = this.world;
-    const fresh = submissions.map(() => ids.task());
-    const stored = [...this.#snapshot.tasks.keys()];
-    const batch: NewTask[] = submissions.map((wanted, index) => ({
-      id: fresh[index] ?? ids.task(),
-      lane: wanted.lane,
-      key: KEYS[wanted.key] ?? "",
-      requirements: REQUIREMENTS[wanted.requirements] ?? "{}",
-      dependsOn: wanted.dependsOn
-        .map((pick) =>
-          pick >= BATCH_PICK ? fresh[pick - BATCH_PICK] : pick === MISSING_PICK ? ids.task() : choose(stored, pick),
-        )
-        .filter((id) => id !== undefined),
-      dependencyPolicy: wanted.policy,
-      runAtMs: wanted.runInMs === null ? null : clock.nowMs() + wanted.runInMs,
-      maxAttempts: wanted.maxAttempts,
-      retryBaseMs: wanted.retryBaseMs,
-      retryMaxMs: MAX_RETRY_MS,
-      idempotencyKey: wanted.idempotency === null ? null : `once-${wanted.idempotency}`,
-      bodyHash: `body-${wanted.body}`,
-      labels: {},
-      body: JSON.stringify({ title: `body ${wanted.body}` }),
-    }));
-    const expected = this.#expectSubmit(batch);
+  async submit(submissions: readonly Submission[]): Promise<void> {
+    const { queue, store } = this.world;
+    const batch = this.#submissions.batch(submissions, this.world, [...this.#snapshot.tasks.keys()]);
+    const expected = this.#submissions.expect(batch, this.#snapshot);
     const seq = this.#snapshot.lastSeq;
     const result = await queue.submit(batch);
     check(
       result.ok === (expected !== undefined),
       `submit ${result.ok ? "accepts" : `refuses (${result.error.message})`}`,
     );
-    if (!result.ok) {
+    if (!result.ok || expected === undefined) {
       this.#tally.add("refusedSubmits");
-      const range = await this.world.store.eventRange();
+      const range = await store.eventRange();
       check(range.ok && range.value.lastSeq === seq, "a refused submission leaves nothing");
       return;
     }
     for (const [index, task] of batch.entries()) {
       const receipt = result.value[index];
-      const id = expected?.get(task.id);
+      const id = expected.get(task.id);
       check(receipt?.id === id, `Q10: ${task.idempotencyKey} names ${id}, got ${receipt?.id}`);
       check(receipt?.created === (id === task.id), "Q10: only a first submission is new");
-      if (id !== task.id) this.#tally.add("repeatedSubmits");
       if (id === task.id) this.#accepted.add(task.id);
-      if (task.idempotencyKey !== null && id !== undefined && !this.#idempotency.has(task.idempotencyKey)) {
-        this.#idempotency.set(task.idempotencyKey, { id, bodyHash: task.bodyHash });
-      }
+      else this.#tally.add("repeatedSubmits");
     }
-  }
-
-  /** @returns which task each member of the batch names, or undefined when the batch is to be refused. */
-  #expectSubmit(batch: readonly NewTask[]): ReadonlyMap<TaskId, TaskId> | undefined {
-    const names = new Map<TaskId, TaskId>();
-    const keys = new Map(this.#idempotency);
-    for (const task of batch) {
-      const known = task.idempotencyKey === null ? undefined : keys.get(task.idempotencyKey);
-      if (known !== undefined && known.bodyHash !== task.bodyHash) return undefined;
-      names.set(task.id, known?.id ?? task.id);
-      if (known === undefined && task.idempotencyKey !== null) {
-        keys.set(task.idempotencyKey, { id: task.id, bodyHash: task.bodyHash });
-      }
-    }
-    const fresh = new Map(batch.filter((task) => names.get(task.id) === task.id).map((task) => [task.id, task]));
-    for (const task of fresh.values()) {
-      const reached = new Set<TaskId>();
-      const open: TaskId[] = task.dependsOn.map((id) => names.get(id) ?? id);
-      for (let id = open.pop(); id !== undefined; id = open.pop()) {
-        if (id === task.id) return undefined;
-        if (reached.has(id)) continue;
-        reached.add(id);
-        open.push(...(fresh.get(id)?.dependsOn.map((next) => names.get(next) ?? next) ?? []));
-      }
-      for (const named of task.dependsOn) {
-        const id = names.get(named) ?? named;
-        if (fresh.has(id)) continue;
-        const state = this.#snapshot.tasks.get(id)?.row.state;
-        if (state === undefined) return undefined;
-        if (task.dependencyPolicy === "fail" && (state === "dead" || state === "cancelled")) return undefined;
-      }
-    }
-    return names;
+    this.#submissions.accepted(batch, expected);
   }
 
   /** @returns the attempts it was given. */
@@ -293,7 +158,6 @@ export class History {
         excusedMs: 0,
         giftMs: 0,
         isAlive: true,
-        isReleased: false,
       });
       this.#tally.add("claims");
     }
@@ -354,14 +218,12 @@ export class History {
     }
   }
 
-  async #release(held: Held | undefined): Promise<void> {
-    if (held === undefined) return;
+  async release(held: Held): Promise<void> {
     const record = this.#snapshot.tasks.get(held.taskId);
     const holds = holdsFence(record, held.fence);
     const result = await this.world.queue.release(held.taskId, held.fence, "the node stops");
     check(result.ok && result.value.kind === (holds ? "applied" : "stale"), "Q3: only the holder releases");
     if (!holds) return;
-    held.isReleased = true;
     this.#tally.add("releases");
     const after = await this.world.record(held.taskId);
     check(after.row.attempts === record?.row.attempts, "a release counts no attempt");
@@ -371,7 +233,7 @@ export class History {
     );
   }
 
-  async #cancel(id: TaskId | undefined): Promise<void> {
+  async cancel(id: TaskId | undefined): Promise<void> {
     if (id === undefined) return;
     const before = this.#snapshot.tasks.get(id)?.row;
     const result = await this.world.queue.cancel(id, "asked for");
@@ -382,7 +244,7 @@ export class History {
     if (before?.state === "ready" || before?.state === "waiting") check(row.state === "cancelled", "cancelled at once");
   }
 
-  async #retry(pick: number): Promise<void> {
+  async retry(pick: number): Promise<void> {
     const ended = [...this.#snapshot.tasks.values()].filter(({ row }) => row.state !== "done");
     const record = choose(ended, pick);
     if (record === undefined) return;
@@ -396,8 +258,10 @@ export class History {
     );
   }
 
-  async #drop(pick: number, removed: Set<TaskId>): Promise<void> {
-    const record = choose([...this.#snapshot.tasks.values()], pick);
+  async drop(pick: number, removed: Set<TaskId>): Promise<void> {
+    const dead = [...this.#snapshot.tasks.values()].filter(({ row }) => row.state === "dead");
+    const any = [...this.#snapshot.tasks.values()];
+    const record = choose(dead.length > 0 && pick % 4 > 0 ? dead : any, pick);
     if (record === undefined) return;
     const { id, state } = record.row;
     const result = await this.world.queue.drop(id);
@@ -405,7 +269,7 @@ export class History {
     if (result.ok) removed.add(id);
   }
 
-  async #restart(): Promise<void> {
+  async restart(): Promise<void> {
     await this.world.restart();
     this.#tally.add("restarts");
     for (const held of this.held) {
@@ -413,16 +277,35 @@ export class History {
     }
   }
 
+  async setPaused(paused: boolean): Promise<void> {
+    await this.world.queue.setPaused(paused);
+    this.#isPaused = paused;
+  }
+
+  /** The whole process is suspended: nothing runs, nobody is heard. */
+  standStill(ms: number): void {
+    this.world.clock.advance(ms);
+    for (const held of this.held) {
+      held.excusedMs += ms;
+      // Noticed by the service at the next sweep, at the latest half a second after it began.
+      if (ms > LEASE_TERM_MS / 2 + SWEEP_SLACK_MS) held.giftMs += ms - SWEEP_SLACK_MS;
+    }
+  }
+
+  jumpWall(ms: number): void {
+    this.world.clock.jumpWall(ms);
+    this.#tally.add("jumps");
+  }
+
   async setPolicy(key: string, policy: number): Promise<void> {
-    const result = await this.world.queue.setKeyPolicy(key, POLICIES[policy] ?? POLICIES[0] ?? never());
+    const result = await this.world.queue.setKeyPolicy(key, policyAt(policy));
     check(result.ok, "a policy is accepted");
   }
 
   /** Ends what would keep the queue from coming to rest: pauses and schedules. */
   async calm(): Promise<void> {
     const { queue, store } = this.world;
-    await queue.setPaused(false);
-    this.#isPaused = false;
+    await this.setPaused(false);
     for (const key of KEYS.slice(1)) {
       const row = this.#snapshot.keys.get(key);
       if (row?.policy.paused === true) await queue.setKeyPolicy(key, { ...row.policy, paused: false });
@@ -468,10 +351,10 @@ export class History {
     checkNothingForgotten(this.#snapshot, this.world.clock.nowMs());
   }
 
-  async #addSchedule(overlap: "skip" | "allow"): Promise<void> {
+  async addSchedule(overlap: "skip" | "allow"): Promise<void> {
     const { queue, ids } = this.world;
-    if (this.#schedules.length >= 3) return;
-    const draw = seededRandom(this.#schedules.length).next();
+    if (this.schedules.length >= 3) return;
+    const draw = seededRandom(this.schedules.length).next();
     const task = this.world.task({ id: ids.task(), key: "a", lane: draw < 0.5 ? 1 : 3, retryMaxMs: MAX_RETRY_MS });
     const result = await queue.addSchedule({
       name: "every five seconds",
@@ -482,11 +365,11 @@ export class History {
     });
     check(result.ok, "a schedule is accepted");
     if (!result.ok) return;
-    this.#schedules.push(result.value.id);
-    if (overlap === "allow") this.#overlapping.add(result.value.id);
+    this.schedules.push(result.value.id);
+    if (overlap === "allow") this.#overlapping.add(JSON.stringify(result.value.id));
   }
 
-  async #prune(olderThanMs: number, removed: Set<TaskId>): Promise<void> {
+  async prune(olderThanMs: number, removed: Set<TaskId>): Promise<void> {
     const { store, clock } = this.world;
     const beforeMs = clock.nowMs() - olderThanMs;
     const result = await store.prune(
@@ -504,15 +387,6 @@ export class History {
     }
   }
 
-  /** A retry sleeps through its backoff, unless somebody asks for it. */
-  #checkWake(before: TaskRow | undefined, after: TaskRow, redriven: boolean): void {
-    if (before?.state !== "waiting" || after.state !== "ready" || before.wakeAtMs === null || redriven) return;
-    const earlyMs = before.wakeAtMs - this.world.clock.nowMs();
-    // A wall clock that was set back brings a retry nearer, but never one that slept less than its longest backoff.
-    const isClamped = before.wakeReason === "retry" && earlyMs > before.retryMaxMs;
-    check(earlyMs <= 0 || isClamped, `${after.id} wakes ${earlyMs} ms before its time`);
-  }
-
   #checkOverlap(schedule: string, id: TaskId | undefined, after: Snapshot): void {
     const last = this.#lastRun.get(schedule);
     const mayOverlap = this.#overlapping.has(schedule);
@@ -523,34 +397,4 @@ export class History {
     );
     if (id !== undefined) this.#lastRun.set(schedule, id);
   }
-
-  /** An attempt is given up only after its holder was silent for a full term. */
-  #checkLost(before: Snapshot, after: Snapshot): void {
-    for (const [id, record] of after.tasks) {
-      const known = before.tasks.get(id)?.attempts.length ?? 0;
-      for (const attempt of record.attempts.slice(known)) {
-        if (attempt.executor !== "unknown") continue;
-        const held = this.held.find((one) => one.fence.n === attempt.fenceN);
-        const silentMs = this.world.clock.monotonicMs() - (held?.heardMs ?? 0) - (held?.giftMs ?? 0);
-        check(silentMs >= LEASE_TERM_MS, `${id} was given up after ${silentMs} ms of silence`);
-        this.#tally.add("expiries");
-      }
-    }
-  }
-}
-
-function expectedState(row: TaskRow, outcome: AttemptOutcome, isTerminal: boolean): readonly string[] {
-  if (outcome === "passed") return ["done"];
-  if (row.cancelRequested) return ["cancelled"];
-  if (isTerminal || row.attempts + 1 >= row.attemptLimit) return ["dead"];
-  if (outcome === "lost" || row.retryBaseMs === 0) return ["ready"];
-  return ["waiting"];
-}
-
-function choose<T>(from: readonly T[], pick: number): T | undefined {
-  return from[pick % Math.max(1, from.length)];
-}
-
-function never(): never {
-  throw new Error("there is a first policy");
 }

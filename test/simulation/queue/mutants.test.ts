@@ -29,15 +29,16 @@ describe("the properties of the queue", () => {
   it("hold for the code as it is, with the histories that mutants are given", async () => {
     const { code, output } = await run(copy("control"));
 
-    expect(code, output).toBe(0);
-  });
+    expect({ code, output: code === 0 ? "" : output }).toEqual({ code: 0, output: "" });
+  }, 60_000);
 
   it("know each defect's place: what it replaces stands exactly once", () => {
-    for (const { name, file, find, replace } of MUTATIONS) {
+    const misplaced = MUTATIONS.filter(({ file, find, replace }) => {
       const source = readFileSync(join(ROOT, "src/queue", file), "utf8");
-      expect(source.split(find).length - 1, `${name}: ${find}`).toBe(1);
-      expect(find).not.toBe(replace);
-    }
+      return source.split(find).length !== 2 || find === replace;
+    });
+
+    expect(misplaced).toEqual([]);
     expect(new Set(MUTATIONS.map((mutation) => mutation.name)).size).toBe(MUTATIONS.length);
   });
 

@@ -2,6 +2,8 @@ import fc from "fast-check";
 import type { StoreHarness } from "../../support/queue-world.ts";
 import { History } from "./history.ts";
 import { check } from "./oracle.ts";
+import { take } from "./player.ts";
+import { SCRIPTS } from "./scripts.ts";
 import { histories, type Step } from "./steps.ts";
 import type { Tally } from "./tally.ts";
 
@@ -22,7 +24,8 @@ export type RunOptions = {
 export async function checkHistories(options: RunOptions): Promise<void> {
   const { seed, runs, endOnFailure = false } = options;
   const property = fc.asyncProperty(histories(options.maxSteps), (steps) => liveThrough(steps, options));
-  await fc.assert(property, { seed, numRuns: runs, endOnFailure });
+  const examples = SCRIPTS.map((script): [Step[]] => [[...script]]);
+  await fc.assert(property, { seed, numRuns: runs, endOnFailure, examples });
 }
 
 export async function liveThrough(
@@ -32,7 +35,7 @@ export async function liveThrough(
   const history = new History(await makeHarness(), tally);
   try {
     await history.start();
-    for (const step of steps) await history.take(step);
+    for (const step of steps) await take(history, step);
     await history.checkRest();
     await drain(history);
   } finally {

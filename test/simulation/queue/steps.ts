@@ -132,3 +132,8 @@ export function histories(maxSteps: number): fc.Arbitrary<Step[]> {
   const step = fc.oneof(...weighted.map(([weight, arbitrary]) => ({ weight, arbitrary })));
   return fc.array(step, { minLength: Math.floor(maxSteps / 2), maxLength: maxSteps, size: "max" });
 }
+
+/** @returns one of them, the same for the same pick; undefined when there is none. */
+export function choose<T>(from: readonly T[], pick: number): T | undefined {
+  return from[pick % Math.max(1, from.length)];
+}

@@ -72,7 +72,7 @@ describe("the simulated clock", () => {
     });
 
     clock.advance(49);
-    await undefined;
+    await Promise.resolve();
     expect(isAwake).toBe(false);
 
     clock.advance(1);

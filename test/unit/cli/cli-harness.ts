@@ -1,4 +1,5 @@
 /** The command line against the real API over a queue in memory; nothing leaves the process. */
+import { expect } from "vitest";
 import { err, ok, refused } from "#base";
 import { type CliEnvironment, type LocalCommands, runCli } from "#cli";
 import { createHarness, type Harness, type HarnessOptions, TOKEN } from "../api/api-harness.ts";
@@ -18,12 +19,16 @@ export type Cli = {
   readonly harness: Harness;
   readonly run: (...argv: readonly string[]) => Promise<Outcome>;
   /** As `run`, while it runs: what it printed so far, and Ctrl-C. */
-  readonly start: (...argv: readonly string[]) => { readonly done: Promise<Outcome>; readonly seen: Seen; readonly interrupt: () => void };
+  readonly start: (...argv: readonly string[]) => {
+    readonly done: Promise<Outcome>;
+    readonly seen: Seen;
+    readonly interrupt: () => void;
+  };
 };
 
 export type Seen = { readonly stdout: () => string; readonly stderr: () => string };
 
-export const STATE = "/home/ada/.local/state/drover";
+export const STATE = "/h/.local/state/drover";
 const NODE_FILE = JSON.stringify({ url: "http://127.0.0.1:7433", pid: 42, startedAtMs: 1 });
 
 export function createCli(options: CliOptions = {}): Cli {
@@ -40,7 +45,7 @@ export function createCli(options: CliOptions = {}): Cli {
     const environment: CliEnvironment = {
       stdout: out.output,
       stderr: errors.output,
-      env: { HOME: "/home/ada", LANG: "C.UTF-8", ...options.env },
+      env: { HOME: "/h", LANG: "C.UTF-8", ...options.env },
       cwd: "/work",
       clock: harness.clock,
       version: "1.2.3",
@@ -89,3 +94,26 @@ const noLocal: LocalCommands = {
   worker: unexpected,
   selftest: unexpected,
 };
+
+/** @returns the JSON object that a text is. */
+export function parsed(text: string): Record<string, unknown> {
+  return JSON.parse(text) as Record<string, unknown>; // `as`: the documents of the API are objects
+}
+
+/** @returns the JSON objects that the lines of a text are. */
+export function parsedLines(text: string): readonly Record<string, unknown>[] {
+  return text
+    .split("\n")
+    .filter((line) => line !== "")
+    .map(parsed);
+}
+
+/** Matches a text that contains `part`, inside a larger pattern. */
+export function containing(part: string): unknown {
+  return expect.stringContaining(part);
+}
+
+/** @returns the rows of a page that a text is. */
+export function itemsOf(text: string): readonly Record<string, unknown>[] {
+  return parsed(text)["items"] as readonly Record<string, unknown>[]; // `as`: every page of the API has items
+}

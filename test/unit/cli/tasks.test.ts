@@ -1,20 +1,29 @@
 import { describe, expect, it } from "vitest";
 import { submit } from "../api/api-harness.ts";
-import { createCli } from "./cli-harness.ts";
+import { createCli, itemsOf, parsed, parsedLines } from "./cli-harness.ts";
 
 describe("task add", () => {
   it("submits a command with its checks and prints the id alone to a pipe", async () => {
     const cli = createCli();
 
+    const about = ["--lane", "high", "--label", "team=core", "--workspace", "sub", "--deadline", "90s"];
+    const files = ["--verify-file", "a.txt", "--verify-contains", "b.txt=x=y"];
     const added = await cli.run(
-      ...["task", "add", "--lane", "high", "--label", "team=core", "--workspace", "sub", "--deadline", "90s"],
-      ...["--verify-file", "a.txt", "--verify-contains", "b.txt=x=y", "--verify-command", "make ok", "--", "make", "all it"],
+      "task",
+      "add",
+      ...about,
+      ...files,
+      "--verify-command",
+      "make ok",
+      "--",
+      "make",
+      "all it",
     );
 
     expect(added).toMatchObject({ exit: 0, stderr: "" });
     const id = added.stdout.trim();
     const shown = await cli.run("task", "show", id, "--json");
-    expect(JSON.parse(shown.stdout)).toMatchObject({
+    expect(parsed(shown.stdout)).toMatchObject({
       id,
       title: "make all it",
       command: ["make", "all it"],
@@ -31,8 +40,16 @@ describe("task add", () => {
   });
 
   it.each([
-    ["yaml", "tasks.yaml", "- {title: one, ref: first, command: [a], workspace: w}\n- {title: two, dependsOn: [first], command: [b]}\n"],
-    ["json", "tasks.json", '[{"title":"one","ref":"first","command":["a"],"workspace":"w"},{"title":"two","dependsOn":["first"],"command":["b"]}]'],
+    [
+      "yaml",
+      "tasks.yaml",
+      "- {title: one, ref: first, command: [a], workspace: w}\n- {title: two, dependsOn: [first], command: [b]}\n",
+    ],
+    [
+      "json",
+      "tasks.json",
+      '[{"title":"one","ref":"first","command":["a"],"workspace":"w"},{"title":"two","dependsOn":["first"],"command":["b"]}]',
+    ],
     [
       "toml",
       "tasks.toml",
@@ -45,19 +62,39 @@ describe("task add", () => {
 
     expect(added).toMatchObject({ exit: 0, stderr: "" });
     const [first, second] = added.stdout.trim().split("\n");
-    const tasks = await Promise.all([first, second].map(async (id) => JSON.parse((await cli.run("task", "show", id ?? "", "--json")).stdout)));
-    expect(tasks).toMatchObject([{ title: "one", workspace: "/work/dir/w" }, { title: "two", dependsOn: [first] }]);
+    const tasks = await Promise.all(
+      [first, second].map(async (id) => parsed((await cli.run("task", "show", id ?? "", "--json")).stdout)),
+    );
+    expect(tasks).toMatchObject([
+      { title: "one", workspace: "/work/dir/w" },
+      { title: "two", dependsOn: [first] },
+    ]);
   });
 
   it.each([
     [["task", "add"], {}, "there is nothing to run", "command: is missing"],
     [["task", "add", "--file", "no.json"], {}, "no.json does not exist", ""],
-    [["task", "add", "--file", "a.ini"], { "a.ini": "x" }, "the ending .ini of a.ini says nothing about its format", ".json, .yaml or .toml"],
+    [
+      ["task", "add", "--file", "a.ini"],
+      { "a.ini": "x" },
+      "the ending .ini of a.ini says nothing about its format",
+      ".json, .yaml or .toml",
+    ],
     [["task", "add", "--file", "a.json"], { "a.json": "{" }, "a.json is not JSON", ""],
     [["task", "add", "--file", "a.yaml"], { "a.yaml": "a: [" }, "a.yaml is not YAML", "line 1"],
     [["task", "add", "--file", "a.toml"], { "a.toml": "= 3" }, "a.toml is not TOML", ""],
-    [["task", "add", "--file", "a.json", "--title", "x"], { "a.json": "{}" }, "--file and --title cannot be given together", ""],
-    [["task", "add", "--file", "a.json", "--", "x"], { "a.json": "{}" }, "--file and a command cannot be given together", ""],
+    [
+      ["task", "add", "--file", "a.json", "--title", "x"],
+      { "a.json": "{}" },
+      "--file and --title cannot be given together",
+      "",
+    ],
+    [
+      ["task", "add", "--file", "a.json", "--", "x"],
+      { "a.json": "{}" },
+      "--file and a command cannot be given together",
+      "",
+    ],
     [["task", "add", "--run-at", "noon", "--", "x"], {}, '--run-at: "noon" is not an instant', ""],
     [["task", "add", "--verify-contains", "x", "--", "y"], {}, '--verify-contains must be PATH=PATTERN, not "x"', ""],
   ])("%j is a usage error and changes nothing", async (argv, files, message, detail) => {
@@ -68,11 +105,13 @@ describe("task add", () => {
     expect(refused).toMatchObject({ exit: 2, stdout: "" });
     expect(refused.stderr).toContain(message);
     expect(refused.stderr).toContain(detail);
-    expect(JSON.parse((await cli.run("task", "list", "--json")).stdout).items).toEqual([]);
+    expect(itemsOf((await cli.run("task", "list", "--json")).stdout)).toEqual([]);
   });
 
   it("shows what the node finds wrong with a task, field by field", async () => {
-    const cli = createCli({ files: { "t.yaml": "- title: a\n  comand: [x]\n- {title: b, command: [x], lane: fast}\n" } });
+    const cli = createCli({
+      files: { "t.yaml": "- title: a\n  comand: [x]\n- {title: b, command: [x], lane: fast}\n" },
+    });
 
     const refused = await cli.run("task", "add", "--file", "t.yaml");
 
@@ -84,7 +123,11 @@ describe("task add", () => {
       "
     `);
     const json = await cli.run("task", "add", "--file", "t.yaml", "--json");
-    expect(JSON.parse(json.stderr)).toMatchObject({ status: 400, code: "invalid", errors: expect.any(Array) });
+    expect(parsed(json.stderr)).toMatchObject({
+      status: 400,
+      code: "invalid",
+      errors: [{ path: "0.comand" }, { path: "1.lane" }],
+    });
   });
 
   it("with an idempotency key that is known prints the same id again", async () => {
@@ -154,8 +197,12 @@ describe("task list", () => {
     const cli = await withTasks();
 
     expect((await cli.run("task", "list", "dead", "--json")).stdout).toContain('"title": "fail"');
-    expect(JSON.parse((await cli.run("task", "list", "done", "waiting", "--json")).stdout).items).toHaveLength(2);
-    expect(await cli.run("task", "list", "--label", "a=b")).toEqual({ exit: 0, stdout: "", stderr: "No task is like that.\n" });
+    expect(itemsOf((await cli.run("task", "list", "done", "waiting", "--json")).stdout)).toHaveLength(2);
+    expect(await cli.run("task", "list", "--label", "a=b")).toEqual({
+      exit: 0,
+      stdout: "",
+      stderr: "No task is like that.\n",
+    });
     expect(await cli.run("task", "list", "ded")).toMatchObject({ exit: 2, stdout: "" });
   });
 
@@ -164,11 +211,11 @@ describe("task list", () => {
     const batch = Array.from({ length: 620 }, (_, index) => ({ title: `task ${index}`, command: ["x"] }));
     await cli.harness.send("POST", "/api/tasks", batch);
 
-    const all = JSON.parse((await cli.run("task", "list", "--limit", "1000", "--json")).stdout);
+    const all = (await cli.run("task", "list", "--limit", "1000", "--json")).stdout;
     const some = await cli.run("task", "list", "--limit", "600");
 
-    expect(all).toMatchObject({ nextCursor: null });
-    expect(new Set(all.items.map(({ id }: { id: string }) => id)).size).toBe(620);
+    expect(parsed(all)).toMatchObject({ nextCursor: null });
+    expect(new Set(itemsOf(all).map((task) => task["id"])).size).toBe(620);
     expect(some.stdout.trim().split("\n")).toHaveLength(601);
     expect(some.stderr).toContain("There are more");
   });
@@ -184,8 +231,22 @@ describe("task show and explain", () => {
       verify: [{ kind: "file_exists", path: "report.txt" }],
     });
     const checks = [
-      { kind: "file_exists", passed: false, summary: "report.txt does not exist", detail: "", durationMs: 1, timedOut: false },
-      { kind: "git_clean", passed: true, summary: "nothing is uncommitted", detail: "", durationMs: 1, timedOut: false },
+      {
+        kind: "file_exists",
+        passed: false,
+        summary: "report.txt does not exist",
+        detail: "",
+        durationMs: 1,
+        timedOut: false,
+      },
+      {
+        kind: "git_clean",
+        passed: true,
+        summary: "nothing is uncommitted",
+        detail: "",
+        durationMs: 1,
+        timedOut: false,
+      },
     ];
     await cli.harness.work({
       outcome: "partial_pass",
@@ -202,7 +263,7 @@ describe("task show and explain", () => {
     expect(shown.stdout).toMatchInlineSnapshot(`
       "make a report
         id        t_01hf7yat00e0br7xs0ey2qtvz7
-        state     dead: no·[2Jscreen
+        state     dead
         lane      normal
         attempts  2 of 2
         created   2023-11-14 22:13:20Z (0 s ago)
@@ -239,8 +300,7 @@ describe("task show and explain", () => {
 
     expect(explained.exit).toBe(0);
     expect(explained.stdout).toMatchInlineSnapshot(`
-      "t_01hf7yat00e0br7xs0vxvnp1cn is waiting: it depends on t_01hf7yat00e0br7xs0ey2qtvz7 (ready)
-        • it depends on t_01hf7yat00e0br7xs0ey2qtvz7 (ready)
+      "t_01hf7yat00e0br7xs0vxvnp1cn: it depends on t_01hf7yat00e0br7xs0ey2qtvz7 (ready)
         • the queue is paused
           next: Resume it: drover queue resume
 
@@ -281,7 +341,10 @@ describe("task cancel and retry", () => {
     expect(cancelled.stdout).toBe(`${one} cancelled: not needed (one)\n${two} cancelled: not needed (two)\n`);
     expect(cancelled.stderr).toContain('cancel nonsense: "nonsense" is not the id of a task');
     const retried = await cli.run("task", "retry", one, two, "--json");
-    const lines = retried.stdout.trim().split("\n").map((line) => JSON.parse(line));
-    expect(lines).toMatchObject([{ id: one, state: "ready" }, { id: two, state: "ready" }]);
+    const lines = parsedLines(retried.stdout);
+    expect(lines).toMatchObject([
+      { id: one, state: "ready" },
+      { id: two, state: "ready" },
+    ]);
   });
 });

@@ -182,14 +182,14 @@ describe("the state directory", () => {
   const none = () => false;
 
   it.each([
-    ["DROVER_STATE", { DROVER_STATE: "/mine", HOME: "/home/a" }, true, "/mine"],
+    ["DROVER_STATE", { DROVER_STATE: "/mine", HOME: "/h" }, true, "/mine"],
     ["the system's one for root when it exists", { HOME: "/root" }, true, "/var/lib/drover"],
-    ["XDG_STATE_HOME", { XDG_STATE_HOME: "/x", HOME: "/home/a" }, false, "/x/drover"],
+    ["XDG_STATE_HOME", { XDG_STATE_HOME: "/x", HOME: "/h" }, false, "/x/drover"],
     [
       "the home folder when XDG_STATE_HOME is relative",
-      { XDG_STATE_HOME: "x", HOME: "/home/a" },
+      { XDG_STATE_HOME: "x", HOME: "/h" },
       false,
-      "/home/a/.local/state/drover",
+      "/h/.local/state/drover",
     ],
     ["nothing without any of them", {}, false, undefined],
   ])("is %s", (_name, env, isRoot, expected) => {

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { ok, type TaskId } from "#base";
 import { waitUntil } from "../../support/wait-until.ts";
 import { submit } from "../api/api-harness.ts";
-import { type Cli, createCli, type Seen } from "./cli-harness.ts";
+import { type Cli, containing, createCli, parsedLines, type Seen } from "./cli-harness.ts";
 
 /** The simulated clock moves in steps while the command runs, until `look` holds. */
 async function advanceUntil(cli: Cli, what: string, look: () => boolean, stepMs = 500): Promise<void> {
@@ -29,7 +29,12 @@ describe("task wait", () => {
     const outcome = await done;
 
     expect(outcome.exit).toBe(0);
-    expect(outcome.stdout.split("\n").slice(1, 3).map((line) => line.split(/ {2,}/).slice(0, 2))).toEqual([
+    expect(
+      outcome.stdout
+        .split("\n")
+        .slice(1, 3)
+        .map((line) => line.split(/ {2,}/).slice(0, 2)),
+    ).toEqual([
       [one, "done"],
       [two, "done"],
     ]);
@@ -47,7 +52,7 @@ describe("task wait", () => {
     expect((await done).exit).toBe(1);
     const again = await cli.run("task", "wait", one, "--json");
     expect(again).toMatchObject({ exit: 1, stderr: "" });
-    expect(again.stdout.trim().split("\n").map((line) => JSON.parse(line))).toMatchObject([{ id: one, state: "dead" }]);
+    expect(parsedLines(again.stdout)).toMatchObject([{ id: one, state: "dead" }]);
   });
 
   it("ends with 5 when the time is over, and says what goes on", async () => {
@@ -82,7 +87,7 @@ describe("task wait", () => {
 
     interrupt();
 
-    expect(await done).toMatchObject({ exit: 1, stderr: expect.stringContaining("interrupted") });
+    expect(await done).toMatchObject({ exit: 1, stderr: containing("interrupted") });
   });
 
   it("goes on when the node is restarted meanwhile, and learns what happened in between", async () => {
@@ -197,7 +202,7 @@ describe("task wait", () => {
 
     await cli.harness.work();
 
-    expect(await done).toMatchObject({ exit: 0, stdout: expect.stringContaining("done") });
+    expect(await done).toMatchObject({ exit: 0, stdout: containing("done") });
   });
 });
 
@@ -240,7 +245,11 @@ describe("task logs", () => {
     await cli.harness.work();
     write(id, 1, "wörter über zeilen\nund mehr\u001b[2J\n");
 
-    expect(await cli.run("task", "logs", id)).toEqual({ exit: 0, stdout: "wörter über zeilen\nund mehr\u001b[2J\n", stderr: "" });
+    expect(await cli.run("task", "logs", id)).toEqual({
+      exit: 0,
+      stdout: "wörter über zeilen\nund mehr\u001b[2J\n",
+      stderr: "",
+    });
   });
 
   it("show a terminal no sequences but colours", async () => {

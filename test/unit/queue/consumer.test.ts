@@ -142,7 +142,7 @@ describe("a consumer", () => {
   it("misses no wake-up that falls between its last look and its rest, at whatever turn it comes", async () => {
     for (let turns = 0; turns < 20; turns += 1) {
       consumer.start();
-      for (let turn = 0; turn < turns; turn += 1) await undefined;
+      for (let turn = 0; turn < turns; turn += 1) await Promise.resolve();
       const submitted = world.queue.submit([world.task()]);
       await submitted;
       await world.settle();
@@ -168,7 +168,8 @@ describe("a consumer", () => {
           return async () => ({ ok: false, error: { kind: "retryable", code: "disk_full", message: "disk full" } });
         }
         const value: unknown = Reflect.get(target, name, target);
-        return typeof value === "function" ? value.bind(target) : value;
+        // `as`: the methods of a service keep their service.
+        return typeof value === "function" ? (value.bind(target) as unknown) : value;
       },
     });
     consumer = new Consumer({

@@ -42,11 +42,10 @@ describe("the next instant of a cron expression", () => {
     fc.assert(
       fc.property(crons, fc.integer({ min: 1_700_000_000_000, max: 1_900_000_000_000 }), (cron, afterMs) => {
         const next = nextDueMs(cron, "UTC", afterMs);
-        if (!next.ok) return expect.fail(next.error.message);
 
-        expect(next.value).toBeGreaterThan(afterMs);
-        expect(nextDueMs(cron, "UTC", next.value - 1)).toEqual(next);
-        return undefined;
+        const nextMs = next.ok ? next.value : Number.NaN;
+        expect(nextMs).toBeGreaterThan(afterMs);
+        expect(nextDueMs(cron, "UTC", nextMs - 1)).toEqual(next);
       }),
       { numRuns: 200 },
     );

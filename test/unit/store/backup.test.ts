@@ -1,10 +1,10 @@
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { describe, expect, it } from "vitest";
 import { createIdFactory, ok, SimulatedClock, seededRandom, silentLogger, type TaskId } from "#base";
 import { restoreBackup, type Stores, scheduleBackups } from "#store";
-import { describe, expect, it } from "vitest";
 import { openConnection } from "../../../src/store/connection.ts";
-import { must, openedStores } from "../../support/libsql-harness.ts";
+import { failureIn, must, openedStores } from "../../support/opened-stores.ts";
 import { newTask } from "../../support/queue-world.ts";
 import { readyRow } from "../../support/task-row.ts";
 import { temporaryFolders } from "../../support/temporary-folder.ts";
@@ -39,14 +39,10 @@ describe("a backup", () => {
     const dir = folder();
     const stores = await openedStores(dir);
     for (let n = 0; n < 20; n += 1) await addTask(stores);
-    let isTaking = true;
-    const taking = stores.backups.take().finally(() => {
-      isTaking = false;
-    });
+    const taking = stores.backups.take();
     let during = 0;
-    while (isTaking) {
-      await addTask(stores);
-      during += 1;
+    for (let report: unknown; report === undefined; during += 1) {
+      report = await Promise.race([taking, addTask(stores).then(() => undefined)]);
     }
 
     const report = must(await taking);
@@ -67,7 +63,7 @@ describe("a backup", () => {
     const refusal = await stores.backups.take(join(dir, "precious"));
     await stores.close();
 
-    expect(refusal.ok === false && refusal.error.code).toBe("conflict");
+    expect(failureIn(refusal).code).toBe("conflict");
     expect(readFileSync(join(dir, "precious"), "utf8")).toBe("precious");
   });
 
@@ -123,7 +119,7 @@ describe("restoring a backup", () => {
     const found = must(await again.queue.find(id));
     await again.close();
 
-    expect(refusal.ok === false && refusal.error.code).toBe("corrupt");
+    expect(failureIn(refusal).code).toBe("corrupt");
     expect(found?.row.id).toBe(id);
   });
 
@@ -136,7 +132,7 @@ describe("restoring a backup", () => {
 
     const refusal = restoreBackup(dir, join(dir, "other.db"), NOW_MS);
 
-    expect(refusal.ok === false && refusal.error.code).toBe("corrupt");
+    expect(failureIn(refusal).code).toBe("corrupt");
   });
 
   it("is refused while a drover runs on the directory", async () => {
@@ -147,7 +143,7 @@ describe("restoring a backup", () => {
     const refusal = restoreBackup(dir, backup.path, NOW_MS);
     await stores.close();
 
-    expect(refusal.ok === false && refusal.error.code).toBe("in_use");
+    expect(failureIn(refusal).code).toBe("in_use");
   });
 
   it("that was interrupted before the exchange is finished by the next start", async () => {

@@ -1,11 +1,11 @@
 import { spawnSync } from "node:child_process";
 import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { createIdFactory, ok, type Result, SimulatedClock, seededRandom, silentLogger } from "#base";
 import { openStores, type Stores } from "#store";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { must, openedStores } from "../../support/libsql-harness.ts";
 import { type MountedFolder, mountedFolder } from "../../support/mounted-folder.ts";
+import { failureIn, must, openedStores } from "../../support/opened-stores.ts";
 import { newTask } from "../../support/queue-world.ts";
 import { readyRow } from "../../support/task-row.ts";
 
@@ -62,8 +62,8 @@ describe.skipIf(probe === undefined)("a disk", () => {
 
     const opened = await openStores(join(disk.path, "state"), options);
 
-    expect(opened.ok === false && opened.error.code).toBe("disk_full");
-    expect(opened.ok === false && opened.error.remedy).toContain("space");
+    expect(failureIn(opened).code).toBe("disk_full");
+    expect(failureIn(opened).remedy).toContain("space");
   });
 
   it("that is read-only when drover starts gives a failure with what to do", async () => {
@@ -71,8 +71,8 @@ describe.skipIf(probe === undefined)("a disk", () => {
 
     const opened = await openStores(join(disk.path, "state"), options);
 
-    expect(opened.ok === false && opened.error.code).toBe("read_only");
-    expect(opened.ok === false && opened.error.remedy).toContain("writable");
+    expect(failureIn(opened).code).toBe("read_only");
+    expect(failureIn(opened).remedy).toContain("writable");
   });
 
   it("that is read-only under a state directory that exists gives the same failure", async () => {
@@ -83,6 +83,6 @@ describe.skipIf(probe === undefined)("a disk", () => {
 
     const opened = await openStores(disk.path, options);
 
-    expect(opened.ok === false && opened.error.code).toBe("read_only");
+    expect(failureIn(opened).code).toBe("read_only");
   });
 });

@@ -1,11 +1,11 @@
-import { createIdFactory, err, ok, refused, type Result, SimulatedClock, seededRandom } from "#base";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { createIdFactory, err, ok, type Result, refused, SimulatedClock, seededRandom } from "#base";
 import type { QueueEvent, QueueTransaction } from "#queue";
 import type { Stores } from "#store";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { must, openedStores } from "../../support/libsql-harness.ts";
+import { failureIn, must, openedStores } from "../../support/opened-stores.ts";
 import { newTask } from "../../support/queue-world.ts";
-import { temporaryFolders } from "../../support/temporary-folder.ts";
 import { readyRow } from "../../support/task-row.ts";
+import { temporaryFolders } from "../../support/temporary-folder.ts";
 
 const folder = temporaryFolders();
 const ids = createIdFactory(new SimulatedClock(), seededRandom(1));
@@ -120,8 +120,7 @@ describe("group commit", () => {
 
     const results = await Promise.all(calls);
 
-    const last = results.at(-1);
-    expect(last?.ok === false && last.error.kind).toBe("retryable");
+    expect(results.at(-1)).toMatchObject({ ok: false, error: { kind: "retryable", code: "limit" } });
     expect(results.filter((result) => result.ok)).toHaveLength(10_000);
   });
 
@@ -132,9 +131,9 @@ describe("group commit", () => {
 
     expect(must(await waiting)).toBe("in time");
     const late = await stores.queue.transact("note", note("late"));
-    expect(late.ok === false && late.error.code).toBe("unavailable");
+    expect(failureIn(late).code).toBe("unavailable");
     const read = await stores.queue.lanes();
-    expect(read.ok === false && read.error.code).toBe("unavailable");
+    expect(failureIn(read).code).toBe("unavailable");
   });
 });
 

@@ -2,7 +2,7 @@ import { cpSync, existsSync, renameSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { type Fingerprint, type IdentityChange, judgeIdentity } from "../../../src/store/identity.ts";
-import { openedStores } from "../../support/libsql-harness.ts";
+import { openedStores } from "../../support/opened-stores.ts";
 import { temporaryFolders } from "../../support/temporary-folder.ts";
 
 const folder = temporaryFolders();

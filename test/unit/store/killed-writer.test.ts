@@ -3,11 +3,11 @@ import { once } from "node:events";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import { seededRandom } from "#base";
 import { describe, expect, it } from "vitest";
+import { seededRandom } from "#base";
 import { inspectDatabase } from "../../../src/store/inspect.ts";
 import type { CrashPoint } from "../../../src/store/writer.ts";
-import { must, openedStores } from "../../support/libsql-harness.ts";
+import { must, openedStores } from "../../support/opened-stores.ts";
 import { temporaryFolders } from "../../support/temporary-folder.ts";
 
 const folder = temporaryFolders();

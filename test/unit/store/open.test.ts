@@ -2,11 +2,11 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { describe, expect, it } from "vitest";
 import { type Failure, ok, SimulatedClock, seededRandom, silentLogger } from "#base";
 import { openStores } from "#store";
-import { describe, expect, it } from "vitest";
 import { openConnection } from "../../../src/store/connection.ts";
-import { must, openedStores } from "../../support/libsql-harness.ts";
+import { must, openedStores } from "../../support/opened-stores.ts";
 import { temporaryFolders } from "../../support/temporary-folder.ts";
 
 const folder = temporaryFolders();

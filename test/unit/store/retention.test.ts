@@ -1,9 +1,9 @@
-import { createIdFactory, ok, SimulatedClock, seededRandom } from "#base";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { firstIdAt } from "../../../src/store/retention.ts";
-import { must, openedStores } from "../../support/libsql-harness.ts";
-import { temporaryFolders } from "../../support/temporary-folder.ts";
+import { createIdFactory, ok, SimulatedClock, seededRandom } from "#base";
 import type { Stores } from "#store";
+import { firstIdAt } from "../../../src/store/retention.ts";
+import { must, openedStores } from "../../support/opened-stores.ts";
+import { temporaryFolders } from "../../support/temporary-folder.ts";
 
 const folder = temporaryFolders();
 let dir: string;

@@ -1,0 +1,81 @@
+import { join } from "node:path";
+import { afterEach, describe, expect, it } from "vitest";
+import { openConnection } from "../../../src/store/connection.ts";
+import { LongReader } from "../../../src/store/long-reader.ts";
+import { failureIn, must } from "../../support/opened-stores.ts";
+import { temporaryFolders } from "../../support/temporary-folder.ts";
+
+/** Keeps a thread busy for about half a second. */
+const SLOW = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 2000000) SELECT max(i) FROM n";
+
+/** Keeps a thread busy for several seconds. */
+const VERY_SLOW = SLOW.replace("2000000", "6000000");
+
+const folder = temporaryFolders();
+let reader: LongReader | undefined;
+afterEach(() => reader?.close());
+
+function readerOfCats(readTimeoutMs = 30_000): LongReader {
+  const path = join(folder(), "cats.db");
+  const connection = openConnection(path);
+  connection.exec("CREATE TABLE cat (name TEXT)");
+  connection.prepare("INSERT INTO cat VALUES (?)").run(["M\0ia"]);
+  reader = new LongReader(path, { readTimeoutMs, closeTimeoutMs: 25_000 });
+  return reader;
+}
+
+describe("the reader thread", () => {
+  it("gives rows while the event loop goes on", async () => {
+    const cats = readerOfCats();
+    let turns = 0;
+    const timer = setInterval(() => {
+      turns += 1;
+    }, 1);
+    const slow =
+      "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 300000) SELECT count(*), name FROM n, cat";
+
+    const rows = must(await cats.all("count", slow, []));
+    clearInterval(timer);
+
+    expect(rows[0]?.[0]).toBe(300_000);
+    expect(turns).toBeGreaterThan(3);
+  });
+
+  it("that gives no answer in time is given up, and the next question gets another", async () => {
+    const cats = readerOfCats(1_000);
+
+    const slow = await cats.all("count", VERY_SLOW, []);
+    const rows = must(await cats.all("read", "SELECT count(*) FROM cat", []));
+
+    expect(failureIn(slow)).toMatchObject({ kind: "retryable", code: "timed_out" });
+    expect(rows).toEqual([[1]]);
+  });
+
+  it("answers a question that the database refuses with a failure, and goes on", async () => {
+    const cats = readerOfCats();
+
+    const refusal = await cats.all("read dogs", "SELECT * FROM dog", []);
+    const rows = must(await cats.all("read", "SELECT count(*) FROM cat", []));
+
+    expect(failureIn(refusal).message).toContain("read dogs: no such table");
+    expect(rows).toEqual([[1]]);
+  });
+
+  it("cannot write", async () => {
+    const cats = readerOfCats();
+
+    const refusal = await cats.all("write", "DELETE FROM cat RETURNING name", []);
+
+    expect(failureIn(refusal).code).toBe("read_only");
+  });
+
+  it("fails what waits when it is closed", async () => {
+    const cats = readerOfCats();
+    const waiting = cats.all("count", SLOW, []);
+
+    await cats.close();
+
+    const result = await waiting;
+    expect(failureIn(result).code).toBe("unavailable");
+  });
+});

@@ -1,0 +1,83 @@
+import { existsSync, readdirSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { SimulatedClock } from "#base";
+import { type Connection, openConnection } from "../../../src/store/connection.ts";
+import { migrateDatabase, schemaNumber } from "../../../src/store/migrate.ts";
+import { FLEET_MIGRATIONS } from "../../../src/store/migrations/fleet.ts";
+import type { Migration } from "../../../src/store/migrations/migration.ts";
+import { NODE_MIGRATIONS } from "../../../src/store/migrations/node.ts";
+import { failureIn, must } from "../../support/opened-stores.ts";
+import { temporaryFolders } from "../../support/temporary-folder.ts";
+
+const folder = temporaryFolders();
+const first: Migration = { number: 1, name: "cats", sql: ["CREATE TABLE cat (name TEXT)"] };
+const second: Migration = {
+  number: 2,
+  name: "ages",
+  sql: ["ALTER TABLE cat ADD COLUMN age INTEGER", "UPDATE cat SET age = 3"],
+};
+const nowMs = new SimulatedClock().nowMs();
+
+function withCat(dir: string): Connection {
+  const connection = openConnection(join(dir, "fleet.db"));
+  must(migrateDatabase(connection, [first], nowMs));
+  connection.exec("INSERT INTO cat VALUES ('Mia')");
+  return connection;
+}
+
+describe("the migrations of this build", () => {
+  it.each([
+    ["fleet", FLEET_MIGRATIONS],
+    ["node", NODE_MIGRATIONS],
+  ])("of %s.db are numbered from 1 without gaps", (_name, migrations) => {
+    expect(migrations.map(({ number }) => number)).toEqual(migrations.map((_migration, index) => index + 1));
+  });
+});
+
+describe("migrating a database", () => {
+  it("applies what is missing, keeps the data, and keeps a copy of what was before", () => {
+    const dir = folder();
+    const connection = withCat(dir);
+
+    must(migrateDatabase(connection, [first, second], nowMs));
+
+    expect(connection.prepare("SELECT name, age FROM cat").all([])).toEqual([["Mia", 3]]);
+    expect(schemaNumber(connection)).toBe(2);
+    const copy = openConnection(join(dir, "fleet.db.before-2"));
+    expect(copy.prepare("SELECT * FROM cat").all([])).toEqual([["Mia"]]);
+    expect(schemaNumber(copy)).toBe(1);
+  });
+
+  it("does nothing, and keeps no copy, when nothing is missing", () => {
+    const dir = folder();
+    const connection = withCat(dir);
+
+    must(migrateDatabase(connection, [first], nowMs));
+
+    expect(readdirSync(dir).filter((name) => name.includes("before"))).toEqual([]);
+  });
+
+  it("that fails half way leaves the database as it was", () => {
+    const dir = folder();
+    const connection = withCat(dir);
+    const broken: Migration = { number: 2, name: "broken", sql: ["ALTER TABLE cat ADD COLUMN age", "NO SQL"] };
+
+    expect(() => migrateDatabase(connection, [first, broken], nowMs)).toThrow("syntax error");
+
+    expect(connection.prepare("SELECT * FROM cat").all([])).toEqual([["Mia"]]);
+    expect(schemaNumber(connection)).toBe(1);
+    expect(existsSync(join(dir, "fleet.db.before-2"))).toBe(true);
+  });
+
+  it("accepts a migration whose white space was changed by a formatter, and no other change", () => {
+    const connection = withCat(folder());
+    const formatted = { ...first, sql: ["CREATE TABLE  cat\n  (name TEXT)"] };
+    const changed = { ...first, sql: ["CREATE TABLE cat (name TEXT NOT NULL)"] };
+
+    expect(migrateDatabase(connection, [formatted], nowMs).ok).toBe(true);
+    const refusal = migrateDatabase(connection, [changed], nowMs);
+
+    expect(failureIn(refusal).code).toBe("unsupported");
+  });
+});
