@@ -96,7 +96,9 @@ export class Consumer {
       this.#again ||= claimed.value.more;
       for (const task of claimed.value.tasks) {
         this.#begin();
-        void this.#attempt(task).finally(() => this.#answered());
+        void this.#attempt(task)
+          .catch((cause: unknown) => logger.error("an attempt failed by a bug", { cause: String(cause) }))
+          .finally(() => this.#answered());
       }
     }
   }

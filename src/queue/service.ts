@@ -246,17 +246,21 @@ export class QueueService {
     this.#tickTimer?.cancel();
     if (!this.#running) return;
     this.#tickTimer = this.#options.clock.after(delayMs, () => {
-      this.#ticking ??= this.#tick().finally(() => {
-        this.#ticking = undefined;
-      });
+      this.#ticking ??= this.#tick()
+        .catch((cause: unknown) => this.#recordBug("look for work that is due", cause))
+        .finally(() => {
+          this.#ticking = undefined;
+        });
     });
   }
 
   async #tick(): Promise<void> {
-    const { clock, ids, logger } = this.#options;
+    const { clock, ids, logger, maxOpenTasks = MAX_OPEN_TASKS } = this.#options;
     const scheduleIds = Array.from({ length: SCHEDULE_BATCH }, () => ids.task());
     const clockJumped = this.#noticeJump();
-    const ticked = await this.#run("tick", (tx, context) => tick(tx, context, { scheduleIds, clockJumped }));
+    const ticked = await this.#run("tick", (tx, context) =>
+      tick(tx, context, { scheduleIds, clockJumped, maxOpenTasks }),
+    );
     if (!ticked.ok) {
       logger.error("the queue could not look for work that is due", { failure: describeFailure(ticked.error) });
       this.#tickAt(TICK_FALLBACK_MS);
@@ -268,6 +272,12 @@ export class QueueService {
     const untilMs = nextWakeMs === null ? TICK_FALLBACK_MS : nextWakeMs - clock.nowMs();
     this.#tickAt(this.#tickAgain ? 0 : Math.min(TICK_FALLBACK_MS, Math.max(0, untilMs)));
     this.#tickAgain = false;
+  }
+
+  /** An exception is a bug. It stops the unit it happened in; time goes on for the others. */
+  #recordBug(unit: string, cause: unknown): void {
+    this.#options.logger.error(`the queue failed to ${unit}`, { cause: String(cause) });
+    this.#tickAt(TICK_FALLBACK_MS);
   }
 
   /** Wall and monotonic time drift apart only when somebody sets the wall clock. True at the first call. */
@@ -288,7 +298,9 @@ export class QueueService {
     if (!this.#running) return;
     this.#timers = [
       this.#options.clock.after(SWEEP_MS, () => {
-        void this.#sweep().finally(() => this.#sweepLater());
+        void this.#sweep()
+          .catch((cause: unknown) => this.#recordBug("end silent attempts", cause))
+          .finally(() => this.#sweepLater());
       }),
     ];
   }
@@ -300,8 +312,8 @@ export class QueueService {
       logger.warn("a lease ran out", { task: lease.taskId, fence: lease.fence, holder: lease.holder });
       for (const listener of this.#stopListeners) listener(lease.taskId, lease.fence);
       const receipt = await this.finish(lease.taskId, lease.fence, lostReport("its worker was not heard from in time"));
-      if (!receipt.ok)
-        logger.error("a lost attempt could not be recorded", { failure: describeFailure(receipt.error) });
+      if (receipt.ok) continue;
+      logger.error("a lost attempt could not be recorded", { failure: describeFailure(receipt.error) });
     }
   }
 }

@@ -133,6 +133,8 @@ async function takeOver({ queue, pool, attempts, consumer, nodeId }: Parts): Pro
     [...adoption.adopted, ...adoption.finished, ...adoption.lost].map((ref) => `${ref.taskId} ${ref.fence.n}`),
   );
   for (const row of running.value) {
+    // Asked for while the node before this one ended: its worker may not have heard of it.
+    if (row.cancelRequested) attempts.stop(row.id, fenceOf(row), "cancelled");
     if (row.holder !== nodeId || known.has(`${row.id} ${row.fenceN}`)) continue;
     const reason = "the node stopped before it had started a worker";
     const receipt = await queue.release(row.id, fenceOf(row), reason);

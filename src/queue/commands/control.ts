@@ -97,9 +97,8 @@ export function drop(tx: QueueTransaction, context: CommandContext, id: TaskId):
   }
   const dependents = tx.dependents(id, true, 3);
   if (dependents.length > 0) {
-    return err(
-      refused("conflict", `other tasks depend on ${id}: ${dependents.join(", ")}`, "Cancel or drop those first"),
-    );
+    const remedy = "Drop those that are dead letters first; cancelled ones hold it until retention removes them";
+    return err(refused("conflict", `other tasks depend on ${id}: ${dependents.join(", ")}`, remedy));
   }
   remove(tx, row);
   record(tx, context, "task.dropped", row, { reason: row.reason });

@@ -26,12 +26,13 @@ export type TickReceipt = {
 export type TickRequest = {
   /** Ids for the tasks of schedules that are due, used up in order; at most that many fire. */
   readonly scheduleIds: readonly TaskId[];
+  readonly maxOpenTasks: number;
   /** The wall clock jumped, or this is the first tick of a process and nobody knows. */
   readonly clockJumped: boolean;
 };
 
 export function tick(tx: QueueTransaction, context: CommandContext, request: TickRequest): Result<TickReceipt> {
-  let woken = fireSchedules(tx, context, request.scheduleIds);
+  let woken = fireSchedules(tx, context, request);
   for (const row of tx.due(context.nowMs, TICK_BATCH)) {
     const after = placed(tx, context, row);
     move(tx, row, after);
@@ -90,7 +91,8 @@ function clampSchedules(tx: QueueTransaction, context: CommandContext): void {
 }
 
 /** Submits the task of each schedule that is due. */
-function fireSchedules(tx: QueueTransaction, context: CommandContext, ids: readonly TaskId[]): number {
+function fireSchedules(tx: QueueTransaction, context: CommandContext, request: TickRequest): number {
+  const { scheduleIds: ids, maxOpenTasks } = request;
   let fired = 0;
   for (const [index, schedule] of tx.schedulesDue(context.nowMs, ids.length).entries()) {
     const id = ids[index];
@@ -98,7 +100,7 @@ function fireSchedules(tx: QueueTransaction, context: CommandContext, ids: reado
     const next = nextDueMs(schedule.cron, schedule.timezone, context.nowMs);
     // An expression was checked when it was added; one that is never due again stops here, in plain sight.
     const base: ScheduleRow = next.ok ? { ...schedule, nextAtMs: next.value } : { ...schedule, paused: true };
-    const skip = skipReason(tx, schedule) ?? submitFrom(tx, context, schedule, id);
+    const skip = skipReason(tx, schedule) ?? submitFrom(tx, context, schedule, id, maxOpenTasks);
     if (skip !== undefined) {
       tx.putSchedule(base);
       record(tx, context, "schedule.skipped", null, { schedule: schedule.id, why: skip });
@@ -124,10 +126,11 @@ function submitFrom(
   context: CommandContext,
   schedule: ScheduleRow,
   id: TaskId,
+  maxOpenTasks: number,
 ): string | undefined {
   // `as`: written by the service from a NewTask without its id.
   const template = JSON.parse(schedule.template) as Omit<NewTask, "id">;
-  const submitted = submit(tx, context, [{ ...template, id, idempotencyKey: null, runAtMs: null }]);
+  const submitted = submit(tx, context, [{ ...template, id, idempotencyKey: null, runAtMs: null }], maxOpenTasks);
   return submitted.ok ? undefined : submitted.error.message;
 }
 
