@@ -37,30 +37,6 @@ export const TASK_COLUMNS = [
 
 export const TASK_SELECT = TASK_COLUMNS.join(", ");
 
-/** What a task that was never claimed has at its default. */
-const CLAIMED_COLUMNS: readonly string[] = [
-  "started_at_ms",
-  "ended_at_ms",
-  "fence_epoch",
-  "fence_n",
-  "holder",
-  "attempts",
-  "cancel_requested",
-  "reason_code",
-  "reason_text",
-  "progress_ratio",
-  "progress_message",
-];
-/** The columns that a new task sets. */
-export const FRESH_COLUMNS = TASK_COLUMNS.filter((column) => !CLAIMED_COLUMNS.includes(column));
-const FRESH_PLACES = FRESH_COLUMNS.map((column) => TASK_COLUMNS.indexOf(column));
-
-/** @returns the values of {@link FRESH_COLUMNS}, or undefined when another column is not at its default. */
-export function freshValues(row: TaskRow, values: readonly SqlValue[]): readonly SqlValue[] | undefined {
-  if (row.fenceEpoch !== 0 || row.attempts !== 0 || row.endedAtMs !== null || row.progress !== null) return undefined;
-  return FRESH_PLACES.map((place) => values[place] ?? null);
-}
-
 /**
  * @param changed one bit for each place in {@link TASK_COLUMNS}; setting a column that did not change would rewrite its indexes
  * @returns an update that takes effect only while the stored row has the state and fence it was read with

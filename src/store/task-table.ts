@@ -1,18 +1,15 @@
 import { assert, InvariantBroken, type TaskId } from "#base";
 import type { TaskRow } from "#queue";
 import type { Connection, SqlRow, SqlValue, Statement } from "./connection.ts";
-import { InsertBuffer } from "./insert-buffer.ts";
 import {
   eventSeqOf,
-  FRESH_COLUMNS,
-  freshValues,
   stateCondition,
-  TASK_COLUMNS,
   TASK_SELECT,
   taskValues,
   toTaskRow,
   updateTask,
 } from "./task-columns.ts";
+import { TaskInserts } from "./task-inserts.ts";
 
 /** Rows remembered between transactions; at about 600 bytes a row this is 2.5 MB. */
 const MAX_REMEMBERED_ROWS = 4_096;
@@ -44,16 +41,14 @@ export class TaskTable {
   readonly #eventSeqs = new Map<string, number>();
   /** Rows to write, each with what the database holds of it: null when it is not there yet. */
   readonly #dirty = new Map<string, Stored | null>();
-  readonly #inserts: InsertBuffer;
-  readonly #freshInserts: InsertBuffer;
+  readonly #inserts: TaskInserts;
   readonly #select: Statement;
   /** By the set of columns that changed; the machine's transitions make some dozens of them. */
   readonly #updates = new Map<number, Statement>();
 
   constructor(connection: Connection) {
     this.#connection = connection;
-    this.#inserts = new InsertBuffer(connection, "task", TASK_COLUMNS);
-    this.#freshInserts = new InsertBuffer(connection, "task", FRESH_COLUMNS);
+    this.#inserts = new TaskInserts(connection);
     this.#select = connection.prepare(`SELECT ${TASK_SELECT} FROM task WHERE id = ?`);
   }
 
@@ -137,17 +132,11 @@ export class TaskTable {
       const row = this.#rows.get(id);
       if (row === undefined) throw new InvariantBroken(`task ${id} is remembered until it is written`);
       const values = taskValues(row, this.#eventSeqs.get(id) ?? 0);
-      if (stored === null) {
-        const fresh = freshValues(row, values);
-        if (fresh === undefined) this.#inserts.add(values);
-        else this.#freshInserts.add(fresh);
-      } else {
-        this.#write(values, stored);
-      }
+      if (stored === null) this.#inserts.add(values);
+      else this.#write(values, stored);
     }
     this.#dirty.clear();
     this.#inserts.flush();
-    this.#freshInserts.flush();
   }
 
   #write(values: readonly SqlValue[], stored: Stored): void {
@@ -191,7 +180,6 @@ export class TaskTable {
     this.#eventSeqs.clear();
     this.#dirty.clear();
     this.#inserts.clear();
-    this.#freshInserts.clear();
   }
 
   #query(sql: string, params: readonly SqlValue[], limit: number): readonly TaskRow[] {

@@ -20,23 +20,16 @@ export function submit(
   tasks: readonly NewTask[],
   maxOpenTasks = MAX_OPEN_TASKS,
 ): Result<readonly Receipt[]> {
+  if (tasks.every(standsAlone)) return submitAlone(tx, context, tasks, maxOpenTasks);
   const known = recognise(tx, tasks);
   if (!known.ok) return known;
   const fresh = tasks.filter((task) => known.value.get(task.id) === task.id);
-  if (fresh.length > 0) {
-    const full = refuseWhenFull(tx, fresh.length, maxOpenTasks);
-    if (full !== undefined) return err(full);
-  }
+  const full = refuseWhenFull(tx, fresh.length, maxOpenTasks);
+  if (full !== undefined) return err(full);
   const checked = checkDependencies(tx, fresh, known.value);
   if (!checked.ok) return checked;
 
-  for (const { task, open } of checked.value) {
-    let row: TaskRow = accepted(task, tx.classId(task.requirements), open, context.nowMs);
-    if (open === 0 && row.wakeAtMs === null) row = placed(tx, context, row);
-    insert(tx, row, task);
-    if (task.idempotencyKey !== null) tx.putIdempotency(task.idempotencyKey, task.id, task.bodyHash, context.nowMs);
-    record(tx, context, "task.submitted", row, { state: row.state, lane: LANES[row.lane] ?? row.lane });
-  }
+  for (const entry of checked.value) accept(tx, context, entry);
   for (const { task } of checked.value) settleKnown(tx, task.id, task.dependsOn);
   return ok(
     tasks.map((task) => {
@@ -44,6 +37,31 @@ export function submit(
       return { id, created: id === task.id };
     }),
   );
+}
+
+/** Most tasks neither repeat another nor depend on one; for them there is nothing to look up. */
+function standsAlone(task: NewTask): boolean {
+  return task.idempotencyKey === null && task.dependsOn.length === 0;
+}
+
+function submitAlone(
+  tx: QueueTransaction,
+  context: CommandContext,
+  tasks: readonly NewTask[],
+  maxOpenTasks: number,
+): Result<readonly Receipt[]> {
+  const full = refuseWhenFull(tx, tasks.length, maxOpenTasks);
+  if (full !== undefined) return err(full);
+  for (const task of tasks) accept(tx, context, { task, open: 0 });
+  return ok(tasks.map(({ id }) => ({ id, created: true })));
+}
+
+function accept(tx: QueueTransaction, context: CommandContext, { task, open }: Checked): void {
+  let row: TaskRow = accepted(task, tx.classId(task.requirements), open, context.nowMs);
+  if (open === 0 && row.wakeAtMs === null) row = placed(tx, context, row);
+  insert(tx, row, task);
+  if (task.idempotencyKey !== null) tx.putIdempotency(task.idempotencyKey, task.id, task.bodyHash, context.nowMs);
+  record(tx, context, "task.submitted", row, { state: row.state, lane: LANES[row.lane] ?? row.lane });
 }
 
 /** Maps each task of the batch to itself, or to the task that its idempotency key already names (Q10). */
@@ -76,7 +94,7 @@ function refuseWhenFull(tx: QueueTransaction, adding: number, maxOpenTasks: numb
     const { counts } = tx.lane(index);
     return sum + counts.waiting + counts.ready + counts.running;
   }, 0);
-  if (open + adding <= maxOpenTasks) return undefined;
+  if (adding === 0 || open + adding <= maxOpenTasks) return undefined;
   return refused(
     "limit",
     `the queue holds ${open} tasks that have not ended and takes at most ${maxOpenTasks}`,
