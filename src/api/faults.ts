@@ -1,8 +1,7 @@
 /** What a schema found wrong, as faults with dotted paths and reasons a person can act on. Pure. */
 
 import { z } from "zod";
-import type { FieldFault } from "#base";
-import { nearestName } from "./nearest-name.ts";
+import { type FieldFault, nearest } from "#base";
 
 type Path = readonly PropertyKey[];
 
@@ -21,7 +20,7 @@ export function faultsOf(error: z.ZodError, schema: z.ZodType, at: Path = []): r
 }
 
 export function unknownField(key: string, known: readonly string[]): string {
-  const near = nearestName(key, known);
+  const near = nearest(key, known);
   if (near !== undefined) return `unknown field; did you mean "${near}"?`;
   return known.length === 0 ? "unknown field" : `unknown field; known are ${known.join(", ")}`;
 }

@@ -10,11 +10,11 @@ import {
   statSync,
 } from "node:fs";
 import { dirname, join, resolve } from "node:path";
-import { type Clock, describeFailure, err, type Logger, ok, type Result, refused, type Timer, terminal } from "#base";
+import { type Clock, describeFailure, err, type Logger, type Result, refused, type Timer, terminal } from "#base";
 import { BACKUP_EVERY_MS, BACKUPS_KEPT, backupDueInMs, backupName, backupsToDelete } from "./backup-policy.ts";
 import type { LongReader } from "./long-reader.ts";
 import type { Inspection } from "./reader-protocol.ts";
-import { storageFailure } from "./storage-failure.ts";
+import { onStorage } from "./storage-failure.ts";
 
 export const BACKUP_FOLDER = "backups";
 
@@ -71,7 +71,7 @@ export class Backups {
 
   async #take(path: string): Promise<Result<BackupReport>> {
     const temporary = `${path}.making`;
-    const made = files(`prepare ${path}`, () => {
+    const made = onStorage(`prepare ${path}`, () => {
       mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
       rmSync(temporary, { force: true });
       return existsSync(path);
@@ -88,7 +88,7 @@ export class Backups {
       rmSync(temporary, { force: true });
       return sound;
     }
-    return files(`keep ${path}`, () => {
+    return onStorage(`keep ${path}`, () => {
       syncFile(temporary);
       renameSync(temporary, path);
       syncFile(dirname(path));
@@ -152,15 +152,5 @@ export function syncFile(path: string): void {
     fsyncSync(descriptor);
   } finally {
     closeSync(descriptor);
-  }
-}
-
-function files<T>(action: string, act: () => T): Result<T> {
-  try {
-    return ok(act());
-  } catch (cause) {
-    const failure = storageFailure(cause, action);
-    if (failure === undefined) throw cause;
-    return err(failure);
   }
 }

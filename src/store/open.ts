@@ -25,7 +25,7 @@ import { establishNodeId } from "./node-identity.ts";
 import { LibsqlQueueStore } from "./queue-store.ts";
 import { finishRestore, newestBackup } from "./restore.ts";
 import { lockStateDirectory, type StateLock } from "./state-lock.ts";
-import { storageFailure } from "./storage-failure.ts";
+import { onStorage } from "./storage-failure.ts";
 import type { CrashPoint } from "./writer.ts";
 
 export const FLEET_FILE = "fleet.db";
@@ -70,7 +70,7 @@ const CHECKPOINT = "PRAGMA wal_checkpoint(TRUNCATE)";
  * (`corrupt`) or newer than this build (`newer_schema`).
  */
 export async function openStores(dir: string, options: StoreOptions): Promise<Result<Stores>> {
-  const made = attempt(`make ${dir}`, () => mkdirSync(dir, { recursive: true, mode: 0o700 }));
+  const made = onStorage(`make ${dir}`, () => mkdirSync(dir, { recursive: true, mode: 0o700 }));
   if (!made.ok) return made;
   const lock = lockStateDirectory(dir);
   if (!lock.ok) return lock;
@@ -93,21 +93,21 @@ function abandon(opened: readonly Connection[], lock: StateLock): void {
 function openLocked(dir: string, options: StoreOptions, lock: StateLock, opened: Connection[]): Result<Stores> {
   const { clock, logger } = options;
   const fleetPath = join(dir, FLEET_FILE);
-  const finished = attempt("finish a restore", () => finishRestore(dir, clock.nowMs()));
+  const finished = onStorage("finish a restore", () => finishRestore(dir, clock.nowMs()));
   if (!finished.ok) return finished;
 
   const fleet = openDatabase(dir, FLEET_FILE, FLEET_MIGRATIONS, clock, opened);
   if (!fleet.ok) return fleet;
   const node = openDatabase(dir, NODE_FILE, NODE_MIGRATIONS, clock, opened);
   if (!node.ok) return node;
-  const identity = attempt("recognise the database", () => establishIdentity(fleet.value));
+  const identity = onStorage("recognise the database", () => establishIdentity(fleet.value));
   if (!identity.ok) return identity;
   const { node: makeId } = createIdFactory(clock, options.random);
-  const nodeId = attempt("name the node", () => establishNodeId(node.value, identity.value.change, makeId));
+  const nodeId = onStorage("name the node", () => establishNodeId(node.value, identity.value.change, makeId));
   if (!nodeId.ok) return nodeId;
   if (identity.value.change !== "same") logger.info(`the database was ${identity.value.change}`, { ...identity.value });
 
-  const built = attempt("open the queue", () => {
+  const built = onStorage("open the queue", () => {
     const reading = openConnection(fleetPath, { queryOnly: true });
     opened.push(reading);
     const long = new LongReader(fleetPath);
@@ -137,7 +137,7 @@ function openLocked(dir: string, options: StoreOptions, lock: StateLock, opened:
     identity: identity.value,
     backups: new Backups(dir, long, identity.value.uuid, clock),
     commits: () => queue.commits,
-    checkpoint: () => attempt("write the journal back", () => checkpoint(fleet.value)),
+    checkpoint: () => onStorage("write the journal back", () => checkpoint(fleet.value)),
     checked: checkInBackground(fleetPath, long, dir),
     close: () => {
       closing ??= close();
@@ -155,7 +155,7 @@ function openDatabase(
 ): Result<Connection> {
   const path = join(dir, file);
   const isNew = !existsSync(path);
-  const result = attempt<Result<Connection>>(`open ${path}`, () => {
+  const result = onStorage<Result<Connection>>(`open ${path}`, () => {
     const connection = openConnection(path);
     opened.push(connection);
     if (!isNew && statSync(path).size <= MAX_INLINE_CHECK_BYTES) {
@@ -180,7 +180,7 @@ function checkpoint(connection: Connection): number {
 
 /** After a clean stop the database is one file: whoever copies it has everything. */
 function writeBack(connection: Connection, logger: Logger): void {
-  const written = attempt("write the journal back", () => connection.prepare(CHECKPOINT).get([]));
+  const written = onStorage("write the journal back", () => connection.prepare(CHECKPOINT).get([]));
   // Nothing is lost: the journal stays beside the database and the next start reads it.
   if (!written.ok) logger.warn("the journal was left as it is", { path: connection.path, why: written.error.message });
 }
@@ -203,15 +203,4 @@ function remedyFor(dir: string, path: string): string {
   const backup = newestBackup(dir);
   if (backup !== undefined) return `Restore the newest backup: drover restore ${backup}`;
   return "There is no backup: keep a copy of the file, then start with another --state DIR";
-}
-
-/** Faults of file and disk become failures; anything else is a bug and goes on as an exception. */
-function attempt<T>(action: string, act: () => T): Result<T> {
-  try {
-    return ok(act());
-  } catch (cause) {
-    const failure = storageFailure(cause, action);
-    if (failure === undefined) throw cause;
-    return err(failure);
-  }
 }

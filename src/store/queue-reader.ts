@@ -27,7 +27,7 @@ import {
   toQueueEvent,
   toScheduleRow,
 } from "./queue-columns.ts";
-import { storageFailure } from "./storage-failure.ts";
+import { onStorage } from "./storage-failure.ts";
 import { isIndexedState, stateCondition, TASK_SELECT, toTaskRow } from "./task-columns.ts";
 
 /** Reads of more rows than this leave the event loop: 1,000 attempts take 5 ms. */
@@ -69,7 +69,7 @@ export class QueueReader {
   }
 
   findMany(ids: readonly TaskId[]): Result<readonly TaskRecord[]> {
-    return this.#read("find tasks", () => {
+    return onStorage("find tasks", () => {
       const select = this.#connection.prepare(`SELECT ${TASK_SELECT} FROM task WHERE id = ?`);
       const rows = ids.map((id) => select.get([id])).filter((row) => row !== undefined);
       return this.#records(rows.map(toTaskRow));
@@ -88,7 +88,7 @@ export class QueueReader {
     if (!found.ok) return found;
     const rows = found.value.map(toTaskRow);
     const page = rows.slice(0, limit);
-    const items = this.#read("list tasks", () => this.#records(page));
+    const items = onStorage("list tasks", () => this.#records(page));
     return items.ok
       ? ok({ items: items.value, nextCursor: rows.length > limit ? (page.at(-1)?.id ?? null) : null })
       : items;
@@ -101,7 +101,7 @@ export class QueueReader {
       const found = await this.#rows(action, EVENTS, [afterSeq, limit], isLong);
       return found.ok ? ok(found.value.map(toQueueEvent)) : found;
     }
-    const task = this.#read(action, () => this.#connection.prepare("SELECT 1 FROM task WHERE id = ?").get([taskId]));
+    const task = onStorage(action, () => this.#connection.prepare("SELECT 1 FROM task WHERE id = ?").get([taskId]));
     if (!task.ok) return task;
     const found =
       task.value === undefined
@@ -111,35 +111,35 @@ export class QueueReader {
   }
 
   eventRange(): Result<{ readonly firstSeq: number; readonly lastSeq: number }> {
-    return this.#read("read events", () => this.#eventRange());
+    return onStorage("read events", () => this.#eventRange());
   }
 
   lanes(): Result<readonly LaneRow[]> {
-    return this.#read("read lanes", () =>
+    return onStorage("read lanes", () =>
       this.#connection.prepare(`SELECT ${LANE_SELECT} FROM lane ORDER BY lane`).all([]).map(toLaneRow),
     );
   }
 
   keys(limit: number): Result<readonly KeyRow[]> {
     const sql = `SELECT ${KEY_COLUMNS.join(", ")} FROM queue_key WHERE listed = 1 ORDER BY key LIMIT ?`;
-    return this.#read("read keys", () => this.#connection.prepare(sql).all([limit]).map(toKeyRow));
+    return onStorage("read keys", () => this.#connection.prepare(sql).all([limit]).map(toKeyRow));
   }
 
   schedules(limit: number): Result<readonly ScheduleRow[]> {
     const sql = `SELECT ${SCHEDULE_COLUMNS.join(", ")} FROM schedule ORDER BY id LIMIT ?`;
-    return this.#read("read schedules", () => this.#connection.prepare(sql).all([limit]).map(toScheduleRow));
+    return onStorage("read schedules", () => this.#connection.prepare(sql).all([limit]).map(toScheduleRow));
   }
 
   async recentAttempts(sinceMs: number, limit: number): Promise<Result<readonly AttemptSample[]>> {
     const action = "read attempts";
-    const first = this.#read(action, () => this.#firstEventSince(sinceMs));
+    const first = onStorage(action, () => this.#firstEventSince(sinceMs));
     if (!first.ok) return first;
     const found = await this.#rows(action, RECENT_ATTEMPTS, [first.value, sinceMs, limit], limit > MAX_INLINE_ROWS);
     return found.ok ? ok(found.value.map(toAttemptSample)) : found;
   }
 
   isPaused(): Result<boolean> {
-    return this.#read("read the queue's state", () => readMeta(this.#connection, "paused") === "yes");
+    return onStorage("read the queue's state", () => readMeta(this.#connection, "paused") === "yes");
   }
 
   #eventRange(): { readonly firstSeq: number; readonly lastSeq: number } {
@@ -188,17 +188,7 @@ export class QueueReader {
 
   #rows(action: string, sql: string, params: readonly SqlValue[], isLong: boolean): Promise<Result<readonly SqlRow[]>> {
     if (isLong) return this.#long.all(action, sql, params);
-    return Promise.resolve(this.#read(action, () => this.#connection.prepare(sql).all(params)));
-  }
-
-  #read<T>(action: string, read: () => T): Result<T> {
-    try {
-      return ok(read());
-    } catch (cause) {
-      const failure = storageFailure(cause, action);
-      if (failure === undefined) throw cause;
-      return err(failure);
-    }
+    return Promise.resolve(onStorage(action, () => this.#connection.prepare(sql).all(params)));
   }
 }
 

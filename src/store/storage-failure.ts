@@ -1,4 +1,4 @@
-import { type Failure, retryable, terminal } from "#base";
+import { err, type Failure, ok, type Result, retryable, terminal } from "#base";
 
 /**
  * Faults of disk and file, as failures by what the caller can do.
@@ -60,4 +60,15 @@ export function storageFailure(error: unknown, action: string): Failure | undefi
 
 function errorCode(error: Error): string {
   return "code" in error && typeof error.code === "string" ? error.code : "";
+}
+
+/** Faults of file and disk become failures; anything else is a bug and goes on as an exception. */
+export function onStorage<T>(action: string, act: () => T): Result<T> {
+  try {
+    return ok(act());
+  } catch (cause) {
+    const failure = storageFailure(cause, action);
+    if (failure === undefined) throw cause;
+    return err(failure);
+  }
 }

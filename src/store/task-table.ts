@@ -1,14 +1,7 @@
 import { assert, InvariantBroken, type TaskId } from "#base";
 import type { TaskRow } from "#queue";
 import type { Connection, SqlRow, SqlValue, Statement } from "./connection.ts";
-import {
-  eventSeqOf,
-  stateCondition,
-  TASK_SELECT,
-  taskValues,
-  toTaskRow,
-  updateTask,
-} from "./task-columns.ts";
+import { eventSeqOf, stateCondition, TASK_SELECT, taskValues, toTaskRow, updateTask } from "./task-columns.ts";
 import { TaskInserts } from "./task-inserts.ts";
 
 /** Rows remembered between transactions; at about 600 bytes a row this is 2.5 MB. */

@@ -1,10 +1,10 @@
 /** Commands about drover itself: help, version, completion. No node is needed. */
+import { nearest } from "#base";
 import type { CommandContext } from "../context.ts";
 import { EXIT } from "../exit-codes.ts";
 import { completionScript, SHELLS } from "../help/completion.ts";
 import { commandHelp, groupOverview, overview } from "../help/usage.ts";
 import type { Handler } from "../parsing/command.ts";
-import { nearest } from "../parsing/suggest.ts";
 
 export function showVersion({ console, environment }: CommandContext): number {
   const { version, commit, target } = environment;

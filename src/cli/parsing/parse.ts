@@ -1,9 +1,8 @@
 /** argv → a command of the table and its texts. Pure. */
-import { err, ok, type Result } from "#base";
+import { err, nearest, ok, type Result } from "#base";
 import type { Command, RawInvocation, UsageFault } from "./command.ts";
 import { GLOBAL_OPTIONS, readGlobals } from "./global-options.ts";
 import { flagName, type Options } from "./option.ts";
-import { nearest } from "./suggest.ts";
 
 export type Parsed =
   | { readonly kind: "run"; readonly command: Command; readonly raw: RawInvocation }

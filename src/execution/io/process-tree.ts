@@ -17,6 +17,11 @@ export const TERM_GRACE_MS = 2_000;
 const KILL_LIMIT_MS = 5_000;
 /** Short: a well-behaved command's leftovers end within milliseconds, and somebody waits for the result. */
 const POLL_MS = 10;
+/** An execve takes about a millisecond; on a machine that is short of CPU its process may have to wait in it. */
+const EXEC_LIMIT_MS = 1_000;
+
+/** include/linux/sched.h */
+const PF_KTHREAD = 0x0020_0000;
 
 export type TreeScope = {
   /** The command's own process, which leads its group and session. Absent when only the marker is known. */
@@ -34,7 +39,7 @@ export async function endTree(scope: TreeScope, clock: Clock, graceMs = TERM_GRA
   assert(scope.leader === undefined || scope.leader > 1, "X1: a tree to end is never the whole system");
   const startMs = clock.monotonicMs();
   const asked = new Set<number>();
-  let left = members(scope);
+  let left = await settledMembers(scope, clock);
   while (left.length > 0 && clock.monotonicMs() - startMs < graceMs + KILL_LIMIT_MS) {
     if (clock.monotonicMs() - startMs < graceMs) {
       const fresh = left.filter((entry) => !asked.has(entry.pid));
@@ -45,10 +50,27 @@ export async function endTree(scope: TreeScope, clock: Clock, graceMs = TERM_GRA
       signalAll(scope, left, "SIGKILL");
     }
     await sleep(clock, POLL_MS);
-    left = members(scope);
+    left = await settledMembers(scope, clock);
   }
   if (scope.adoptsOrphans) reapOrphans(scope.leader);
   return left.length;
+}
+
+/**
+ * As {@link members}, but nothing is only said to be there after two looks that found nothing: a process that was made
+ * during the first look is not in its list, and its parent may have ended meanwhile. One that is being replaced by its
+ * program (execve) has no environment to be known by for that moment, so such a look is repeated.
+ */
+async function settledMembers(scope: TreeScope, clock: Clock): Promise<readonly ProcessEntry[]> {
+  const endMs = clock.monotonicMs() + EXEC_LIMIT_MS;
+  for (let emptyLooks = 0; emptyLooks < 2; ) {
+    const found = members(scope);
+    if (found.length > 0) return found;
+    const isUndecided = !scope.adoptsOrphans && clock.monotonicMs() < endMs && processTable().some(isBeingReplaced);
+    if (isUndecided) await sleep(clock, POLL_MS);
+    emptyLooks = isUndecided ? 0 : emptyLooks + 1;
+  }
+  return [];
 }
 
 function signalAll(scope: TreeScope, entries: readonly ProcessEntry[], signal: "SIGTERM" | "SIGKILL"): void {
@@ -89,6 +111,22 @@ function carriesMarker(pid: number, marker: string): boolean {
     return readFileSync(`/proc/${pid}/environ`, "latin1").split("\0").includes(`${MARKER_NAME}=${marker}`);
   } catch {
     return false; // Ended, or another user's: then the marker cannot be read and is not relied on.
+  }
+}
+
+/**
+ * Whether a process is within execve: its new memory is there, but the bounds of its environment (fields 50 and 51 of
+ * /proc/PID/stat) are not set. Kernel threads have none either and are told by their flag; of a process that may not be
+ * looked into both read 0 as well, and such a one cannot be ours.
+ */
+function isBeingReplaced(entry: ProcessEntry): boolean {
+  if (entry.zombie || process.platform !== "linux") return false;
+  try {
+    const fields = readFileSync(`/proc/${entry.pid}/stat`, "latin1").split(") ").at(-1)?.split(" ") ?? [];
+    const isKernelThread = (Number(fields[6]) & PF_KTHREAD) !== 0;
+    return !isKernelThread && fields[47] === "0" && readFileSync(`/proc/${entry.pid}/environ`).length === 0;
+  } catch {
+    return false; // Ended, or another user's.
   }
 }
 

@@ -24,11 +24,11 @@ import {
 import { type Assignment, type AttemptLimits, type AttemptRef, DEFAULT_LIMITS } from "../attempt.ts";
 import type { AttemptObserver } from "../attempt-observer.ts";
 import { type CrashPoint, noCrash } from "../crash-labels.ts";
-import { allowedEnvironment, type Environment } from "../environment.ts";
+import { allowedEnvironment, type Environment, MARKER_NAME } from "../environment.ts";
 import { PROTOCOL_VERSION, type WorkerFrame } from "../protocol.ts";
 import type { TaskSpec } from "../task-spec.ts";
 import { planWorkspace } from "../workspace.ts";
-import { AttemptFolder } from "./attempt-folder.ts";
+import { AttemptFolder, markerOf } from "./attempt-folder.ts";
 import { Departures, endLeftovers, killProcess } from "./leftovers.ts";
 import { DEFAULT_MAX_LOG_BYTES, DEFAULT_MAX_LOGS, logPathOf, trimLogs } from "./log-retention.ts";
 import { type FinalAnswer, keyOf, newEntry, type PoolEntry, RememberedAnswers } from "./pool-entry.ts";
@@ -233,7 +233,8 @@ export class WorkerPool {
       const { taskId, attempt, fence, token, logPath } = assignment;
       const child = Bun.spawn([...workerCommand, folder.path], {
         cwd: stateDir,
-        env: { ...allowedEnvironment(process.env), ...workerEnv },
+        // With the marker: between fork and execve a command still has its worker's environment.
+        env: { ...allowedEnvironment(process.env), ...workerEnv, [MARKER_NAME]: markerOf(token) },
         stdio: ["ignore", log, log],
         detached: true,
       });

@@ -108,9 +108,8 @@ function report(record: TaskRecord, console: Console): void {
   const { row, attempts } = record;
   const view = taskView(record);
   const last = attempts.at(-1);
+  const tries = attempts.length === 1 ? "1 attempt" : `${attempts.length} attempts`;
   const tone = row.state === "done" ? "good" : "bad";
-  console.line(
-    `${console.paint(tone, row.state.padEnd(9))} ${view.title} (${attempts.length} attempts, ${last?.durationMs ?? 0} ms)`,
-  );
+  console.line(`${console.paint(tone, row.state.padEnd(9))} ${view.title} (${tries}, ${last?.durationMs ?? 0} ms)`);
   if (row.reason !== null) console.line(`          ${row.reason.text}`);
 }

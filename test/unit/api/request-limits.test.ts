@@ -1,6 +1,5 @@
 import { describe, expect, it } from "vitest";
 import { parseBoundedJson } from "../../../src/api/json-shape.ts";
-import { nearestName } from "../../../src/api/nearest-name.ts";
 import { isAllowedOrigin } from "../../../src/api/origin.ts";
 import {
   ClientTable,
@@ -11,6 +10,7 @@ import {
   takeToken,
 } from "../../../src/api/rate-limit.ts";
 import { readBody } from "../../../src/api/request-body.ts";
+import { nearest } from "../../../src/base/nearest.ts";
 import { valueOf } from "./api-harness.ts";
 
 const LIMIT = { perSecond: 1, burst: 2 };
@@ -146,7 +146,7 @@ describe("a suggestion", () => {
     ["", undefined],
     ["x".repeat(10_000), undefined],
   ])("for %.20s is %s", (given, expected) => {
-    expect(nearestName(given, ["title", "lane", "dependsOn", "maxAttempts"])).toBe(expected);
+    expect(nearest(given, ["title", "lane", "dependsOn", "maxAttempts"])).toBe(expected);
   });
 });
 

@@ -1,10 +1,10 @@
 import { describe, expect, it } from "vitest";
+import { nearest } from "../../../src/base/nearest.ts";
 import { progressBar } from "../../../src/cli/output/progress-bar.ts";
 import { ageText, bytesText, durationText, parseDurationMs, parseInstant } from "../../../src/cli/output/quantities.ts";
 import { renderTable } from "../../../src/cli/output/table.ts";
 import { describeTerminal, type Terminal } from "../../../src/cli/output/terminal.ts";
 import { manyLines, oneLine, safeLog, truncate, widthOf } from "../../../src/cli/output/text.ts";
-import { nearest } from "../../../src/cli/parsing/suggest.ts";
 import { defaultStateDir } from "../../../src/cli/state-dir.ts";
 
 const PIPE: Terminal = { isTerminal: false, columns: undefined, colour: false, unicode: false };
