@@ -1,0 +1,25 @@
+import { CRASH_LABELS } from "#execution";
+import type { CrashPoint } from "#store";
+
+/** The type makes the compiler name a label of the writer that is missing here. */
+const STORE_LABELS: Readonly<Record<CrashPoint, true>> = {
+  "store.begin.before": true,
+  "store.begin.after": true,
+  "store.commit.before": true,
+  "store.commit.after": true,
+  "store.answer.before": true,
+};
+
+/** Every effect at which the executable can be made to kill itself. */
+export const ALL_LABELS: readonly string[] = [...Object.keys(STORE_LABELS), ...CRASH_LABELS];
+
+/** Whether it is a worker that dies there; at all others it is the node. */
+export function isWorkerLabel(label: string): boolean {
+  return label.startsWith("worker:");
+}
+
+/** How often a node passes a label within about a second of work: the crash comes at one of these passages. */
+export function passagesOf(label: string): number {
+  if (isWorkerLabel(label)) return 1; // Each worker counts for itself and passes once.
+  return label.startsWith("store.") ? 40 : 5;
+}
