@@ -15,7 +15,9 @@ export function faultsOf(error: z.ZodError, schema: z.ZodType, at: Path = []): r
       const known = knownFields(schema, issue.path);
       return issue.keys.map((key) => ({ path: dotted([...at, ...issue.path, key]), reason: unknownField(key, known) }));
     }
-    return [{ path: dotted([...at, ...issue.path]), reason: issue.message }];
+    // The name of a record's field has its reason one level below.
+    const reason = issue.code === "invalid_key" ? issue.issues.map(({ message }) => message).join("; ") : issue.message;
+    return [{ path: dotted([...at, ...issue.path]), reason }];
   });
 }
 

@@ -15,8 +15,15 @@ import {
   refused,
   type TaskId,
 } from "#base";
-import { type ExecutorKind, resolveExecutor, type TaskSpec, taskSpecSchema, taskSpecShape } from "#execution";
-import { LANES, type NewTask, RETRY_BASE_MS, RETRY_MAX_MS } from "#queue";
+import {
+  type ExecutorKind,
+  planWorkspace,
+  resolveExecutor,
+  type TaskSpec,
+  taskSpecSchema,
+  taskSpecShape,
+} from "#execution";
+import { findCycle, LANES, type NewTask, RETRY_BASE_MS, RETRY_MAX_MS } from "#queue";
 import { faultsOf } from "./faults.ts";
 import { requirementsText } from "./requirements.ts";
 import { type Submission, type SubmissionInput, submissionSchema } from "./submission-schema.ts";
@@ -96,6 +103,13 @@ export function newTasks(batch: Batch, facts: SubmissionFacts): Result<readonly 
       faults.push({ path: at(index, named?.path ?? "executor"), reason: executor.error.message });
       continue;
     }
+    const workspace = planWorkspace(task, { stateDir: "", taskId: id });
+    if (!workspace.ok) {
+      faults.push({
+        path: at(index, workspace.error.faults?.[0]?.path ?? "workspace"),
+        reason: workspace.error.message,
+      });
+    }
     const dependsOn = resolveDependencies(task, refs, (path) => at(index, path), faults);
     const key = idempotencyKeyOf(task, index, facts.batchKey, (path) => at(index, path), faults);
     const text = texts[index] ?? "";
@@ -119,9 +133,20 @@ export function newTasks(batch: Batch, facts: SubmissionFacts): Result<readonly 
       newTask(task, { id, dependsOn, idempotencyKey: key, bodyHash, executor: executor.value }, facts.defaults),
     );
   }
+  const circle = circleIn(tasks, refs);
+  if (circle !== undefined) faults.push(circle);
   if (faults.length === 0) return ok(tasks);
   const [first] = faults;
   return err(refused("invalid", `the body is not valid: ${first?.path}: ${first?.reason}`, undefined, faults));
+}
+
+/** The queue finds circles too; only here are they known by the names that their author gave. */
+function circleIn(tasks: readonly NewTask[], refs: ReadonlyMap<string, TaskId>): FieldFault | undefined {
+  const cycle = findCycle(new Map(tasks.map((task) => [task.id, task])));
+  if (cycle === undefined) return undefined;
+  const names = new Map([...refs].map(([ref, id]) => [id, ref]));
+  const way = cycle.map((id) => names.get(id) ?? id).join(" → ");
+  return { path: "dependsOn", reason: `these tasks depend on each other in a circle: ${way}` };
 }
 
 /** For a single task the header says the same as the field; both ways of naming it give one digest. */

@@ -3,7 +3,7 @@ export { backoffMs, RETRY_BASE_MS, RETRY_MAX_MS } from "./backoff.ts";
 export type { ClaimedTask, ClaimReceipt, ClaimRequest } from "./commands/claim.ts";
 export type { CancelReceipt } from "./commands/control.ts";
 export { type FinishReceipt, fenceOf } from "./commands/finish.ts";
-export type { Receipt } from "./commands/submit.ts";
+export { findCycle, type Receipt } from "./commands/submit.ts";
 export { Consumer, type ConsumerOptions } from "./consumer.ts";
 export { AGED_TURN_EVERY, LANE_PATIENCE_MS } from "./fairness.ts";
 export { LEASE_TERM_MS, type Lease, LeaseTable } from "./leases.ts";

@@ -54,7 +54,9 @@ const RENEW_MS = 1_000;
 /** Opens the state folder, takes over what an earlier node left, and begins to claim. */
 export async function startEngine(options: EngineOptions): Promise<Result<Engine>> {
   const { config, clock, random, logger, crashPoint, stateDir } = options;
-  const opened = await openStores(stateDir, { clock, logger, random, crashPoint });
+  const backupDir = config["store.backup.dir"];
+  const backupFolder = backupDir === "" ? {} : { backupFolder: backupDir };
+  const opened = await openStores(stateDir, { clock, logger, random, crashPoint, ...backupFolder });
   if (!opened.ok) return opened;
   const stores = opened.value;
   const { nodeId } = stores;

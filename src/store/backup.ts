@@ -27,24 +27,20 @@ export type BackupReport = {
 
 /** Takes copies of the fleet's database while it is in use. A copy gets its name only after it was read back whole. */
 export class Backups {
-  readonly #dir: string;
+  readonly folder: string;
   readonly #long: LongReader;
   readonly #uuid: string;
   readonly #clock: Clock;
   #running: Promise<Result<BackupReport>> | undefined;
 
-  constructor(dir: string, long: LongReader, uuid: string, clock: Clock) {
-    this.#dir = dir;
+  constructor(folder: string, long: LongReader, uuid: string, clock: Clock) {
+    this.folder = folder;
     this.#long = long;
     this.#uuid = uuid;
     this.#clock = clock;
   }
 
-  get folder(): string {
-    return join(this.#dir, BACKUP_FOLDER);
-  }
-
-  /** Copies to `file`, or under a name with the time into the state directory. One at a time. */
+  /** Copies to `file`, or under a name with the time into the folder of backups. One at a time. */
   take(file?: string): Promise<Result<BackupReport>> {
     if (this.#running !== undefined) {
       return Promise.resolve(err(refused("conflict", "another backup is running", "Wait until it is done")));
@@ -57,7 +53,7 @@ export class Backups {
     return running;
   }
 
-  /** Our copies in the state directory, newest last. */
+  /** Our copies in the folder of backups, newest last. */
   list(): readonly string[] {
     return existsSync(this.folder) ? readdirSync(this.folder).sort() : [];
   }

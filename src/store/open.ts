@@ -13,7 +13,7 @@ import {
   terminal,
 } from "#base";
 import type { QueueStore } from "#queue";
-import { Backups } from "./backup.ts";
+import { BACKUP_FOLDER, Backups } from "./backup.ts";
 import { type Connection, openConnection, text } from "./connection.ts";
 import { establishIdentity, type Identity } from "./identity.ts";
 import { LongReader } from "./long-reader.ts";
@@ -36,6 +36,8 @@ export type StoreOptions = {
   readonly logger: Logger;
   /** For the id of a new node. */
   readonly random: Random;
+  /** Where backups lie; `backups` in the state directory unless given. */
+  readonly backupFolder?: string;
   /** For crash tests: called with the name of each place of the writer. */
   readonly crashPoint?: (label: CrashPoint) => void;
 };
@@ -91,14 +93,15 @@ function abandon(opened: readonly Connection[], lock: StateLock): void {
 }
 
 function openLocked(dir: string, options: StoreOptions, lock: StateLock, opened: Connection[]): Result<Stores> {
-  const { clock, logger } = options;
+  const { clock, logger, backupFolder = join(dir, BACKUP_FOLDER) } = options;
+  const place: Place = { dir, backupFolder };
   const fleetPath = join(dir, FLEET_FILE);
   const finished = onStorage("finish a restore", () => finishRestore(dir, clock.nowMs()));
   if (!finished.ok) return finished;
 
-  const fleet = openDatabase(dir, FLEET_FILE, FLEET_MIGRATIONS, clock, opened);
+  const fleet = openDatabase(place, FLEET_FILE, FLEET_MIGRATIONS, clock, opened);
   if (!fleet.ok) return fleet;
-  const node = openDatabase(dir, NODE_FILE, NODE_MIGRATIONS, clock, opened);
+  const node = openDatabase(place, NODE_FILE, NODE_MIGRATIONS, clock, opened);
   if (!node.ok) return node;
   const identity = onStorage("recognise the database", () => establishIdentity(fleet.value));
   if (!identity.ok) return identity;
@@ -135,10 +138,10 @@ function openLocked(dir: string, options: StoreOptions, lock: StateLock, opened:
     queue,
     nodeId: nodeId.value,
     identity: identity.value,
-    backups: new Backups(dir, long, identity.value.uuid, clock),
+    backups: new Backups(backupFolder, long, identity.value.uuid, clock),
     commits: () => queue.commits,
     checkpoint: () => onStorage("write the journal back", () => checkpoint(fleet.value)),
-    checked: checkInBackground(fleetPath, long, dir),
+    checked: checkInBackground(fleetPath, long, place),
     close: () => {
       closing ??= close();
       return closing;
@@ -146,28 +149,31 @@ function openLocked(dir: string, options: StoreOptions, lock: StateLock, opened:
   });
 }
 
+/** Where the databases are, and where to look when one is damaged. */
+type Place = { readonly dir: string; readonly backupFolder: string };
+
 function openDatabase(
-  dir: string,
+  place: Place,
   file: string,
   migrations: readonly Migration[],
   clock: Clock,
   opened: Connection[],
 ): Result<Connection> {
-  const path = join(dir, file);
+  const path = join(place.dir, file);
   const isNew = !existsSync(path);
   const result = onStorage<Result<Connection>>(`open ${path}`, () => {
     const connection = openConnection(path);
     opened.push(connection);
     if (!isNew && statSync(path).size <= MAX_INLINE_CHECK_BYTES) {
       const verdict = text(connection.prepare("PRAGMA quick_check(1)").get([]) ?? ["no answer"], 0);
-      if (verdict !== "ok") return err(corrupt(dir, path, verdict));
+      if (verdict !== "ok") return err(corrupt(place, path, verdict));
     }
     const migrated = migrateDatabase(connection, migrations, clock.nowMs());
     if (!migrated.ok) return migrated;
     return ok(connection);
   });
   if (result.ok) return result.value;
-  return result.error.code === "corrupt" ? err(corrupt(dir, path, "it cannot be read")) : result;
+  return result.error.code === "corrupt" ? err(corrupt(place, path, "it cannot be read")) : result;
 }
 
 function checkpoint(connection: Connection): number {
@@ -185,22 +191,22 @@ function writeBack(connection: Connection, logger: Logger): void {
   if (!written.ok) logger.warn("the journal was left as it is", { path: connection.path, why: written.error.message });
 }
 
-async function checkInBackground(path: string, long: LongReader, dir: string): Promise<Result<void>> {
+async function checkInBackground(path: string, long: LongReader, place: Place): Promise<Result<void>> {
   if (statSync(path).size <= MAX_INLINE_CHECK_BYTES) return ok(undefined);
   const inspection = await long.inspect(path);
   if (!inspection.ok) return inspection;
   const [fault] = inspection.value.faults;
-  return fault === undefined ? ok(undefined) : err(corrupt(dir, path, fault));
+  return fault === undefined ? ok(undefined) : err(corrupt(place, path, fault));
 }
 
-function corrupt(dir: string, path: string, detail: string): Failure {
-  return terminal("corrupt", `${path} is damaged: ${detail}`, `Nothing was changed. ${remedyFor(dir, path)}`);
+function corrupt(place: Place, path: string, detail: string): Failure {
+  return terminal("corrupt", `${path} is damaged: ${detail}`, `Nothing was changed. ${remedyFor(place, path)}`);
 }
 
-function remedyFor(dir: string, path: string): string {
+function remedyFor({ dir, backupFolder }: Place, path: string): string {
   // node.db only remembers which workers still run; without it they are found lost and their tasks run again.
   if (path === join(dir, NODE_FILE)) return `Move ${path} away and start again: attempts that ran are repeated`;
-  const backup = newestBackup(dir);
+  const backup = newestBackup(backupFolder);
   if (backup !== undefined) return `Restore the newest backup: drover restore ${backup}`;
   return "There is no backup: keep a copy of the file, then start with another --state DIR";
 }

@@ -27,9 +27,8 @@ export type RestoreReport = {
   readonly setAside?: string;
 };
 
-/** @returns the newest backup in the state directory that reads back whole. */
-export function newestBackup(dir: string): string | undefined {
-  const folder = join(dir, BACKUP_FOLDER);
+/** @returns the newest backup in the folder that reads back whole. */
+export function newestBackup(folder: string): string | undefined {
   if (!existsSync(folder)) return undefined;
   return backupsNewestFirst(readdirSync(folder))
     .map((name) => join(folder, name))

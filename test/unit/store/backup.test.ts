@@ -2,7 +2,7 @@ import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "no
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { createIdFactory, ok, SimulatedClock, seededRandom, silentLogger, type TaskId } from "#base";
-import { restoreBackup, type Stores, scheduleBackups } from "#store";
+import { openStores, restoreBackup, type Stores, scheduleBackups } from "#store";
 import { openConnection } from "../../../src/store/connection.ts";
 import { failureIn, must, openedStores } from "../../support/opened-stores.ts";
 import { newTask } from "../../support/queue-world.ts";
@@ -35,6 +35,26 @@ function damage(path: string): void {
 }
 
 describe("a backup", () => {
+  it("goes to the folder that was configured, and a damaged database names the newest one there", async () => {
+    const dir = folder();
+    const backupFolder = join(folder(), "elsewhere");
+    const stores = await openedStores(dir, { backupFolder });
+    await addTask(stores);
+    const taken = must(await stores.backups.take());
+    await stores.close();
+    damage(join(dir, "fleet.db"));
+
+    const reopened = await openStores(dir, {
+      clock: new SimulatedClock(),
+      logger: silentLogger,
+      random: seededRandom(1),
+      backupFolder,
+    });
+
+    expect(taken.path.startsWith(backupFolder)).toBe(true);
+    expect(failureIn(reopened).remedy).toContain(`drover restore ${taken.path}`);
+  });
+
   it("taken while tasks are written holds everything that was there when it began, and is sound", async () => {
     const dir = folder();
     const stores = await openedStores(dir);
