@@ -1,12 +1,7 @@
 /** Processes of this machine, found by what their environment says: how a suite proves that it left none behind. */
 import { readdirSync, readFileSync } from "node:fs";
 
-export type FoundProcess = {
-  readonly pid: number;
-  readonly command: string;
-  /** It carries the marker that every process of an attempt has. */
-  readonly isOfAttempt: boolean;
-};
+export type FoundProcess = { readonly pid: number; readonly command: string };
 
 /**
  * @returns the processes whose environment has `NAME=value`. Of another user, or ended meanwhile: not among them; nor
@@ -18,10 +13,7 @@ export function processesWith(name: string, value: string): readonly FoundProces
     .flatMap((entry) => {
       const environment = read(`/proc/${entry}/environ`).split("\0");
       if (!environment.includes(`${name}=${value}`)) return [];
-      const isOfAttempt = environment.some((line) => line.startsWith("DROVER_ATTEMPT_TOKEN="));
-      return [
-        { pid: Number(entry), command: read(`/proc/${entry}/cmdline`).replaceAll("\0", " ").trim(), isOfAttempt },
-      ];
+      return [{ pid: Number(entry), command: read(`/proc/${entry}/cmdline`).replaceAll("\0", " ").trim() }];
     });
 }
 
