@@ -50,7 +50,9 @@ async function bundle(order: CompileOrder, outfile: string): Promise<void> {
     // Stated because bytecode alone switches to cjs, where top-level await is an error.
     format: "esm",
     minify: true,
-    // Cuts the start of `--version` from about 30 ms to 8 ms; costs 3 MB.
+    // What a command does not import is not even read: `--version` takes 9 ms instead of 13.
+    splitting: true,
+    // Cuts the start of `--version` from about 30 ms; costs 3 MB.
     bytecode: true,
     sourcemap: "inline",
     // Without this, a require that cannot be resolved now becomes an error on the user's machine.
