@@ -48,7 +48,6 @@ const STEPS = ["databases", "backup"];
 
 function selftestFault(launcher: readonly string[]): string | undefined {
   const [program, ...args] = [...launcher, EXECUTABLE, "selftest", "--json"];
-  if (program === undefined) return "there is nothing to run";
   const { stdout, stderr } = spawnSync(program, args, { encoding: "utf8" });
   let steps: readonly { readonly name: string; readonly ok: boolean; readonly detail: string }[];
   try {

@@ -165,7 +165,9 @@ function obstacles({ row, isPaused, key, offers, requirements }: ExplainFacts): 
     causes.push(cause("no_node", text, null, "Add a node that has it, or submit the task with other requirements"));
   }
   if (row.key !== "" && key?.policy.paused === true) {
-    causes.push(cause("key_paused", `its key ${row.key} is paused`, null, `Resume it: PUT /api/keys/${row.key}`));
+    causes.push(
+      cause("key_paused", `its key ${row.key} is paused`, null, `Resume it: drover key set ${row.key} --resume`),
+    );
   }
   return causes;
 }

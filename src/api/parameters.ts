@@ -48,7 +48,7 @@ export function scheduleIdFrom(given: string): Result<ScheduleId> {
     refused(
       "not_found",
       `"${given.slice(0, 64)}" is not the id of a schedule`,
-      "Ids begin with s_: GET /api/schedules",
+      "Ids begin with s_: drover schedule list",
     ),
   );
 }

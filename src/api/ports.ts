@@ -43,7 +43,10 @@ export type BackupReceipt = { readonly file: string; readonly sizeBytes: number;
 /** One setting, where it came from and its value; secrets are replaced before they get here. */
 export type ConfigEntry = { readonly name: string; readonly value: unknown; readonly origin: string };
 
-/** `drain` lets running attempts end, `now` stops the node and leaves them to be adopted or offered again. */
+/**
+ * `drain` lets running attempts end; `now` ends them and gives their tasks back uncounted, to be offered again at the
+ * next start.
+ */
 export type ShutdownMode = "drain" | "now";
 
 export interface ApiPorts {

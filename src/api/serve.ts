@@ -88,7 +88,7 @@ function startFailure(cause: unknown, { host, port }: ServeOptions): Failure {
       return refused(
         "in_use",
         `another program listens on ${where}`,
-        "Stop it, or choose another port: http.port or --port",
+        "Stop it, or choose another port: http.port in drover.toml or DROVER_HTTP_PORT",
       );
     case "EACCES":
       return refused("unsupported", `this user may not listen on ${where}`, "Choose a port above 1023");

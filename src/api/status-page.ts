@@ -22,7 +22,7 @@ export function statusPage({ node, clock, readiness }: Pick<ApiPorts, "node" | "
 <h1>drover ${escaped(node.version)}</h1>
 <p>Node <b>${escaped(node.name)}</b> is ${isReady ? "ready" : '<span class="bad">not ready</span>'}, up ${upTime(clock.nowMs() - node.startedAtMs)}.</p>
 <ul>${rows.join("")}</ul>
-<p>On this host: <code>drover status</code>, <code>drover queue</code>, <code>drover doctor</code>.</p>
+<p>On this host: <code>drover status</code>, <code>drover queue</code>.</p>
 <p>For programs: <a href="/openapi.json">/openapi.json</a> describes the API. It needs the token, which is in the state folder:
 <code>curl -H "Authorization: Bearer $TOKEN" …/openapi.json</code></p>
 <p>For probes: <a href="/health/live">live</a>, <a href="/health/ready">ready</a>, <a href="/health/startup">startup</a>.</p>

@@ -30,7 +30,7 @@ export type RunOptions = GlobalOptions & {
   readonly executor: "shell" | "ollama" | "claude" | undefined;
   readonly keep: boolean;
 };
-export type RestoreOptions = GlobalOptions & { readonly file: string; readonly force: boolean };
+export type RestoreOptions = GlobalOptions & { readonly file: string };
 export type ConfigShowOptions = GlobalOptions & { readonly origin: boolean };
 export type WorkerOptions = GlobalOptions & { readonly directory: string };
 

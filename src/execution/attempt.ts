@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { MAX_RESULT_BYTES, type TaskId } from "#base";
+import { MAX_RESULT_BYTES, type NodeId, type TaskId } from "#base";
 import { DEFAULT_HEAD_BYTES, DEFAULT_TAIL_BYTES, type OutputExcerpt } from "./output-window.ts";
 import type { TaskSpec } from "./task-spec.ts";
 import { boundDetail, type VerificationReport } from "./verification/report.ts";
@@ -33,6 +33,8 @@ export const DEFAULT_LIMITS: AttemptLimits = {
 /** What a node hands to a worker in `assignment.json` (mode 0600). */
 export type Assignment = AttemptRef & {
   readonly version: 1;
+  /** Who launched it: a node on a copy of the state folder has another id, and leaves the worker alone. */
+  readonly nodeId: NodeId;
   /** Proves to the node which worker speaks; random, never shown to the command. */
   readonly token: string;
   readonly socketPath: string;
@@ -67,6 +69,7 @@ const fenceSchema = z.object({ epoch: z.int(), n: z.int() });
 /** The part of an assignment that a later node reads to find its attempt again; newer fields are ignored. */
 export const assignmentHeadSchema = z.object({
   version: z.literal(1),
+  nodeId: z.string().min(1).max(64),
   taskId: z.string().min(1).max(64),
   attempt: z.int().min(1),
   fence: fenceSchema,

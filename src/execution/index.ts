@@ -15,10 +15,11 @@ export {
 } from "./attempt.ts";
 export type { AttemptObserver } from "./attempt-observer.ts";
 export { CRASH_LABELS, type CrashLabel, type CrashPoint } from "./crash-labels.ts";
+export type { Adoption } from "./io/adoption.ts";
 export { logPathOf } from "./io/log-retention.ts";
 export { type OwnWorkspace, ownWorkspaces } from "./io/own-workspaces.ts";
 export { runWorker, type WorkerOptions } from "./io/worker.ts";
-export { type Adoption, type LaunchRequest, WorkerPool, type WorkerPoolOptions } from "./io/worker-pool.ts";
+export { type LaunchRequest, WorkerPool, type WorkerPoolOptions } from "./io/worker-pool.ts";
 export { socketPathFor } from "./io/worker-socket.ts";
 export { removeWorkspace } from "./io/workspace-removal.ts";
 export type { OutputExcerpt } from "./output-window.ts";

@@ -105,10 +105,14 @@ export class Consumer {
 
   async #attempt(task: ClaimedTask): Promise<void> {
     const { queue, run, logger } = this.#options;
-    const report = await run(task);
-    // The place is free before the report is durable: the claim that fills it then shares the report's transaction.
-    const reported = report === null ? undefined : queue.finish(task.row.id, task.fence, report);
-    this.#leave();
+    let reported: ReturnType<QueueService["finish"]> | undefined;
+    try {
+      const report = await run(task);
+      if (report !== null) reported = queue.finish(task.row.id, task.fence, report);
+    } finally {
+      // The place is free before the report is durable: the claim that fills it then shares the report's transaction.
+      this.#leave();
+    }
     const receipt = await reported;
     if (receipt?.ok === false) {
       // Its lease runs out and the task is offered again.

@@ -26,6 +26,7 @@ export class MemoryQueueStore implements QueueStore {
       epoch,
       fence: 0,
       seq: 0,
+      lastClassId: 0,
       paused: false,
       tasks: new Map(),
       bodies: new Map(),
@@ -137,6 +138,8 @@ export class MemoryQueueStore implements QueueStore {
       const lane = tx.lane(row.lane);
       tx.putLane({ ...lane, counts: { ...lane.counts, [row.state]: lane.counts[row.state] - 1 } });
     }
+    const used = new Set([...this.#tables.tasks.values()].map((row) => row.classId));
+    for (const [text, id] of this.#tables.classes) if (!used.has(id)) this.#tables.classes.delete(text);
     const events = this.#tables.events.filter((event) => event.atMs < before.eventsMs).length;
     this.#tables.events.splice(0, Math.min(events, limit));
     const keys = [...this.#tables.idempotency].filter(([, entry]) => entry.atMs < before.idempotencyMs).slice(0, limit);

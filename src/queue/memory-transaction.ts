@@ -8,6 +8,7 @@ export type MemoryTables = {
   epoch: number;
   fence: number;
   seq: number;
+  lastClassId: number;
   paused: boolean;
   readonly tasks: Map<TaskId, TaskRow>;
   readonly bodies: Map<TaskId, string>;
@@ -127,14 +128,16 @@ export class MemoryTransaction implements QueueTransaction {
   }
 
   idempotent(key: string): { readonly taskId: TaskId; readonly bodyHash: string } | undefined {
-    return this.#tables.idempotency.get(key);
+    const entry = this.#tables.idempotency.get(key);
+    return entry === undefined || !this.#tables.tasks.has(entry.taskId) ? undefined : entry;
   }
 
   /** Numbering a text is harmless when the command is refused later, so it does not count as a write. */
   classId(requirements: string): number {
     const known = this.#tables.classes.get(requirements);
     if (known !== undefined) return known;
-    const id = this.#tables.classes.size + 1;
+    this.#tables.lastClassId += 1;
+    const id = this.#tables.lastClassId;
     this.#tables.classes.set(requirements, id);
     return id;
   }
@@ -213,7 +216,7 @@ export class MemoryTransaction implements QueueTransaction {
   }
 
   putIdempotency(key: string, taskId: TaskId, bodyHash: string, atMs: number): void {
-    assert(!this.#tables.idempotency.has(key), `Q10: idempotency key ${key} is given once`);
+    assert(this.idempotent(key) === undefined, `Q10: idempotency key ${key} is given once`);
     this.#put(this.#tables.idempotency, key, { taskId, bodyHash, atMs });
   }
 

@@ -28,6 +28,7 @@ export interface QueueTransaction {
   key(key: string): KeyRow | undefined;
   keysDue(atMs: number, limit: number): readonly KeyRow[];
   lane(lane: number): LaneRow;
+  /** What a key names; undefined when its task was dropped or pruned. */
   idempotent(key: string): { readonly taskId: TaskId; readonly bodyHash: string } | undefined;
   /** The number of a requirements text, given at its first use. */
   classId(requirements: string): number;
@@ -50,6 +51,7 @@ export interface QueueTransaction {
   setDependency(taskId: TaskId, dependsOn: TaskId, satisfied: boolean): boolean;
   putKey(row: KeyRow): void;
   putLane(row: LaneRow): void;
+  /** In the place of a former entry whose task is gone. */
   putIdempotency(key: string, taskId: TaskId, bodyHash: string, atMs: number): void;
   setPaused(paused: boolean): void;
   insertAttempt(row: AttemptRow): void;
@@ -125,7 +127,8 @@ export interface QueueStore {
   recentAttempts(sinceMs: number, limit: number): Promise<Result<readonly AttemptSample[]>>;
   /**
    * Bounded clean-up of ended tasks, events and idempotency keys older than the given instants, and of keys without
-   * a policy that nothing uses. A task that another still waits for, or that died with it, stays. @returns rows removed.
+   * a policy and of requirements that nothing uses. A task that another still waits for, or that died with it, stays. @returns rows removed, but for
+   * requirements.
    */
   prune(before: PruneBefore, limit: number): Promise<Result<number>>;
   isPaused(): Promise<Result<boolean>>;

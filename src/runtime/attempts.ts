@@ -1,9 +1,10 @@
 import { taskSpecOf } from "#api";
-import { type Clock, describeFailure, type Logger, type TaskId } from "#base";
+import { type Clock, describeFailure, err, type Logger, type Result, retryable, type TaskId } from "#base";
 import {
   type AttemptObserver,
   type AttemptRef,
   type AttemptResult,
+  type LaunchRequest,
   resolveExecutor,
   type WorkerPool,
 } from "#execution";
@@ -11,6 +12,9 @@ import { type AttemptReport, type ClaimedTask, type Fence, lostReport, type Queu
 
 /** The executors that this build has. */
 export const EXECUTORS = ["shell"] as const;
+
+/** A stop for an attempt that nobody here carries out is forgotten after this: a launch takes far less. */
+const STOP_KEPT_MS = 60_000;
 
 export type RunningAttempt = AttemptRef & { readonly executor: string; readonly startedAtMs: number };
 
@@ -27,7 +31,9 @@ export class Attempts implements AttemptObserver {
   readonly #running = new Map<string, RunningAttempt & { readonly answer: () => void }>();
   /** Answered before anybody waited: a worker may finish while its adoption is still under way. At most one per folder. */
   readonly #answeredEarly = new Set<string>();
-  #pool: WorkerPool | undefined;
+  /** Stops that reached no worker yet, by claim: asked for between its claim and the end of its launch. */
+  readonly #stops = new Map<string, { readonly reason: string; readonly askedMs: number }>();
+  #pool: Pick<WorkerPool, "launch" | "cancel"> | undefined;
   #isStopping = false;
 
   /** @param environment variables of the node that commands get, below those that the task names itself */
@@ -39,7 +45,7 @@ export class Attempts implements AttemptObserver {
   }
 
   /** To be called once; the pool needs its observer and the observer its pool. */
-  connect(pool: WorkerPool): void {
+  connect(pool: Pick<WorkerPool, "launch" | "cancel">): void {
     this.#pool = pool;
   }
 
@@ -56,7 +62,7 @@ export class Attempts implements AttemptObserver {
     if (!executor.ok) return notStarted("terminal", describeFailure(executor.error));
     const ref: AttemptRef = { taskId: task.row.id, attempt: task.attempt, fence: task.fence };
     const answered = this.answered(ref);
-    const launched = await this.#pool?.launch({
+    const launched = await this.#launch({
       ...ref,
       spec: { ...spec.value, env: { ...this.#environment, ...spec.value.env } },
     });
@@ -71,8 +77,18 @@ export class Attempts implements AttemptObserver {
       if (failure === undefined) return notStarted("retryable", "the worker pool has not started");
       return notStarted(failure.kind === "retryable" ? "retryable" : "terminal", describeFailure(failure));
     }
+    this.#deliverStop(ref);
     await answered;
     return null;
+  }
+
+  async #launch(request: LaunchRequest): Promise<Result<void> | undefined> {
+    try {
+      return await this.#pool?.launch(request);
+    } catch (cause) {
+      this.#logger.error("a launch failed by a bug", { task: request.taskId, cause: String(cause) });
+      return err(retryable("unavailable", `launch attempt ${request.attempt} of ${request.taskId}: ${String(cause)}`));
+    }
   }
 
   /** What runs on this node now, the longest first. */
@@ -93,7 +109,22 @@ export class Attempts implements AttemptObserver {
    * one by its silence; a worker that is merely starved of CPU keeps its lease, however late its heartbeats come.
    */
   renewLeases(): void {
-    for (const ref of this.#running.values()) this.heartbeat(ref);
+    for (const ref of this.#running.values()) {
+      this.heartbeat(ref);
+      this.#deliverStop(ref);
+    }
+    const keptSinceMs = this.#clock.monotonicMs() - STOP_KEPT_MS;
+    for (const [claim, { askedMs }] of this.#stops) if (askedMs < keptSinceMs) this.#stops.delete(claim);
+  }
+
+  /** To be called when the pool has stopped: what it has not answered by now is left to the next node. */
+  leaveRest(): void {
+    for (const ref of this.#running.values()) {
+      this.#logger.warn("an attempt is left to the next node", { task: ref.taskId, attempt: ref.attempt });
+      ref.answer();
+    }
+    this.#running.clear();
+    this.#stops.clear();
   }
 
   heartbeat(ref: AttemptRef): void {
@@ -123,14 +154,24 @@ export class Attempts implements AttemptObserver {
     this.#settle(ref);
   }
 
-  /** Asks the worker that holds this fence to end. */
+  /** Asks the worker that holds this fence to end; one that is being launched is asked as soon as it can be. */
   stop(id: TaskId, fence: Fence, reason: string): void {
+    this.#stops.set(claimOf(id, fence), { reason, askedMs: this.#clock.monotonicMs() });
     for (const ref of this.#running.values()) {
-      if (ref.taskId === id && sameFence(ref.fence, fence)) this.#pool?.cancel(id, reason, ref.attempt);
+      if (ref.taskId === id && sameFence(ref.fence, fence)) this.#deliverStop(ref);
     }
   }
 
+  #deliverStop(ref: AttemptRef): void {
+    const claim = claimOf(ref.taskId, ref.fence);
+    const stop = this.#stops.get(claim);
+    if (stop === undefined) return;
+    const asked = this.#pool?.cancel(ref.taskId, stop.reason, ref.attempt) ?? 0;
+    if (asked > 0) this.#stops.delete(claim);
+  }
+
   #settle(ref: AttemptRef): void {
+    this.#stops.delete(claimOf(ref.taskId, ref.fence));
     const running = this.#running.get(keyOf(ref));
     if (running === undefined) this.#answeredEarly.add(keyOf(ref));
     running?.answer();
@@ -141,6 +182,11 @@ export class Attempts implements AttemptObserver {
 /** With the fence: an attempt that was given back uncounted is claimed again under the same number. */
 function keyOf(ref: AttemptRef): string {
   return `${ref.taskId}-${ref.attempt}-${ref.fence.epoch}.${ref.fence.n}`;
+}
+
+/** One claim has one fence, and one attempt. */
+function claimOf(id: TaskId, fence: Fence): string {
+  return `${id} ${fence.epoch}.${fence.n}`;
 }
 
 function notStarted(consequence: AttemptReport["consequence"], error: string): AttemptReport {

@@ -17,6 +17,7 @@ import { openStores, type Stores } from "#store";
 import { Attempts, EXECUTORS } from "./attempts.ts";
 import type { Config } from "./config/settings.ts";
 import { CRASH_VARIABLES } from "./crash-point.ts";
+import { applyKeyPolicies } from "./key-policies.ts";
 
 export type EngineOptions = {
   readonly config: Config;
@@ -39,6 +40,8 @@ export type Engine = {
   readonly attempts: Attempts;
   /** What submissions are completed with. */
   readonly submissionFacts: SubmissionFacts & { readonly defaults: SubmissionDefaults };
+  /** Ends what runs and gives its tasks back uncounted, also while a `drain` waits for it. */
+  readonly endAttempts: () => Promise<void>;
   readonly stop: (mode: StopMode) => Promise<void>;
 };
 
@@ -64,7 +67,7 @@ export async function startEngine(options: EngineOptions): Promise<Result<Engine
   const maxOpenTasks = config["limits.open_tasks"];
   const queue = new QueueService({ store: stores.queue, clock, random, ids, node: nodeId, logger, maxOpenTasks });
   const attempts = new Attempts(queue, clock, logger, passedOn(config["executor.shell.env"]));
-  const pool = createPool(options, attempts);
+  const pool = createPool(options, nodeId, attempts);
   attempts.connect(pool);
   const offer = nodeOffer(config, nodeId);
   const consumer = new Consumer({
@@ -77,35 +80,64 @@ export async function startEngine(options: EngineOptions): Promise<Result<Engine
   });
   const stopEvents = queue.onStop((id, fence) => attempts.stop(id, fence, "cancelled"));
   const stopRenewing = repeat(clock, RENEW_MS, () => attempts.renewLeases());
-  const stop = async (mode: StopMode): Promise<void> => {
-    const drained = consumer.stop();
-    if (mode === "drain") await drained;
-    if (mode === "now") {
-      attempts.stopping();
-      await pool.stop({ leaveRunning: false });
-      await drained;
-    }
-    await pool.stop({ leaveRunning: true });
+  const { endAttempts, stop } = stopping({ stores, queue, pool, consumer, attempts }, () => {
     stopEvents();
     stopRenewing();
-    await queue.stop();
-    await stores.close();
-  };
+  });
 
   const takenOver = await takeOver({ queue, pool, attempts, consumer, nodeId });
-  if (!takenOver.ok) {
+  const prepared = takenOver.ok ? await applyKeyPolicies(queue, config) : takenOver;
+  if (!prepared.ok) {
     await stop("leave");
-    return takenOver;
+    return prepared;
   }
   consumer.start();
   const facts = submissionFacts(config, ids);
-  return ok({ stores, queue, pool, ids, nodeId, consumer, attempts, submissionFacts: facts, stop });
+  return ok({ stores, queue, pool, ids, nodeId, consumer, attempts, submissionFacts: facts, endAttempts, stop });
 }
 
-function createPool(options: EngineOptions, observer: Attempts): WorkerPool {
+type Stoppable = Pick<Engine, "stores" | "queue" | "pool" | "consumer" | "attempts">;
+
+/** @param silence ends the timers and listeners between the parts */
+function stopping(
+  { stores, queue, pool, consumer, attempts }: Stoppable,
+  silence: () => void,
+): Pick<Engine, "endAttempts" | "stop"> {
+  let ended: Promise<void> | undefined;
+  let closed: Promise<void> | undefined;
+  const endAll = async (): Promise<void> => {
+    void consumer.stop();
+    attempts.stopping();
+    await pool.stop({ leaveRunning: false });
+    attempts.leaveRest();
+  };
+  const endAttempts = (): Promise<void> => {
+    ended ??= endAll();
+    return ended;
+  };
+  const close = async (mode: StopMode): Promise<void> => {
+    const drained = consumer.stop();
+    if (mode === "now") await endAttempts();
+    if (mode !== "leave") await drained;
+    await ended;
+    await pool.stop({ leaveRunning: true });
+    attempts.leaveRest();
+    silence();
+    await queue.stop();
+    await stores.close();
+  };
+  const stop = (mode: StopMode): Promise<void> => {
+    closed ??= close(mode);
+    return closed;
+  };
+  return { endAttempts, stop };
+}
+
+function createPool(options: EngineOptions, nodeId: NodeId, observer: Attempts): WorkerPool {
   const { config, clock, random, logger, crashPoint, stateDir, workerCommand } = options;
   return new WorkerPool({
     stateDir,
+    nodeId,
     workerCommand,
     observer,
     clock,
@@ -130,10 +162,10 @@ async function takeOver({ queue, pool, attempts, consumer, nodeId }: Parts): Pro
   const listening = await pool.start();
   if (!listening.ok) return listening;
   const adoption = await pool.adoptAll();
-  for (const ref of adoption.adopted) consumer.adopt(attempts.answered(ref));
-  const known = new Set(
-    [...adoption.adopted, ...adoption.finished, ...adoption.lost].map((ref) => `${ref.taskId} ${ref.fence.n}`),
-  );
+  const found = [...adoption.adopted, ...adoption.finished, ...adoption.lost];
+  // Those that ended, too: one that cannot be recorded yet keeps its lease until it is.
+  for (const ref of found) consumer.adopt(attempts.answered(ref));
+  const known = new Set(found.map((ref) => `${ref.taskId} ${ref.fence.n}`));
   for (const row of running.value) {
     // Asked for while the node before this one ended: its worker may not have heard of it.
     if (row.cancelRequested) attempts.stop(row.id, fenceOf(row), "cancelled");

@@ -1,4 +1,4 @@
-import { type Clock, describeFailure, type Logger, type Timer } from "#base";
+import { type Clock, describeFailure, type Logger, type TaskId, type Timer } from "#base";
 import { ownWorkspaces, removeWorkspace } from "#execution";
 import type { QueueService } from "#queue";
 import { type Stores, scheduleBackups } from "#store";
@@ -24,7 +24,10 @@ export function startMaintenance(
   let timer: Timer | undefined;
   let isStopped = false;
 
-  const prune = async (): Promise<void> => {
+  let lookedAtUpTo: TaskId | undefined;
+
+  /** @returns whether more is left. */
+  const prune = async (): Promise<boolean> => {
     const nowMs = clock.nowMs();
     const removed = await queue.store.prune(
       {
@@ -36,13 +39,24 @@ export function startMaintenance(
       PRUNE_ROWS,
     );
     if (!removed.ok) logger.warn("retention could not remove old rows", { failure: describeFailure(removed.error) });
-    await removeWorkspacesOfRemovedTasks(parts);
+    lookedAtUpTo = await removeWorkspacesOfRemovedTasks(parts, lookedAtUpTo);
     const flushed = stores.checkpoint();
     if (!flushed.ok) logger.warn("the journal could not be written back", { failure: describeFailure(flushed.error) });
-    later(removed.ok && removed.value >= PRUNE_ROWS ? PRUNE_SOON_MS : PRUNE_EVERY_MS);
+    return removed.ok && removed.value >= PRUNE_ROWS;
+  };
+  /** An exception is a bug; it must not end retention for as long as the node runs. */
+  const pruneAgain = async (): Promise<void> => {
+    let isMoreLeft = false;
+    try {
+      isMoreLeft = await prune();
+    } catch (cause) {
+      logger.error("retention failed by a bug", { cause: String(cause) });
+    } finally {
+      later(isMoreLeft ? PRUNE_SOON_MS : PRUNE_EVERY_MS);
+    }
   };
   const later = (delayMs: number): void => {
-    if (!isStopped) timer = clock.after(delayMs, () => void prune());
+    if (!isStopped) timer = clock.after(delayMs, () => void pruneAgain());
   };
   later(PRUNE_EVERY_MS);
 
@@ -58,21 +72,28 @@ export function startMaintenance(
   };
 }
 
-/** A task's workspace stays as long as the task can be looked at: it holds what the task made. */
-async function removeWorkspacesOfRemovedTasks(parts: {
-  readonly queue: QueueService;
-  readonly stateDir: string;
-  readonly clock: Clock;
-  readonly logger: Logger;
-}): Promise<void> {
-  const own = ownWorkspaces(parts.stateDir);
-  if (own.length === 0) return;
+/**
+ * A task's workspace stays as long as the task can be looked at: it holds what the task made.
+ * @returns where the next round goes on; undefined for the beginning
+ */
+async function removeWorkspacesOfRemovedTasks(
+  parts: { readonly queue: QueueService; readonly stateDir: string; readonly clock: Clock; readonly logger: Logger },
+  after: TaskId | undefined,
+): Promise<TaskId | undefined> {
+  const own = ownWorkspaces(parts.stateDir, after);
+  if (own.length === 0) return undefined;
   const records = await parts.queue.store.findMany(own.map(({ taskId }) => taskId));
-  if (!records.ok) return; // the store says so itself; the next round looks again
+  if (!records.ok) return after; // the store says so itself; the next round looks again
   const known = new Set(records.value.map(({ row }) => row.id));
   for (const { taskId, plan } of own) {
     if (known.has(taskId)) continue;
-    const removed = await removeWorkspace(plan, parts.clock);
-    if (!removed.ok) parts.logger.warn("a workspace could not be removed", { failure: describeFailure(removed.error) });
+    try {
+      const removed = await removeWorkspace(plan, parts.clock);
+      if (removed.ok) continue;
+      parts.logger.warn("a workspace could not be removed", { failure: describeFailure(removed.error) });
+    } catch (cause) {
+      parts.logger.error("the removal of a workspace failed by a bug", { path: plan.path, cause: String(cause) });
+    }
   }
+  return own.at(-1)?.taskId;
 }

@@ -1,10 +1,9 @@
 /** A node: the engine, its HTTP API, and what keeps both going. */
-import { rmSync } from "node:fs";
+import { readFileSync, rmSync } from "node:fs";
 import { createApi, type HttpServer, serveApi } from "#api";
 import { type Logger, ok, type Result } from "#base";
 import { apiPorts } from "./api-ports.ts";
 import type { LoadedConfig } from "./config/load.ts";
-import type { Config } from "./config/settings.ts";
 import { type Engine, type StopMode, startEngine } from "./engine.ts";
 import { startMaintenance } from "./maintenance.ts";
 import { ownCommand } from "./program.ts";
@@ -63,11 +62,11 @@ async function serve(parts: Started): Promise<Result<RunningNode>> {
   const { config } = options.loaded;
   const token = ensureToken(folder, realRandom());
   if (!token.ok) return token;
-  const applied = await applyKeyPolicies(engine, config);
-  if (!applied.ok) return applied;
   const stopped = Promise.withResolvers<void>();
   let stopping: Promise<void> | undefined;
   const stop = (mode: StopMode): Promise<void> => {
+    // A drain that takes too long for somebody is cut short; it then finds nothing left to wait for.
+    if (stopping !== undefined && mode === "now") void engine.endAttempts();
     stopping ??= shutDown(mode);
     return stopping;
   };
@@ -92,8 +91,9 @@ async function serve(parts: Started): Promise<Result<RunningNode>> {
     // While attempts end, the node goes on answering, so that people can watch it drain.
     if (mode === "drain") await engine.consumer.stop();
     await (server.ok ? server.value.stop({ graceMs: HTTP_GRACE_MS }) : undefined);
-    rmSync(folder.nodeFile, { force: true });
     await engine.stop(mode);
+    // Last of all: whoever waits for this may then start another node on the folder.
+    removeNodeFile(folder.nodeFile);
     stopped.resolve();
   }
   writeDurably(folder.nodeFile, `${JSON.stringify(nodeFile(server.value, parts.startedAtMs))}\n`);
@@ -104,16 +104,13 @@ function nodeFile(server: HttpServer, startedAtMs: number): object {
   return { url: server.url, pid: process.pid, startedAtMs };
 }
 
-async function applyKeyPolicies(engine: Engine, config: Config): Promise<Result<void>> {
-  for (const [key, wanted] of Object.entries(config["queue.keys"])) {
-    const applied = await engine.queue.setKeyPolicy(key, {
-      maxConcurrent: wanted.max_concurrent ?? null,
-      ratePerSecond: wanted.rate_per_second ?? null,
-      burst: wanted.burst ?? 1,
-      weight: wanted.weight ?? 1,
-      paused: false,
-    });
-    if (!applied.ok) return applied;
+/** Unless the next node has written its own already. */
+function removeNodeFile(path: string): void {
+  try {
+    // `as`: written by a node; the one field is only compared.
+    const said = JSON.parse(readFileSync(path, "utf8")) as { readonly pid?: unknown };
+    if (said.pid === process.pid) rmSync(path, { force: true });
+  } catch {
+    // Gone, or not ours to judge: the next node writes it anew.
   }
-  return ok(undefined);
 }

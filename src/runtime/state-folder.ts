@@ -5,9 +5,11 @@ import {
   fsyncSync,
   mkdirSync,
   openSync,
+  readdirSync,
   readFileSync,
   renameSync,
   rmSync,
+  type Stats,
   statSync,
   writeSync,
 } from "node:fs";
@@ -32,7 +34,10 @@ export function stateFolder(path: string): StateFolder {
   };
 }
 
-/** Makes sure that the folder is there, is private, and can be written. */
+/** One of these says that a folder is drover's. */
+const OWN_FILES = ["fleet.db", "node.json", "token"] as const;
+
+/** Makes sure that the folder is there, is private, and can be written. A foreign folder is left as it is. */
 export function prepareStateFolder(path: string): Result<StateFolder> {
   try {
     if (!existsSync(path)) mkdirSync(path, { recursive: true, mode: 0o700 });
@@ -40,7 +45,10 @@ export function prepareStateFolder(path: string): Result<StateFolder> {
     if (!status.isDirectory()) {
       return err(terminal("invalid", `${path} is not a folder`, "Name a folder with --state"));
     }
-    if ((status.mode & 0o077) !== 0) chmodSync(path, status.mode & 0o700);
+    if ((status.mode & 0o077) !== 0) {
+      if (!mayMakePrivate(path, status)) return err(notOurs(path));
+      chmodSync(path, status.mode & 0o700);
+    }
     const probe = join(path, ".write-probe");
     writeDurably(probe, "drover\n");
     rmSync(probe);
@@ -48,6 +56,22 @@ export function prepareStateFolder(path: string): Result<StateFolder> {
   } catch (cause) {
     return err(folderFailure(path, cause));
   }
+}
+
+/** Taking a folder such as /tmp or a home away from everybody else would break what others do there. */
+function mayMakePrivate(path: string, status: Stats): boolean {
+  const user = process.getuid?.();
+  if (user !== undefined && status.uid !== user) return false;
+  const entries = readdirSync(path);
+  return entries.length === 0 || OWN_FILES.some((name) => entries.includes(name));
+}
+
+function notOurs(path: string): Failure {
+  return terminal(
+    "invalid",
+    `others may read ${path}, and it is not a folder of drover's: it holds other files or belongs to another user`,
+    `Name a folder of its own with --state, such as ${join(path, "drover")}; it is made when it is not there`,
+  );
 }
 
 /** The bearer token of this node's API, made at the first start. */
@@ -88,7 +112,8 @@ function syncFolder(path: string): void {
   }
 }
 
-function folderFailure(path: string, cause: unknown): Failure {
+/** Why a file of the state folder could not be used, and what to do. */
+export function folderFailure(path: string, cause: unknown): Failure {
   // `as`: Node's file errors carry a code; anything else has none, which the last case takes.
   const code = (cause as { readonly code?: string }).code ?? "";
   const message = cause instanceof Error ? cause.message : String(cause);

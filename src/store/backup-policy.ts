@@ -32,6 +32,16 @@ export function backupsToDelete(names: readonly string[], keep: number): readonl
   return backupsNewestFirst(names).slice(Math.max(1, keep));
 }
 
+/** What a copy is called until it was read back whole. */
+export function unfinishedName(path: string): string {
+  return `${path}.making`;
+}
+
+/** @returns copies of ours that were never finished; while none is being made, a crash left them. */
+export function abandonedCopies(names: readonly string[]): readonly string[] {
+  return names.filter((name) => name.endsWith(".making") && BACKUP_NAME.test(name.slice(0, -".making".length)));
+}
+
 /**
  * @returns how long to wait until the next scheduled backup. A newest one from the future, after the clock was set
  * back, counts as just made: it delays the next by one period at most.

@@ -10,13 +10,23 @@ import {
   statSync,
 } from "node:fs";
 import { dirname, join, resolve } from "node:path";
-import { type Clock, describeFailure, err, type Logger, type Result, refused, type Timer, terminal } from "#base";
-import { BACKUP_EVERY_MS, BACKUPS_KEPT, backupDueInMs, backupName, backupsToDelete } from "./backup-policy.ts";
+import { type Clock, describeFailure, err, type Logger, ok, type Result, refused, type Timer, terminal } from "#base";
+import {
+  abandonedCopies,
+  BACKUP_EVERY_MS,
+  BACKUPS_KEPT,
+  backupDueInMs,
+  backupName,
+  backupsToDelete,
+  unfinishedName,
+} from "./backup-policy.ts";
 import type { LongReader } from "./long-reader.ts";
 import type { Inspection } from "./reader-protocol.ts";
 import { onStorage } from "./storage-failure.ts";
 
 export const BACKUP_FOLDER = "backups";
+/** Of every copy of a database: its owner alone reads it. */
+export const PRIVATE_MODE = 0o600;
 
 export type BackupReport = {
   readonly path: string;
@@ -28,14 +38,15 @@ export type BackupReport = {
 /** Takes copies of the fleet's database while it is in use. A copy gets its name only after it was read back whole. */
 export class Backups {
   readonly folder: string;
-  readonly #long: LongReader;
+  readonly #files: LongReader;
   readonly #uuid: string;
   readonly #clock: Clock;
   #running: Promise<Result<BackupReport>> | undefined;
 
-  constructor(folder: string, long: LongReader, uuid: string, clock: Clock) {
+  /** `files` is a thread of its own: a search that takes too long must not end a copy. */
+  constructor(folder: string, files: LongReader, uuid: string, clock: Clock) {
     this.folder = folder;
-    this.#long = long;
+    this.#files = files;
     this.#uuid = uuid;
     this.#clock = clock;
   }
@@ -58,28 +69,26 @@ export class Backups {
     return existsSync(this.folder) ? readdirSync(this.folder).sort() : [];
   }
 
-  /** Deletes all but the newest `keep` of the copies that were named by time. @returns what was deleted. */
+  /** Deletes all but the newest `keep` of the copies that were named by time, and what a crash left unfinished. @returns what was deleted. */
   prune(keep: number): readonly string[] {
-    const names = backupsToDelete(this.list(), keep);
+    const listed = this.list();
+    const abandoned = this.#running === undefined ? abandonedCopies(listed) : [];
+    const names = [...backupsToDelete(listed, keep), ...abandoned];
     for (const name of names) rmSync(join(this.folder, name), { force: true });
     return names;
   }
 
   async #take(path: string): Promise<Result<BackupReport>> {
-    const temporary = `${path}.making`;
-    const made = onStorage(`prepare ${path}`, () => {
-      mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-      rmSync(temporary, { force: true });
-      return existsSync(path);
-    });
-    if (!made.ok) return made;
-    if (made.value) return err(refused("conflict", `${path} exists`, "Choose another file"));
-    const copied = await this.#long.copy(temporary);
+    const temporary = unfinishedName(path);
+    const free = onStorage(`prepare ${path}`, () => prepareCopy(path, temporary));
+    if (!free.ok) return free;
+    if (!free.value.ok) return free.value;
+    const copied = await this.#files.copy(temporary);
     if (!copied.ok) {
       rmSync(temporary, { force: true });
       return copied;
     }
-    const sound = await verifyCopy(this.#long, temporary, this.#uuid);
+    const sound = await verifyCopy(this.#files, temporary, this.#uuid);
     if (!sound.ok) {
       rmSync(temporary, { force: true });
       return sound;
@@ -130,6 +139,18 @@ export function scheduleBackups(backups: Backups, schedule: BackupSchedule): () 
 /** A failed scheduled copy (disk full, most likely) is tried again this much later. */
 const RETRY_FAILED_MS = 60 * 60_000;
 const AFTER_START_MS = 60_000;
+
+/** Makes the file that is copied into: empty, and from the first byte for nobody else, for tasks hold secrets. */
+function prepareCopy(path: string, temporary: string): Result<void> {
+  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+  if (existsSync(path)) return err(refused("conflict", `${path} exists already`, "Choose another file"));
+  if (existsSync(temporary)) {
+    const remedy = `Choose another file, or delete ${temporary} if a backup that was killed left it`;
+    return err(refused("conflict", `${temporary} exists already`, remedy));
+  }
+  closeSync(openSync(temporary, "wx", PRIVATE_MODE));
+  return ok(undefined);
+}
 
 /** Reads a copy back whole. @returns what it holds, or why it cannot be trusted. */
 async function verifyCopy(long: LongReader, path: string, uuid: string): Promise<Result<Inspection>> {

@@ -40,6 +40,8 @@ export type StoreOptions = {
   readonly backupFolder?: string;
   /** For crash tests: called with the name of each place of the writer. */
   readonly crashPoint?: (label: CrashPoint) => void;
+  /** A larger database is checked after the start, by a thread: the check reads about 1 GB a second. */
+  readonly maxInlineCheckBytes?: number;
 };
 
 /** Everything that is durable, open. */
@@ -59,7 +61,6 @@ export type Stores = {
   readonly close: () => Promise<void>;
 };
 
-/** A larger database is checked after the start, in the reader thread: the check reads about 1 GB a second. */
 const MAX_INLINE_CHECK_BYTES = 64 * 1024 * 1024;
 /** The journal may grow past this while a long read holds it; beyond, it is written back. */
 const MAX_JOURNAL_BYTES = 64 * 1024 * 1024;
@@ -94,7 +95,7 @@ function abandon(opened: readonly Connection[], lock: StateLock): void {
 
 function openLocked(dir: string, options: StoreOptions, lock: StateLock, opened: Connection[]): Result<Stores> {
   const { clock, logger, backupFolder = join(dir, BACKUP_FOLDER) } = options;
-  const place: Place = { dir, backupFolder };
+  const place: Place = { dir, backupFolder, maxInlineBytes: options.maxInlineCheckBytes ?? MAX_INLINE_CHECK_BYTES };
   const fleetPath = join(dir, FLEET_FILE);
   const finished = onStorage("finish a restore", () => finishRestore(dir, clock.nowMs()));
   if (!finished.ok) return finished;
@@ -114,6 +115,8 @@ function openLocked(dir: string, options: StoreOptions, lock: StateLock, opened:
     const reading = openConnection(fleetPath, { queryOnly: true });
     opened.push(reading);
     const long = new LongReader(fleetPath);
+    // A second thread: a search that takes too long ends its thread, and must not end a copy or a check with it.
+    const files = new LongReader(fleetPath);
     const writer = options.crashPoint === undefined ? {} : { crashPoint: options.crashPoint };
     const queue = new LibsqlQueueStore({
       writing: fleet.value,
@@ -123,14 +126,14 @@ function openLocked(dir: string, options: StoreOptions, lock: StateLock, opened:
       logger,
       writer,
     });
-    return { queue, long };
+    return { queue, long, files };
   });
   if (!built.ok) return built;
-  const { queue, long } = built.value;
+  const { queue, long, files } = built.value;
   let closing: Promise<void> | undefined;
   const close = async (): Promise<void> => {
     await queue.close();
-    await long.close();
+    await Promise.all([long.close(), files.close()]);
     for (const connection of [fleet.value, node.value]) writeBack(connection, logger);
     abandon(opened, lock);
   };
@@ -138,10 +141,10 @@ function openLocked(dir: string, options: StoreOptions, lock: StateLock, opened:
     queue,
     nodeId: nodeId.value,
     identity: identity.value,
-    backups: new Backups(backupFolder, long, identity.value.uuid, clock),
+    backups: new Backups(backupFolder, files, identity.value.uuid, clock),
     commits: () => queue.commits,
     checkpoint: () => onStorage("write the journal back", () => checkpoint(fleet.value)),
-    checked: checkInBackground(fleetPath, long, place),
+    checked: checkInBackground(fleetPath, files, place, logger),
     close: () => {
       closing ??= close();
       return closing;
@@ -150,7 +153,7 @@ function openLocked(dir: string, options: StoreOptions, lock: StateLock, opened:
 }
 
 /** Where the databases are, and where to look when one is damaged. */
-type Place = { readonly dir: string; readonly backupFolder: string };
+type Place = { readonly dir: string; readonly backupFolder: string; readonly maxInlineBytes: number };
 
 function openDatabase(
   place: Place,
@@ -164,7 +167,7 @@ function openDatabase(
   const result = onStorage<Result<Connection>>(`open ${path}`, () => {
     const connection = openConnection(path);
     opened.push(connection);
-    if (!isNew && statSync(path).size <= MAX_INLINE_CHECK_BYTES) {
+    if (!isNew && statSync(path).size <= place.maxInlineBytes) {
       const verdict = text(connection.prepare("PRAGMA quick_check(1)").get([]) ?? ["no answer"], 0);
       if (verdict !== "ok") return err(corrupt(place, path, verdict));
     }
@@ -191,12 +194,16 @@ function writeBack(connection: Connection, logger: Logger): void {
   if (!written.ok) logger.warn("the journal was left as it is", { path: connection.path, why: written.error.message });
 }
 
-async function checkInBackground(path: string, long: LongReader, place: Place): Promise<Result<void>> {
-  if (statSync(path).size <= MAX_INLINE_CHECK_BYTES) return ok(undefined);
-  const inspection = await long.inspect(path);
-  if (!inspection.ok) return inspection;
-  const [fault] = inspection.value.faults;
-  return fault === undefined ? ok(undefined) : err(corrupt(place, path, fault));
+async function checkInBackground(path: string, files: LongReader, place: Place, logger: Logger): Promise<Result<void>> {
+  if (statSync(path).size <= place.maxInlineBytes) return ok(undefined);
+  const inspection = await files.inspect(path);
+  const fault = inspection.ok ? inspection.value.faults[0] : undefined;
+  if (inspection.ok && fault === undefined) return ok(undefined);
+  const isDamage = inspection.ok || inspection.error.code === "corrupt";
+  if (!isDamage) return inspection;
+  const failure = corrupt(place, path, fault ?? "it cannot be read");
+  logger.error(failure.message, { path, remedy: failure.remedy });
+  return err(failure);
 }
 
 function corrupt(place: Place, path: string, detail: string): Failure {

@@ -102,6 +102,7 @@ export class LibsqlQueueStore implements QueueStore {
     return this.#writer.transact("prune", (tx) => {
       // Tasks first: they are what uses a key.
       const rows = pruneQueue(this.#writing, tx, before, limit);
+      this.#unit.pruneClasses();
       return ok(rows + this.#unit.pruneKeys(limit));
     });
   }

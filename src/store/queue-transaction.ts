@@ -10,6 +10,7 @@ import {
   type ScheduleRow,
   type TaskRow,
 } from "#queue";
+import { ClassTable } from "./class-table.ts";
 import { type Connection, number, type SqlRow, text } from "./connection.ts";
 import type { EventLog } from "./event-log.ts";
 import { InsertBuffer } from "./insert-buffer.ts";
@@ -32,6 +33,7 @@ const UPDATE_LANE = `UPDATE lane SET virtual_time = ?, waiting = ?, ready = ?, r
   WHERE lane = ?`;
 const BODY = "SELECT task_id, body FROM submission WHERE task_id = ?";
 const BODIES = "SELECT task_id, body FROM submission WHERE task_id IN (SELECT value FROM json_each(?))";
+const IDEMPOTENCY_COLUMNS = ["key", "task_id", "body_hash", "at_ms"] as const;
 const SCHEDULES = `SELECT ${SCHEDULE_COLUMNS.join(", ")} FROM schedule`;
 
 /**
@@ -50,8 +52,7 @@ export class QueueUnit implements QueueTransaction, WorkUnit<QueueTransaction> {
   readonly #attempts: InsertBuffer;
   readonly #idempotency: InsertBuffer;
   readonly #newIdempotency = new Map<string, { readonly taskId: TaskId; readonly bodyHash: string }>();
-  #classes = new Map<number, string>();
-  #classIds = new Map<string, number>();
+  readonly #classes: ClassTable;
   #lanes: LaneRow[] = [];
   readonly #dirtyLanes = new Set<number>();
   #isPaused = false;
@@ -72,11 +73,17 @@ export class QueueUnit implements QueueTransaction, WorkUnit<QueueTransaction> {
     this.#epoch = epoch;
     this.#tasks = new TaskTable(connection);
     this.#keys = new KeyTable(connection);
+    this.#classes = new ClassTable(connection);
     this.#submissions = new InsertBuffer(connection, "submission", ["task_id", "body"]);
     this.#dependencies = new InsertBuffer(connection, "dependency", ["task_id", "depends_on", "satisfied"]);
     this.#labels = new InsertBuffer(connection, "task_label", ["name", "value", "task_id"]);
     this.#attempts = new InsertBuffer(connection, "attempt", ATTEMPT_COLUMNS);
-    this.#idempotency = new InsertBuffer(connection, "idempotency", ["key", "task_id", "body_hash", "at_ms"]);
+    this.#idempotency = new InsertBuffer(
+      connection,
+      "idempotency",
+      IDEMPOTENCY_COLUMNS,
+      replaceOnConflict(IDEMPOTENCY_COLUMNS),
+    );
   }
 
   // The unit of work
@@ -200,26 +207,17 @@ export class QueueUnit implements QueueTransaction, WorkUnit<QueueTransaction> {
   }
 
   idempotent(key: string): { readonly taskId: TaskId; readonly bodyHash: string } | undefined {
-    const added = this.#newIdempotency.get(key);
-    if (added !== undefined) return added;
-    const row = this.#connection.prepare("SELECT task_id, body_hash FROM idempotency WHERE key = ?").get([key]);
-    // `as`: written from a TaskId.
-    return row === undefined ? undefined : { taskId: text(row, 0) as TaskId, bodyHash: text(row, 1) };
+    const entry = this.#newIdempotency.get(key) ?? this.#storedIdempotency(key);
+    // An entry outlives its task until retention finds it: there is no index from tasks to their keys.
+    return entry === undefined || this.#tasks.get(entry.taskId) === undefined ? undefined : entry;
   }
 
-  /** Numbering a text is harmless when the command is refused later, so it does not count as a write. */
   classId(requirements: string): number {
-    const known = this.#classIds.get(requirements);
-    if (known !== undefined) return known;
-    const id = Math.max(0, ...this.#classes.keys()) + 1;
-    this.#connection.prepare("INSERT INTO task_class (id, requirements) VALUES (?, ?)").run([id, requirements]);
-    this.#classes.set(id, requirements);
-    this.#classIds.set(requirements, id);
-    return id;
+    return this.#classes.idOf(requirements);
   }
 
   classes(): ReadonlyMap<number, string> {
-    return this.#classes;
+    return this.#classes.all();
   }
 
   paused(): boolean {
@@ -279,6 +277,12 @@ export class QueueUnit implements QueueTransaction, WorkUnit<QueueTransaction> {
     return this.#keys.prune(limit);
   }
 
+  /** Looks at some tasks more, and forgets the requirements that no task has. */
+  pruneClasses(): void {
+    this.#tasks.flush();
+    this.#classes.prune();
+  }
+
   setDependency(taskId: TaskId, dependsOn: TaskId, satisfied: boolean): boolean {
     this.#dependencies.flush();
     const to = satisfied ? 1 : 0;
@@ -304,7 +308,7 @@ export class QueueUnit implements QueueTransaction, WorkUnit<QueueTransaction> {
 
   putIdempotency(key: string, taskId: TaskId, bodyHash: string, atMs: number): void {
     this.#writes += 1;
-    assert(!this.#newIdempotency.has(key), `Q10: idempotency key ${key} is given once`);
+    assert(this.idempotent(key) === undefined, `Q10: idempotency key ${key} is given once`);
     this.#newIdempotency.set(key, { taskId, bodyHash });
     this.#idempotency.add([key, taskId, bodyHash, atMs]);
   }
@@ -344,6 +348,12 @@ export class QueueUnit implements QueueTransaction, WorkUnit<QueueTransaction> {
     this.#connection.prepare("DELETE FROM schedule WHERE id = ?").run([id]);
   }
 
+  #storedIdempotency(key: string): { readonly taskId: TaskId; readonly bodyHash: string } | undefined {
+    const row = this.#connection.prepare("SELECT task_id, body_hash FROM idempotency WHERE key = ?").get([key]);
+    // `as`: written from a TaskId.
+    return row === undefined ? undefined : { taskId: text(row, 0) as TaskId, bodyHash: text(row, 1) };
+  }
+
   #bodies(ids: readonly TaskId[]): readonly SqlRow[] {
     const [only] = ids;
     if (only === undefined) return [];
@@ -375,9 +385,7 @@ export class QueueUnit implements QueueTransaction, WorkUnit<QueueTransaction> {
     this.#endedIds = [];
     this.#nextWakeMs = undefined;
     this.#lanes = this.#connection.prepare(`SELECT ${LANE_SELECT} FROM lane ORDER BY lane`).all([]).map(toLaneRow);
-    const classes = this.#connection.prepare("SELECT id, requirements FROM task_class ORDER BY id").all([]);
-    this.#classes = new Map(classes.map((row) => [number(row, 0), text(row, 1)]));
-    this.#classIds = new Map(classes.map((row) => [text(row, 1), number(row, 0)]));
+    this.#classes.reload();
     this.#isPaused = readMeta(this.#connection, "paused") === "yes";
     this.#hasDependencies = this.#connection.prepare("SELECT 1 FROM dependency LIMIT 1").get([]) !== undefined;
     this.#fence = Math.max(this.#fence, Number(readMeta(this.#connection, "fence") ?? 0));

@@ -1,14 +1,14 @@
-import { copyFileSync, existsSync, readdirSync, renameSync, rmSync } from "node:fs";
+import { chmodSync, copyFileSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { err, ok, type Result, refused, terminal } from "#base";
-import { BACKUP_FOLDER, syncFile } from "./backup.ts";
+import { BACKUP_FOLDER, PRIVATE_MODE, syncFile } from "./backup.ts";
 import { backupsNewestFirst } from "./backup-policy.ts";
 import { openConnection } from "./connection.ts";
 import { inspectDatabase } from "./inspect.ts";
 import { readMeta, writeMeta } from "./meta.ts";
 import { FLEET_MIGRATIONS } from "./migrations/fleet.ts";
 import { lockStateDirectory } from "./state-lock.ts";
-import { storageFailure } from "./storage-failure.ts";
+import { onStorage, storageFailure } from "./storage-failure.ts";
 
 const FLEET_FILE = "fleet.db";
 /**
@@ -37,7 +37,7 @@ export function newestBackup(folder: string): string | undefined {
 
 /**
  * Puts a backup in the place of the fleet's database. Nothing may run on the directory. The database that was there
- * is set aside as `fleet.db.damaged-<time>`, and the epoch rises above that of both, so that a lease given out by
+ * is set aside as `fleet.db.replaced-<time>`, or `damaged-<time>` when it is, and the epoch rises above that of both, so that a lease given out by
  * either is never taken for one of the new.
  */
 export function restoreBackup(dir: string, file: string, nowMs: number): Result<RestoreReport> {
@@ -50,6 +50,8 @@ export function restoreBackup(dir: string, file: string, nowMs: number): Result<
     const message = `${source} has schema ${sound.value.schema}; this drover knows up to ${FLEET_MIGRATIONS.length}`;
     return err(refused("newer_schema", message, "Restore it with the newer drover"));
   }
+  const made = onStorage(`make ${dir}`, () => mkdirSync(dir, { recursive: true, mode: 0o700 }));
+  if (!made.ok) return made;
   const lock = lockStateDirectory(dir);
   if (!lock.ok) return lock;
   try {
@@ -76,8 +78,9 @@ export function finishRestore(dir: string, nowMs: number): string | undefined {
   const incoming = join(dir, INCOMING_FILE);
   if (!existsSync(incoming)) return undefined;
   const current = join(dir, FLEET_FILE);
-  const aside = `${current}.damaged-${new Date(nowMs).toISOString().replaceAll(/[-:.]/g, "")}`;
   const had = existsSync(current);
+  const why = had && inspect(current).ok ? "replaced" : "damaged";
+  const aside = `${current}.${why}-${new Date(nowMs).toISOString().replaceAll(/[-:.]/g, "")}`;
   // The journal first: a database without its journal is merely older, a journal beside another database is poison.
   for (const suffix of ["-wal", "-shm", ""]) {
     if (existsSync(`${current}${suffix}`)) renameSync(`${current}${suffix}`, `${aside}${suffix}`);
@@ -92,6 +95,7 @@ function prepare(dir: string, source: string): number {
   const preparing = join(dir, PREPARING_FILE);
   for (const suffix of ["", "-wal", "-shm"]) rmSync(`${preparing}${suffix}`, { force: true });
   copyFileSync(source, preparing);
+  chmodSync(preparing, PRIVATE_MODE);
   const connection = openConnection(preparing);
   let epoch: number;
   try {

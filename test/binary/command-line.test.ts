@@ -1,9 +1,21 @@
 /** The executable alone: an empty folder, an empty environment, no node. */
-import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import {
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { BinaryWorld, type Ended, runBinary, startBinaryNode, urlOf } from "../support/binary-node.ts";
+import { BINARY, BinaryWorld, type Ended, runBinary, startBinaryNode, urlOf } from "../support/binary-node.ts";
 import { processesWith } from "../support/binary-processes.ts";
 import { waitUntil } from "../support/wait-until.ts";
 
@@ -142,6 +154,46 @@ describe("drover run", () => {
   });
 });
 
+describe("drover run that is interrupted", () => {
+  let world: BinaryWorld;
+  beforeEach(() => {
+    world = new BinaryWorld();
+  });
+  afterEach(() => world.remove());
+
+  const signals = [["SIGINT"], ["SIGTERM"]] as const;
+  it.each(signals)("by %s ends its tasks and itself with 1", async (signal) => {
+    const file = join(world.path, "long.json");
+    writeFileSync(file, JSON.stringify({ title: "long", command: ["sleep", "300"] }));
+    const child = spawn(BINARY, ["run", file], { cwd: world.path, env: world.environment });
+    const exited = once(child, "exit");
+    let said = "";
+    child.stderr.on("data", (chunk) => {
+      said += String(chunk);
+    });
+    await waitUntil("it runs", () => world.processes().some(({ command }) => command === "sleep 300"));
+
+    child.kill(signal);
+
+    expect(await exited).toEqual([1, null]);
+    expect(said).toContain("drover: interrupted");
+    await waitUntil("nothing is left", () => world.processes().length === 0);
+    expect(readdirSync(world.temporary).filter((name) => name.startsWith("drover-run-"))).toEqual([]);
+  });
+
+  it("while it reads the standard input ends with 1", async () => {
+    const child = spawn(BINARY, ["run", "-"], { cwd: world.path, env: world.environment });
+    const exited = once(child, "exit");
+    await waitUntil("it has made its folder", () =>
+      readdirSync(world.temporary).some((name) => name.startsWith("drover-run-")),
+    );
+
+    child.kill("SIGINT");
+
+    expect(await exited).toEqual([1, null]);
+  });
+});
+
 describe("files of the current folder", () => {
   it("named .env and bunfig.toml are not loaded", () => {
     writeFileSync(
@@ -202,6 +254,34 @@ describe("up and down", () => {
     expect(said).toMatchObject({ url });
     expect(down.code).toBe(0);
     await waitUntil("the node has ended", () => processesWith("TMPDIR", world.temporary).length === 0);
+  });
+
+  it("--detach sets aside the log of earlier nodes when it has grown large", () => {
+    mkdirSync(world.state);
+    const log = join(world.state, "drover.log");
+    writeFileSync(log, "");
+    const largeBytes = 17 * 1024 * 1024;
+    truncateSync(log, largeBytes);
+    writeFileSync(join(world.state, "token"), "");
+
+    const up = runBinary(["up", "--detach", "--state", world.state], { cwd: folder, env: world.environment });
+    runBinary(["down", "--force", "--state", world.state], { cwd: folder });
+
+    expect({ code: up.code, stderr: up.stderr }).toEqual({ code: 0, stderr: "" });
+    expect(statSync(`${log}.1`).size).toBe(largeBytes);
+    expect(statSync(log).size).toBeLessThan(largeBytes);
+  });
+
+  it("--detach on a folder that holds other people's files says so and leaves it as it is", () => {
+    mkdirSync(world.state, { mode: 0o755 });
+    writeFileSync(join(world.state, "thesis.txt"), "x");
+
+    const up = runBinary(["up", "--detach", "--state", world.state], { cwd: folder, env: world.environment });
+
+    expect(up.code).toBe(1);
+    expect(up.stderr).toContain("--state");
+    expect(up.stderr).not.toContain("unexpected error");
+    expect(readdirSync(world.state)).toEqual(["thesis.txt"]);
   });
 
   it("down waits for what runs, and down --force does not", async () => {

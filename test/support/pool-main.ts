@@ -4,6 +4,7 @@
  */
 import { createIdFactory, seededRandom, silentLogger } from "#base";
 import { type LaunchRequest, taskSpecSchema, WorkerPool } from "#execution";
+import { poolNodeId } from "./pool-node-id.ts";
 import { realClock } from "./real-clock.ts";
 import { workerCommand } from "./worker-command.ts";
 
@@ -13,6 +14,7 @@ const say = (what: string): void => console.log(what);
 
 const pool = new WorkerPool({
   stateDir,
+  nodeId: poolNodeId,
   workerCommand,
   clock: realClock,
   random: seededRandom(process.pid),

@@ -9,6 +9,7 @@ import {
   WorkerPool,
   type WorkerPoolOptions,
 } from "#execution";
+import { poolNodeId } from "./pool-node-id.ts";
 import { realClock } from "./real-clock.ts";
 import { workerCommand } from "./worker-command.ts";
 
@@ -62,6 +63,7 @@ export async function startNode(stateDir: string, options: Partial<WorkerPoolOpt
   const observer = new RecordingObserver();
   const pool = new WorkerPool({
     stateDir,
+    nodeId: poolNodeId,
     workerCommand,
     observer,
     clock: realClock,

@@ -89,7 +89,9 @@ export function controlRoutes(ports: ApiPorts) {
       route({
         tag: "node",
         summary: "Stop the node",
-        description: "`drain` lets running attempts end first; `now` leaves them to be adopted or offered again.",
+        description:
+          "`drain` lets running attempts end first; `now` ends them and gives their tasks back uncounted, to be offered " +
+          "again at the next start.",
         json: body(z.strictObject({ mode: z.enum(["drain", "now"]).default("drain") }), { mode: "drain" }, true),
         responses: { 202: json("What still runs", shutdownSchema, { mode: "drain", running: 1 }) },
       }),

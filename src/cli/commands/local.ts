@@ -10,8 +10,8 @@ export const run: Handler<{ readonly executor: "shell" | "ollama" | "claude" | u
   { environment, console },
 ) => environment.local.run({ ...globals, ...options, files: args }, console);
 
-export const restore: Handler<{ readonly force: boolean }> = ({ options, globals, args }, { environment, console }) =>
-  environment.local.restore({ ...globals, ...options, file: args[0] ?? "" }, console);
+export const restore: Handler<object> = ({ globals, args }, { environment, console }) =>
+  environment.local.restore({ ...globals, file: args[0] ?? "" }, console);
 
 export const configShow: Handler<{ readonly origin: boolean }> = ({ options, globals }, { environment, console }) =>
   environment.local.configShow({ ...globals, ...options }, console);

@@ -1,5 +1,6 @@
 import { resolve } from "node:path";
 import { type Api, type Client, interruptedFault, type SuccessOf } from "../connection/api.ts";
+import { parseNodeFile } from "../connection/locate.ts";
 import { pause } from "../connection/pause.ts";
 import type { CommandContext } from "../context.ts";
 import { EXIT } from "../exit-codes.ts";
@@ -12,6 +13,8 @@ type NodesView = SuccessOf<Awaited<ReturnType<Client["api"]["nodes"]["$get"]>>>;
 
 /** How often it is looked whether the node has gone. */
 const GONE_EVERY_MS = 200;
+/** From the last answer on: attempts end, databases are closed. */
+const CLOSED_LIMIT_MS = 60_000;
 /** A copy of a large database, and its check, take their time. */
 const BACKUP_DEADLINE_MS = 30 * 60_000;
 
@@ -19,12 +22,13 @@ export const down: Handler<{ readonly force: boolean }> = async ({ options }, co
   const { console } = context;
   const api = await context.connect();
   if (!api.ok) return console.fail(api.error);
+  const nodeFile = await ownNodeFile(api.value, context);
   const json = { mode: options.force ? "now" : "drain" } as const;
   const answer = await api.value.ask("stop the node", (client) => client.api.shutdown.$post({ json }));
   if (!answer.ok) return console.fail(answer.error);
   const { running } = answer.value;
   if (running > 0 && !options.force) console.note(`waiting for ${plural(running, "running attempt")} to end`);
-  const gone = await untilGone(api.value, context);
+  const gone = (await untilSilent(api.value, context)) && (await untilClosed(nodeFile, context));
   if (!gone) return console.fail(interruptedFault("stop the node: it goes on stopping"));
   if (console.json) console.document(answer.value);
   else console.line("The node has stopped.");
@@ -32,12 +36,39 @@ export const down: Handler<{ readonly force: boolean }> = async ({ options }, co
 };
 
 /** @returns false when the person did not want to wait longer. */
-async function untilGone(api: Api, { environment }: CommandContext): Promise<boolean> {
+async function untilSilent(api: Api, { environment }: CommandContext): Promise<boolean> {
   const { clock, interrupted } = environment;
   while (!interrupted.aborted) {
     // A node that drains may take long; one that answers anything at all is still there.
     const answer = await api.fetchWhole("stop the node", (client) => client.health.live.$get(), 5_000);
     if (!answer.ok && answer.error.exit === EXIT.unreachable) return true;
+    await pause(clock, GONE_EVERY_MS, interrupted);
+  }
+  return false;
+}
+
+type NodeFileText = { readonly path: string; readonly text: string };
+
+/** What the node that was asked wrote about itself, if it can be read here. */
+async function ownNodeFile(api: Api, { environment }: CommandContext): Promise<NodeFileText | undefined> {
+  const { stateDir, url } = api.location;
+  if (stateDir === undefined) return undefined;
+  const path = `${stateDir}/node.json`;
+  const read = await environment.readText(path);
+  return read.ok && parseNodeFile(read.value)?.url === url ? { path, text: read.value } : undefined;
+}
+
+/**
+ * A node removes its file last, when another one may start on its folder. One that died meanwhile leaves the file.
+ * @returns false when the person did not want to wait longer, or it took too long.
+ */
+async function untilClosed(file: NodeFileText | undefined, { environment }: CommandContext): Promise<boolean> {
+  if (file === undefined) return true;
+  const { clock, interrupted } = environment;
+  const endMs = clock.monotonicMs() + CLOSED_LIMIT_MS;
+  while (!interrupted.aborted && clock.monotonicMs() < endMs) {
+    const read = await environment.readText(file.path);
+    if (!read.ok || read.value !== file.text) return true;
     await pause(clock, GONE_EVERY_MS, interrupted);
   }
   return false;

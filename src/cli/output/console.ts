@@ -113,7 +113,11 @@ export class Console {
       return exit;
     }
     this.#stderr.write(`${paint(this.err, "bad", "drover:")} ${manyLines(redactText(failure.message))}\n`);
-    for (const { path, reason } of failure.faults ?? []) this.#stderr.write(`  ${faultLine({ path, reason })}\n`);
+    for (const fault of failure.faults ?? []) {
+      // A fault of the whole input names no field, and the message has said all of it.
+      const isSaid = fault.path === "" && failure.message.includes(fault.reason);
+      if (!isSaid) this.#stderr.write(`  ${faultLine(fault)}\n`);
+    }
     if (failure.remedy !== undefined) {
       this.#stderr.write(`  ${paint(this.err, "strong", "next:")} ${manyLines(redactText(failure.remedy))}\n`);
     }

@@ -19,7 +19,9 @@ export const NODE_COMMANDS: readonly Command[] = [
     name: "down",
     section: "Node",
     summary: "Let running attempts end, then stop the node",
-    options: { force: flag("Do not wait: running attempts go on in their workers and are adopted by the next node") },
+    options: {
+      force: flag("Do not wait: end running attempts; their tasks are offered again at the next start, uncounted"),
+    },
     examples: [{ line: "drover down", does: "Stop without interrupting work" }],
     load: async () => (await import("../commands/node.ts")).down,
   }),

@@ -15,7 +15,6 @@ export const PROGRAM_COMMANDS: readonly Command[] = [
     summary: "Put a backup in place of the database; the node must be stopped",
     notes: ["The database it replaces is set aside, not deleted."],
     arguments: [{ name: "FILE", description: "A backup made by drover backup" }],
-    options: { force: flag("Also when the backup is of another node, or older than the database") },
     load: async () => (await import("../commands/local.ts")).restore,
   }),
   command({

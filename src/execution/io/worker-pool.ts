@@ -12,10 +12,10 @@ import {
   err,
   type Failure,
   type Logger,
+  type NodeId,
   ok,
   type Random,
   type Result,
-  refused,
   retryable,
   sleep,
   type TaskId,
@@ -28,6 +28,7 @@ import { allowedEnvironment, type Environment, MARKER_NAME } from "../environmen
 import { PROTOCOL_VERSION, type WorkerFrame } from "../protocol.ts";
 import type { TaskSpec } from "../task-spec.ts";
 import { planWorkspace } from "../workspace.ts";
+import { type Adoption, fateOf } from "./adoption.ts";
 import { AttemptFolder, markerOf } from "./attempt-folder.ts";
 import { Departures, endLeftovers, killProcess } from "./leftovers.ts";
 import { DEFAULT_MAX_LOG_BYTES, DEFAULT_MAX_LOGS, logPathOf, trimLogs } from "./log-retention.ts";
@@ -49,11 +50,14 @@ const CANCEL_TICKS = 15;
 const MAX_REPORT_BACKOFF_MS = 30_000;
 const FIRST_REPORT_BACKOFF_MS = 500;
 const STOP_LIMIT_MS = 20_000;
+/** A report that cannot be stored must not keep a node from coming up and saying so. */
+const ADOPTION_LIMIT_MS = 5_000;
 const TRIM_EVERY = 50;
 const MAX_REASON_CHARS = 1_000;
 
 export type WorkerPoolOptions = {
   readonly stateDir: string;
+  readonly nodeId: NodeId;
   /** How a worker is started, without its folder: `[process.execPath, "worker"]`. Absolute paths. */
   readonly workerCommand: readonly string[];
   readonly observer: AttemptObserver;
@@ -70,12 +74,6 @@ export type WorkerPoolOptions = {
 };
 
 export type LaunchRequest = AttemptRef & { readonly spec: TaskSpec };
-
-export type Adoption = {
-  readonly adopted: readonly AttemptRef[];
-  readonly finished: readonly AttemptRef[];
-  readonly lost: readonly AttemptRef[];
-};
 
 export class WorkerPool {
   readonly #options: WorkerPoolOptions;
@@ -115,7 +113,8 @@ export class WorkerPool {
 
   /**
    * Takes over what an earlier node left: results are reported as finished, running workers adopted, everything else
-   * reported lost. Resolves when all of that is with the observer.
+   * reported lost. Resolves when all of that is with the observer, or after a few seconds: what the observer cannot take
+   * yet is reported in the background.
    */
   async adoptAll(): Promise<Adoption> {
     const adoption: Record<keyof Adoption, AttemptRef[]> = { adopted: [], finished: [], lost: [] };
@@ -128,14 +127,20 @@ export class WorkerPool {
         folder.remove();
         continue;
       }
+      if (head.nodeId !== this.#options.nodeId) {
+        // This state folder is a copy: the worker belongs to the original, which may well run.
+        this.#options.logger.warn("remove attempt folder of another node", { path: folder.path, node: head.nodeId });
+        folder.remove();
+        continue;
+      }
       const ref: AttemptRef = { taskId: head.taskId, attempt: head.attempt, fence: head.fence };
       const entry = this.#register(ref, folder, head.token, head.logPath, false);
-      const fate = await this.#fate(entry);
+      const fate = await fateOf(entry);
       adoption[fate].push(ref);
       if (fate !== "adopted") settling.push(this.#settle(entry, "its worker died while no node was there"));
     }
     this.#adopted.resolve();
-    await Promise.all(settling);
+    await waitAtMost(this.#options.clock, ADOPTION_LIMIT_MS, Promise.all(settling));
     this.#trimLogs();
     return adoption;
   }
@@ -145,7 +150,7 @@ export class WorkerPool {
    * @returns a failure when it could not be started; then nothing of it is left, and nobody will report it.
    */
   async launch(request: LaunchRequest): Promise<Result<void, Failure>> {
-    const { stateDir, random, limits } = this.#options;
+    const { stateDir, nodeId, random, limits } = this.#options;
     const { taskId, attempt, fence, spec } = request;
     const workspace = planWorkspace(spec, { stateDir, taskId });
     if (!workspace.ok) return workspace;
@@ -153,6 +158,7 @@ export class WorkerPool {
     const token = Buffer.from(random.bytes(32)).toString("hex");
     const assignment: Assignment = {
       version: 1,
+      nodeId,
       taskId,
       attempt,
       fence,
@@ -166,7 +172,8 @@ export class WorkerPool {
     };
     try {
       this.#crashPoint("pool:before-assignment");
-      if (!folder.create()) return err(refused("conflict", `attempt ${attempt} of ${taskId} was launched before`));
+      // Retryable: after a restore a worker of the time before may still have it; it is stopped, and its folder goes.
+      if (!folder.create()) return err(retryable("conflict", `attempt ${attempt} of ${taskId} was launched before`));
       await folder.writeAssignment(assignment);
       this.#crashPoint("pool:after-assignment");
       if (this.#ending !== undefined || this.#isStopped) {
@@ -253,21 +260,6 @@ export class WorkerPool {
     const entry = newEntry({ ref, folder, token, logPath, own });
     this.#entries.set(keyOf(ref), entry);
     return entry;
-  }
-
-  /** What became of an attempt that an earlier node launched. */
-  async #fate(entry: PoolEntry): Promise<keyof Adoption> {
-    if (entry.folder.readResult() !== undefined) return "finished";
-    const node = identify(process.pid);
-    // Where no worker has claimed the attempt yet, this claim keeps one that comes late from executing it.
-    if (node !== undefined && (await entry.folder.claim(node, ""))) return "lost";
-    const claim = entry.folder.readClaim();
-    if (claim === undefined || claim.token !== entry.token || !isRunning(claim)) {
-      // It may have written its result between our two looks, and ended.
-      return entry.folder.readResult() === undefined ? "lost" : "finished";
-    }
-    entry.identity = { pid: claim.pid, startTicks: claim.startTicks, bootId: claim.bootId };
-    return "adopted";
   }
 
   async #admit(hello: Hello, peer: Peer): Promise<PeerHandlers | undefined> {

@@ -11,7 +11,7 @@ import { type Engine, startEngine } from "../engine.ts";
 import { ownCommand } from "../program.ts";
 import { realClock, realRandom } from "../real-clock.ts";
 import { processLogger, settingsOf } from "./settings.ts";
-import { untilEnded } from "./until-ended.ts";
+import { INTERRUPTED, untilEnded } from "./until-ended.ts";
 
 /** A run ends by its tasks' own limits; this only bounds a bug. Below setTimeout's longest delay. */
 const LIMIT_MS = 24 * 86_400_000;
@@ -55,16 +55,15 @@ async function runTasks(
   engine: Engine,
   interrupted: AbortSignal,
 ): Promise<number> {
-  const tasks = await readTasks(options, engine);
+  const tasks = await readTasks(options, engine, interrupted);
   if (!tasks.ok) return console.fail(tasks.error);
-  const stopped = Promise.withResolvers<Result<never>>();
-  interrupted.addEventListener("abort", () => stopped.resolve(err(refused("cancelled", "interrupted"))));
   const titles = new Map(tasks.value.map((task) => [task.id, titleOf(task)]));
-  const say = (event: QueueEvent): void => {
+  const onEvent = (event: QueueEvent): void => {
     const title = event.taskId === null ? undefined : titles.get(event.taskId);
     if (!console.json && title !== undefined) console.note(`${event.kind.slice("task.".length).padEnd(10)} ${title}`);
   };
-  const ended = await Promise.race([untilEnded(engine.queue, tasks.value, realClock, LIMIT_MS, say), stopped.promise]);
+  const limits = { clock: realClock, limitMs: LIMIT_MS, interrupted };
+  const ended = await untilEnded(engine.queue, tasks.value, { ...limits, onEvent });
   if (!ended.ok) return console.fail(ended.error);
   const allDone = ended.value.every(({ row }) => row.state === "done");
   if (console.json) console.document({ ok: allDone, tasks: ended.value.map((record) => taskView(record)) });
@@ -73,10 +72,14 @@ async function runTasks(
 }
 
 /** The tasks of all files as one batch, so that `ref` and `dependsOn` work across files. */
-async function readTasks(options: RunOptions, engine: Engine): Promise<Result<readonly NewTask[]>> {
+async function readTasks(
+  options: RunOptions,
+  engine: Engine,
+  interrupted: AbortSignal,
+): Promise<Result<readonly NewTask[]>> {
   const written: unknown[] = [];
   for (const path of options.files) {
-    const content = await readText(path);
+    const content = await readText(path, interrupted);
     if (!content.ok) return content;
     const file = await parseTaskFile(path, content.value, process.cwd());
     if (!file.ok) return file;
@@ -85,12 +88,31 @@ async function readTasks(options: RunOptions, engine: Engine): Promise<Result<re
   return submissionsToTasks(written, engine.submissionFacts);
 }
 
-async function readText(path: string): Promise<Result<string>> {
+async function readText(path: string, interrupted: AbortSignal): Promise<Result<string>> {
   try {
-    return ok(path === "-" ? await Bun.stdin.text() : await readFile(path, "utf8"));
+    const text = path === "-" ? await readStandardInput(interrupted) : await readFile(path, "utf8");
+    return interrupted.aborted ? err(INTERRUPTED) : ok(text);
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
     return err(refused("not_found", `cannot read ${path}: ${reason}`, "Check the path"));
+  }
+}
+
+/** @returns what came before the end of the input or the interruption; an open pipe may never end by itself. */
+async function readStandardInput(interrupted: AbortSignal): Promise<string> {
+  if (interrupted.aborted) return ""; // an input that was opened would keep this process alive
+  const reader = Bun.stdin.stream().getReader();
+  const giveUp = (): void => void reader.cancel();
+  interrupted.addEventListener("abort", giveUp);
+  const decoder = new TextDecoder();
+  let text = "";
+  try {
+    for (let chunk = await reader.read(); !chunk.done; chunk = await reader.read()) {
+      text += decoder.decode(chunk.value, { stream: true });
+    }
+    return text + decoder.decode();
+  } finally {
+    interrupted.removeEventListener("abort", giveUp);
   }
 }
 

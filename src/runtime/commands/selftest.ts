@@ -74,7 +74,7 @@ async function workSteps(engine: Engine, step: RunStep): Promise<void> {
     const submission = { title: "selftest", command: ["sh", "-c", "echo drover > proof"], verify, maxAttempts: 1 };
     const tasks = submissionsToTasks(submission, engine.submissionFacts);
     if (!tasks.ok) return tasks;
-    const ended = await untilEnded(engine.queue, tasks.value, realClock, LIMIT_MS);
+    const ended = await untilEnded(engine.queue, tasks.value, { clock: realClock, limitMs: LIMIT_MS });
     if (!ended.ok) return ended;
     const [row] = ended.value;
     if (row?.row.state === "done") return { ok: true, value: "ran in a worker, verified, recorded" };

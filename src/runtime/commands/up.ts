@@ -1,17 +1,22 @@
-import { closeSync, mkdirSync, openSync, readFileSync } from "node:fs";
+import { closeSync, fstatSync, openSync, readFileSync, readSync, renameSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { type Failure, type Result, retryable, sleep, terminal } from "#base";
+import { err, type Failure, ok, type Result, retryable, sleep, terminal } from "#base";
 import type { Console, UpOptions } from "#cli";
 import type { LoadedConfig } from "../config/load.ts";
 import { crashPoint } from "../crash-point.ts";
 import type { startNode } from "../node.ts";
 import { ownCommand, stateDirOf } from "../program.ts";
 import { realClock } from "../real-clock.ts";
+import { folderFailure, prepareStateFolder } from "../state-folder.ts";
 import { processLogger, settingsOf } from "./settings.ts";
 
 /** A detached node is given this long to say that it is ready. */
 const DETACHED_READY_MS = 15_000;
 const POLL_MS = 20;
+/** A detached node that finds a log larger than this at its start sets it aside as drover.log.1. */
+const MAX_LOG_BYTES = 16 * 1024 * 1024;
+/** So much of the end of the log is looked at to say why a node did not start. */
+const LOG_TAIL_BYTES = 4_096;
 
 /** The node in the foreground until a signal, or in the background with `--detach`. */
 export async function up(options: UpOptions, console: Console): Promise<number> {
@@ -61,9 +66,12 @@ async function loadNode(): Promise<Result<NodeModule>> {
 }
 
 async function detached(stateDir: string, options: UpOptions, console: Console): Promise<number> {
-  mkdirSync(stateDir, { recursive: true, mode: 0o700 });
+  const folder = prepareStateFolder(stateDir);
+  if (!folder.ok) return console.fail(folder.error);
   const logPath = join(stateDir, "drover.log");
-  const log = openSync(logPath, "a", 0o600);
+  const opened = openLog(logPath);
+  if (!opened.ok) return console.fail(opened.error);
+  const log = opened.value;
   const config = options.config === undefined ? [] : ["--config", options.config];
   const child = Bun.spawn([...ownCommand("up"), "--state", stateDir, ...config], {
     stdio: ["ignore", log, log],
@@ -89,6 +97,16 @@ async function detached(stateDir: string, options: UpOptions, console: Console):
   );
 }
 
+function openLog(path: string): Result<number> {
+  try {
+    const size = statSync(path, { throwIfNoEntry: false })?.size ?? 0;
+    if (size > MAX_LOG_BYTES) renameSync(path, `${path}.1`);
+    return ok(openSync(path, "a", 0o600));
+  } catch (cause) {
+    return err(folderFailure(path, cause));
+  }
+}
+
 /** The address, once the node with this pid has written it. */
 function urlOf(stateDir: string, pid: number): string | undefined {
   try {
@@ -104,6 +122,18 @@ function urlOf(stateDir: string, pid: number): string | undefined {
 }
 
 function notStarted(logPath: string): Failure {
-  const last = readFileSync(logPath, "utf8").trim().split("\n").slice(-3).join("\n");
+  const last = endOf(logPath).trim().split("\n").slice(-3).join("\n");
   return terminal("unavailable", `the node did not start:\n${last}`, `The whole log is ${logPath}`);
+}
+
+function endOf(path: string): string {
+  const descriptor = openSync(path, "r");
+  try {
+    const { size } = fstatSync(descriptor);
+    const buffer = Buffer.alloc(Math.min(size, LOG_TAIL_BYTES));
+    const read = readSync(descriptor, buffer, 0, buffer.length, size - buffer.length);
+    return buffer.toString("utf8", 0, read);
+  } finally {
+    closeSync(descriptor);
+  }
 }

@@ -1,8 +1,10 @@
-import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
+import { createIdFactory, seededRandom } from "#base";
 import { socketPathFor, type WorkerPoolOptions } from "#execution";
-import { attemptOf, launch, type Node, startNode } from "../../support/pool-world.ts";
+import { attemptOf, launch, type Node, RecordingObserver, startNode } from "../../support/pool-world.ts";
+import { realClock } from "../../support/real-clock.ts";
 import { temporaryFolders } from "../../support/temporary-folder.ts";
 import { waitUntil } from "../../support/wait-until.ts";
 
@@ -191,7 +193,7 @@ describe("an attempt in a worker", () => {
     const second = await world.pool.launch(request);
 
     expect(first.ok).toBe(true);
-    expect(second).toMatchObject({ ok: false, error: { kind: "refused", code: "conflict" } });
+    expect(second).toMatchObject({ ok: false, error: { kind: "retryable", code: "conflict" } });
     world.pool.cancel(request.taskId, "the test is over");
     await waitUntil("it is settled", () => world.pool.live.length === 0);
   });
@@ -232,6 +234,47 @@ describe("a node that comes after another", () => {
     expect(first.observer.ends()).toEqual([]);
     expect(second.observer.result()).toMatchObject({ outcome: "passed", output: { head: "through\n" } });
     await waitUntil("the worker exits", () => !alive(worker));
+  });
+
+  it("on a copy of the state folder leaves the workers of the original alone", async () => {
+    const state = folder();
+    const copy = folder();
+    const original = await node(state);
+    await launch(original, { command: ["sleep", "600"] });
+    await waitUntil("it runs", () =>
+      original.observer.seen.some((s) => s.kind === "heartbeat" && s.phase === "running"),
+    );
+    const worker = claimOf(state)?.pid ?? 0;
+    cpSync(state, copy, { recursive: true, filter: (path) => !path.endsWith(".sock") });
+
+    const other = await node(copy, { nodeId: createIdFactory(realClock, seededRandom(9)).node() });
+    await other.pool.stop({ leaveRunning: false });
+
+    expect(other.observer.seen).toEqual([]);
+    expect(readdirSync(join(copy, "attempts"))).toEqual([]);
+    expect(alive(worker)).toBe(true);
+  });
+
+  it("comes up although a result cannot be recorded, and records it as soon as it can", async () => {
+    const state = folder();
+    const gate = join(state, "gate");
+    const first = await node(state, { limits: { orphanMs: 0 } });
+    await launch(first, { command: ["sh", "-c", `while [ ! -e ${gate} ]; do sleep 0.02; done`] });
+    await waitUntil("it runs", () => first.observer.seen.some((s) => s.kind === "heartbeat" && s.phase === "running"));
+    const worker = claimOf(state)?.pid ?? 0;
+    await first.pool.stop({ leaveRunning: true });
+    writeFileSync(gate, "");
+    await waitUntil("the worker gave up waiting", () => !alive(worker));
+    const observer = new RecordingObserver();
+    observer.answer = () => Promise.reject(new Error("the disk is full"));
+
+    const second = await node(state, { observer });
+    const unrecorded = second.pool.live.length;
+    observer.answer = () => Promise.resolve("accepted");
+    await waitUntil("it is recorded", () => second.pool.live.length === 0);
+
+    expect(unrecorded).toBe(1);
+    expect(observer.result()).toMatchObject({ outcome: "passed" });
   });
 
   it("notices the death of an adopted worker", async () => {

@@ -4,6 +4,7 @@ import { describe, expect, it } from "vitest";
 import { type Assignment, type AttemptResult, DEFAULT_LIMITS } from "#execution";
 import { AttemptFolder } from "../../../src/execution/io/attempt-folder.ts";
 import { identify } from "../../../src/execution/io/process-identity.ts";
+import { poolNodeId } from "../../support/pool-node-id.ts";
 import { attemptOf } from "../../support/pool-world.ts";
 import { temporaryFolders } from "../../support/temporary-folder.ts";
 import { waitUntil } from "../../support/wait-until.ts";
@@ -21,6 +22,7 @@ async function assigned(
   const attempt = AttemptFolder.of(state, request.taskId, 1);
   const assignment: Assignment = {
     version: 1,
+    nodeId: poolNodeId,
     ...request,
     token: "0123456789abcdef0123456789abcdef",
     socketPath: join(state, "nobody.sock"),

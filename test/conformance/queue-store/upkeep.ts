@@ -130,6 +130,46 @@ export const upkeep: Part = (suite) => {
     expect(await exists(id)).toBe(true);
   });
 
+  it("Q10: takes an idempotency key for a new task once its task was dropped or pruned", async () => {
+    const again = async (bodyHash: string) =>
+      first(value(await suite.queue.submit([suite.world.task({ idempotencyKey: "k", bodyHash })])));
+    const dropped = await suite.submitOne({ idempotencyKey: "k", bodyHash: "one" });
+    await suite.attempt({ outcome: "failed", consequence: "terminal" });
+    expect((await again("one")).id).toBe(dropped);
+
+    value(await suite.queue.drop(dropped));
+    const second = await again("two");
+    expect(second.created).toBe(true);
+    expect(await again("two")).toEqual({ id: second.id, created: false });
+
+    await suite.attempt();
+    await suite.world.pass(1_000);
+    await prune({ endedTasksMs: nowMs() });
+    const third = await again("three");
+    expect(third.created).toBe(true);
+    expect(await again("three")).toEqual({ id: third.id, created: false });
+  });
+
+  it("forgets requirements that no task has, and keeps those of tasks that wait", async () => {
+    const requirements = Array.from({ length: 100 }, (_, n) => JSON.stringify({ n }));
+    await suite.submit(...requirements.map((text) => ({ requirements: text })));
+    const [late] = await suite.submit({ requirements: '{"late":1}', runAtMs: nowMs() + 60_000 });
+    for (const task of await suite.claim()) await suite.finish(task);
+    await suite.world.pass(1_000);
+
+    await prune({ endedTasksMs: nowMs() });
+    await suite.submit({ requirements: '{"new":1}' }, { requirements: requirements[7] ?? "" });
+
+    const texts = value(await suite.world.store.transact("look", (tx) => ok([...tx.classes()])));
+    expect(texts.map(([, text]) => text).sort()).toEqual(['{"late":1}', '{"n":7}', '{"new":1}']);
+    expect(new Set(texts.map(([id]) => id)).size).toBe(3);
+    const claimed = await suite.claim();
+    expect(claimed).toHaveLength(2);
+    for (const task of claimed) await suite.finish(task);
+    await suite.world.pass(60_000);
+    expect((await suite.claimOne()).row.id).toBe(late);
+  });
+
   it("forgets keys that nothing uses, and keeps those with a policy or with work", async () => {
     await suite.submit({ key: "idle" });
     await suite.attempt();

@@ -41,6 +41,8 @@ export class SubmissionModel {
 
   /** @returns which task each member of the batch names, or undefined when the batch is to be refused. */
   expect(batch: readonly NewTask[], { tasks }: Snapshot): ReadonlyMap<TaskId, TaskId> | undefined {
+    // A key is remembered as long as its task is there.
+    for (const [key, { id }] of this.#idempotency) if (!tasks.has(id)) this.#idempotency.delete(key);
     const names = this.#names(batch);
     if (names === undefined) return undefined;
     const named = (ids: readonly TaskId[]): readonly TaskId[] => ids.map((id) => names.get(id) ?? id);

@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
-import { ok } from "#base";
+import { err, ok, refused } from "#base";
 import { processEnvironment, runCli } from "#cli";
 import { waitUntil } from "../../support/wait-until.ts";
-import { submit } from "../api/api-harness.ts";
+import { submit, TOKEN } from "../api/api-harness.ts";
 import { containing, createCli, itemsOf, parsed } from "./cli-harness.ts";
 
 describe("status", () => {
@@ -223,10 +223,17 @@ describe("the node", () => {
     });
   });
 
-  it("is asked to stop and waited for until it answers no more", async () => {
+  it("is asked to stop and waited for until it answers no more and has let go of its folder", async () => {
     let asked = 0;
+    let looked = 0;
     const cli = createCli({
       environment: {
+        readText: async (path) => {
+          if (path.endsWith("/token")) return ok(TOKEN);
+          if (asked > 3) looked += 1;
+          const text = JSON.stringify({ url: "http://127.0.0.1:7433", pid: 42, startedAtMs: 1 });
+          return looked > 2 ? err(refused("not_found", `${path} does not exist`)) : ok(text);
+        },
         fetch: async (url, init) => {
           asked += 1;
           if (asked > 3) throw Object.assign(new TypeError("Unable to connect"), { code: "ConnectionRefused" });
@@ -242,6 +249,7 @@ describe("the node", () => {
     });
 
     expect(await done).toMatchObject({ exit: 0, stdout: "The node has stopped.\n" });
+    expect(looked).toBe(3);
     expect(cli.harness.shutdowns).toEqual(["drain"]);
   });
 
@@ -276,14 +284,14 @@ describe("local commands", () => {
 
     await cli.run("up", "--detach", "--state", "/s");
     await cli.run("run", "a.yaml", "b.yaml", "--executor", "shell", "--json");
-    await cli.run("restore", "a.db", "--force");
+    await cli.run("restore", "a.db");
     await cli.run("config", "show", "--origin", "--config", "c.toml");
     await cli.run("worker", "/attempt");
 
     expect(calls).toEqual([
       ["up", { ...none, detach: true, state: "/s" }],
       ["run", { ...none, json: true, executor: "shell", keep: false, files: ["a.yaml", "b.yaml"] }],
-      ["restore", { ...none, force: true, file: "a.db" }],
+      ["restore", { ...none, file: "a.db" }],
       ["config show", { ...none, origin: true, config: "c.toml" }],
       ["worker", { ...none, directory: "/attempt" }],
     ]);

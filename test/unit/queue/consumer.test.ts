@@ -86,6 +86,26 @@ describe("a consumer", () => {
     expect(attempts).toHaveLength(2);
   });
 
+  it("gives the place of an attempt back that failed by a bug", async () => {
+    const broken = new Consumer({
+      queue: world.queue,
+      holder: world.node,
+      logger: silentLogger,
+      concurrency: 1,
+      accepts: acceptsAll,
+      run: (task) => {
+        attempts.push({ task, end: () => undefined });
+        return Promise.reject(new Error("a bug"));
+      },
+    });
+    broken.start();
+
+    await submit(2);
+    await broken.stop();
+
+    expect([attempts.length, broken.active]).toEqual([2, 0]);
+  });
+
   it("takes no more work once it is stopped, and its stop waits for what it started", async () => {
     consumer.start();
     await submit(3);

@@ -1,19 +1,85 @@
-import { describe, expect, it } from "vitest";
-import { createIdFactory, SimulatedClock, seededRandom, silentLogger } from "#base";
-import type { AttemptRef } from "#execution";
-import { MemoryQueueStore, QueueService } from "#queue";
+import { describe, expect, it, vi } from "vitest";
+import { createIdFactory, ok, type Result, SimulatedClock, seededRandom, silentLogger, type TaskId } from "#base";
+import type { AttemptRef, WorkerPool } from "#execution";
+import { type ClaimedTask, MemoryQueueStore, QueueService } from "#queue";
 import { Attempts } from "../../../src/runtime/attempts.ts";
+import { readyRow } from "../../support/task-row.ts";
 
 const clock = new SimulatedClock();
 const random = seededRandom(3);
 const ids = createIdFactory(clock, random);
 
-function world(): { readonly attempts: Attempts; readonly ref: AttemptRef } {
+function world(): { readonly attempts: Attempts; readonly ref: AttemptRef; readonly pool: PoolDouble } {
   const store = new MemoryQueueStore();
   const queue = new QueueService({ store, clock, random, ids, node: ids.node(), logger: silentLogger });
   const ref = { taskId: ids.task(), attempt: 1, fence: { epoch: 1, n: 1 } };
-  return { attempts: new Attempts(queue, clock, silentLogger, {}), ref };
+  const attempts = new Attempts(queue, clock, silentLogger, {});
+  const pool = new PoolDouble();
+  attempts.connect(pool);
+  return { attempts, ref, pool };
 }
+
+/** A pool whose launches end when the test says so. */
+class PoolDouble implements Pick<WorkerPool, "launch" | "cancel"> {
+  readonly launching = Promise.withResolvers<Result<void>>();
+  readonly cancelled: string[] = [];
+  hasWorker = false;
+
+  launch(): Promise<Result<void>> {
+    return this.launching.promise;
+  }
+
+  cancel(_id: TaskId, reason: string): number {
+    if (!this.hasWorker) return 0;
+    this.cancelled.push(reason);
+    return 1;
+  }
+}
+
+function claimed({ taskId, attempt, fence }: AttemptRef): ClaimedTask {
+  return { row: readyRow(taskId), body: JSON.stringify({ title: "t", command: ["true"] }), attempt, fence };
+}
+
+describe("an attempt that is being launched", () => {
+  it("is stopped as soon as it has a worker, and asked once", async () => {
+    const { attempts, ref, pool } = world();
+    const run = attempts.run(claimed(ref));
+
+    attempts.stop(ref.taskId, ref.fence, "cancelled");
+    const before = [...pool.cancelled];
+    pool.hasWorker = true;
+    pool.launching.resolve(ok(undefined));
+    await vi.waitFor(() => expect(pool.cancelled).toEqual(["cancelled"]));
+    await attempts.lost(ref, "its worker was stopped");
+
+    expect(before).toEqual([]);
+    expect(await run).toBeNull();
+  });
+
+  it("is stopped although the stop came before anything was known of it", async () => {
+    const { attempts, ref, pool } = world();
+    pool.hasWorker = true;
+
+    attempts.stop(ref.taskId, ref.fence, "cancelled");
+    const run = attempts.run(claimed(ref));
+    pool.launching.resolve(ok(undefined));
+    await vi.waitFor(() => expect(pool.cancelled).toEqual(["cancelled"]));
+    attempts.leaveRest();
+
+    expect(await run).toBeNull();
+    expect(attempts.running()).toEqual([]);
+  });
+
+  it("whose launch throws is a failure that is tried again, and runs no more", async () => {
+    const { attempts, ref, pool } = world();
+    const run = attempts.run(claimed(ref));
+
+    pool.launching.reject(new Error("a bug"));
+
+    expect(await run).toMatchObject({ outcome: "failed", consequence: "retryable" });
+    expect(attempts.running()).toEqual([]);
+  });
+});
 
 describe("an adopted attempt", () => {
   it("that was reported before anybody waited for its answer keeps nobody waiting", async () => {

@@ -1,5 +1,11 @@
 import { describe, expect, it } from "vitest";
-import { backupDueInMs, backupName, backupsToDelete, backupTimeMs } from "../../../src/store/backup-policy.ts";
+import {
+  abandonedCopies,
+  backupDueInMs,
+  backupName,
+  backupsToDelete,
+  backupTimeMs,
+} from "../../../src/store/backup-policy.ts";
 
 const HOUR = 3_600_000;
 const start = Date.UTC(2026, 10, 21, 8, 0, 0, 5);
@@ -14,6 +20,12 @@ describe("names of backups", () => {
 });
 
 describe("which backups go", () => {
+  it("include copies of ours that a crash left unfinished, and nobody else's", () => {
+    const unfinished = `${backupName(start)}.making`;
+
+    expect(abandonedCopies([...names, unfinished, "notes.making", "fleet.db.making"])).toEqual([unfinished]);
+  });
+
   it("are the oldest beyond the number to keep", () => {
     expect(backupsToDelete(names, 2)).toEqual([names[1], names[0]]);
   });

@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { createIdFactory, ok, SimulatedClock, seededRandom, silentLogger, type TaskId } from "#base";
@@ -87,6 +87,32 @@ describe("a backup", () => {
     expect(readFileSync(join(dir, "precious"), "utf8")).toBe("precious");
   });
 
+  it("is readable for its owner alone", async () => {
+    const dir = folder();
+    const stores = await openedStores(dir);
+    await addTask(stores);
+
+    const taken = must(await stores.backups.take(join(dir, "elsewhere.db")));
+    await stores.close();
+
+    expect(taken.tasks).toBe(1);
+    expect(statSync(taken.path).mode & 0o777).toBe(0o600);
+  });
+
+  it("leaves a file alone that has the name of its unfinished copy, and says so", async () => {
+    const dir = folder();
+    const stores = await openedStores(dir);
+    writeFileSync(join(dir, "mine.db.making"), "precious");
+
+    const refusal = await stores.backups.take(join(dir, "mine.db"));
+    await stores.close();
+
+    expect(failureIn(refusal).code).toBe("conflict");
+    expect(failureIn(refusal).message).toContain("mine.db.making");
+    expect(readFileSync(join(dir, "mine.db.making"), "utf8")).toBe("precious");
+    expect(existsSync(join(dir, "mine.db"))).toBe(false);
+  });
+
   it("that cannot be written leaves nothing half made, and the store works on", async () => {
     const dir = folder();
     const stores = await openedStores(dir);
@@ -123,6 +149,37 @@ describe("restoring a backup", () => {
     expect(fence.epoch).toBe(report.epoch);
     expect(second.identity).toMatchObject({ uuid: first.identity.uuid, epoch: report.epoch, change: "restored" });
     expect(report.setAside).toMatch(/fleet\.db\.damaged-/);
+    expect(existsSync(report.setAside ?? "")).toBe(true);
+  });
+
+  it("makes the state directory of a fresh machine, and what it puts there is its owner's alone", async () => {
+    const first = await openedStores(folder());
+    const kept = await addTask(first);
+    const backup = must(await first.backups.take());
+    await first.close();
+    chmodSync(backup.path, 0o644);
+    const fresh = join(folder(), "deep", "state");
+
+    const report = must(restoreBackup(fresh, backup.path, NOW_MS));
+    const modes = [fresh, join(fresh, "fleet.db")].map((path) => statSync(path).mode & 0o777);
+    const second = await openedStores(fresh);
+    const found = must(await second.queue.find(kept));
+    await second.close();
+
+    expect(report).not.toHaveProperty("setAside");
+    expect(modes).toEqual([0o700, 0o600]);
+    expect(found?.row.id).toBe(kept);
+  });
+
+  it("sets a sound database aside as replaced, not as damaged", async () => {
+    const dir = folder();
+    const stores = await openedStores(dir);
+    const backup = must(await stores.backups.take());
+    await stores.close();
+
+    const report = must(restoreBackup(dir, backup.path, NOW_MS));
+
+    expect(report.setAside).toMatch(/fleet\.db\.replaced-/);
     expect(existsSync(report.setAside ?? "")).toBe(true);
   });
 

@@ -1,4 +1,4 @@
-import { existsSync, readdirSync } from "node:fs";
+import { existsSync, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { SimulatedClock } from "#base";
@@ -44,6 +44,7 @@ describe("migrating a database", () => {
 
     expect(connection.prepare("SELECT name, age FROM cat").all([])).toEqual([["Mia", 3]]);
     expect(schemaNumber(connection)).toBe(2);
+    expect(statSync(join(dir, "fleet.db.before-2")).mode & 0o777).toBe(0o600);
     const copy = openConnection(join(dir, "fleet.db.before-2"));
     expect(copy.prepare("SELECT * FROM cat").all([])).toEqual([["Mia"]]);
     expect(schemaNumber(copy)).toBe(1);

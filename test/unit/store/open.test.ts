@@ -3,10 +3,10 @@ import { once } from "node:events";
 import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { type Failure, ok, SimulatedClock, seededRandom, silentLogger } from "#base";
+import { type Failure, type Logger, ok, SimulatedClock, seededRandom, silentLogger } from "#base";
 import { openStores } from "#store";
 import { openConnection } from "../../../src/store/connection.ts";
-import { must, openedStores } from "../../support/opened-stores.ts";
+import { failureIn, must, openedStores } from "../../support/opened-stores.ts";
 import { temporaryFolders } from "../../support/temporary-folder.ts";
 
 const folder = temporaryFolders();
@@ -145,6 +145,28 @@ describe("a damaged database", () => {
     expect(failure.code).toBe("corrupt");
     expect(failure.message).toContain("node.db");
     expect(failure.remedy).not.toContain("drover restore");
+  });
+
+  it("that is large opens, and the damage is logged with the remedy once the check has found it", async () => {
+    const dir = await usedDirectory();
+    const path = join(dir, "fleet.db");
+    const bytes = readFileSync(path);
+    const page = Math.floor((bytes.length * 0.8) / 4_096) * 4_096;
+    bytes.fill(0xa5, page, page + 4_096);
+    writeFileSync(path, bytes);
+    const errors: string[] = [];
+    const logger: Logger = {
+      ...silentLogger,
+      error: (message, fields) => errors.push(`${message} | ${JSON.stringify(fields)}`),
+    };
+
+    const stores = await openedStores(dir, { logger, maxInlineCheckBytes: 0 });
+    const checked = await stores.checked;
+    await stores.close();
+
+    expect(failureIn(checked).code).toBe("corrupt");
+    expect(errors).toHaveLength(1);
+    expect(errors[0]).toMatch(/fleet\.db is damaged.* \| .*"path".*drover restore/);
   });
 
   it("without any backup says so", async () => {
