@@ -83,7 +83,11 @@ export const SETTINGS = {
   "queue.keep_done_ms": setting(durationMs, 14 * DAY_MS, "how long done and cancelled tasks are kept"),
   "queue.keep_dead_ms": setting(durationMs, 90 * DAY_MS, "how long dead letters are kept"),
   "queue.keep_events_ms": setting(durationMs, 14 * DAY_MS, "how long events are kept"),
-  "queue.keep_idempotency_ms": setting(durationMs, 30 * DAY_MS, "how long an idempotency key is remembered"),
+  "queue.keep_idempotency_ms": setting(
+    durationMs,
+    30 * DAY_MS,
+    "how long an idempotency key is remembered, at most as long as its task is kept",
+  ),
   "store.backup.every_ms": setting(
     z
       .int()

@@ -46,7 +46,7 @@ export function createCli(options: CliOptions = {}): Cli {
       stdout: out.output,
       stderr: errors.output,
       env: { HOME: "/h", LANG: "C.UTF-8", ...options.env },
-      cwd: "/work",
+      cwd: "/srv/here",
       clock: harness.clock,
       version: "1.2.3",
       commit: "0123abc",

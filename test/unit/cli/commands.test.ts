@@ -218,7 +218,7 @@ describe("the node", () => {
     expect((await cli.run("node", "list")).stdout).toContain("box (this one)  shell");
     expect(await cli.run("backup", "copies/a.db")).toEqual({
       exit: 0,
-      stdout: "/work/copies/a.db\n",
+      stdout: "/srv/here/copies/a.db\n",
       stderr: "A verified copy of 9 B. Put it back with: drover restore FILE\n",
     });
   });

@@ -29,7 +29,7 @@ describe("task add", () => {
       command: ["make", "all it"],
       lane: "high",
       labels: { team: "core" },
-      workspace: "/work/sub",
+      workspace: "/srv/here/sub",
       deadlineMs: 90_000,
       verify: [
         { kind: "file_exists", path: "a.txt" },
@@ -66,7 +66,7 @@ describe("task add", () => {
       [first, second].map(async (id) => parsed((await cli.run("task", "show", id ?? "", "--json")).stdout)),
     );
     expect(tasks).toMatchObject([
-      { title: "one", workspace: "/work/dir/w" },
+      { title: "one", workspace: "/srv/here/dir/w" },
       { title: "two", dependsOn: [first] },
     ]);
   });
