@@ -22,7 +22,6 @@ export type StateFolder = {
   readonly tokenFile: string;
   /** Where the running node says how to reach it. */
   readonly nodeFile: string;
-  readonly backups: string;
 };
 
 export function stateFolder(path: string): StateFolder {
@@ -30,7 +29,6 @@ export function stateFolder(path: string): StateFolder {
     path,
     tokenFile: join(path, "token"),
     nodeFile: join(path, "node.json"),
-    backups: join(path, "backups"),
   };
 }
 

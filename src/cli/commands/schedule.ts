@@ -6,9 +6,8 @@ import { ageText, durationText, instantText } from "../output/quantities.ts";
 import type { Column } from "../output/table.ts";
 import { oneLine } from "../output/text.ts";
 import type { Handler } from "../parsing/command.ts";
-import { flagName } from "../parsing/option.ts";
-import { flagsBeside, type TaskFlags, taskFromFlags } from "../tasks/submission-from-options.ts";
-import { parseTaskFile } from "../tasks/task-file.ts";
+import { type TaskFlags, taskFromFlags } from "../tasks/submission-from-options.ts";
+import { readTaskFile } from "../tasks/task-file-option.ts";
 import { forEach } from "./each.ts";
 
 type ScheduleFlags = TaskFlags & {
@@ -54,14 +53,7 @@ async function templateOf(
   { environment }: CommandContext,
 ): Promise<Result<SubmissionInput>> {
   if (flags.file === undefined) return taskFromFlags(flags, command, environment.cwd);
-  const [beside] = flagsBeside(flags);
-  if (beside !== undefined || command.length > 0) {
-    const what = beside === undefined ? "a command" : flagName(beside);
-    return err(refused("invalid", `--file and ${what} cannot be given together`, "Write it into the file"));
-  }
-  const content = await environment.readText(flags.file);
-  if (!content.ok) return content;
-  const file = await parseTaskFile(flags.file, content.value, environment.cwd);
+  const file = await readTaskFile(flags.file, flags, command, { environment });
   if (!file.ok) return file;
   const [only, ...more] = file.value.tasks;
   if (more.length > 0 || only === undefined) {

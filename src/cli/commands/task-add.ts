@@ -1,5 +1,5 @@
 import type { SubmissionInput } from "#api";
-import { err, ok, type Result, refused } from "#base";
+import { ok, type Result } from "#base";
 import type { Api } from "../connection/api.ts";
 import type { CommandContext } from "../context.ts";
 import { EXIT } from "../exit-codes.ts";
@@ -7,9 +7,8 @@ import type { Fault } from "../output/console.ts";
 import { plural } from "../output/quantities.ts";
 import { oneLine } from "../output/text.ts";
 import type { Handler } from "../parsing/command.ts";
-import { flagName } from "../parsing/option.ts";
-import { flagsBeside, type SubmissionFlags, submissionFromFlags } from "../tasks/submission-from-options.ts";
-import { parseTaskFile } from "../tasks/task-file.ts";
+import { type SubmissionFlags, submissionFromFlags } from "../tasks/submission-from-options.ts";
+import { readTaskFile } from "../tasks/task-file-option.ts";
 import { showWait } from "./task-wait.ts";
 
 type AddFlags = SubmissionFlags & { readonly wait: boolean; readonly timeout: number | undefined };
@@ -63,14 +62,7 @@ async function whatToSend(
     const task = submissionFromFlags(flags, command, environment.cwd, environment.clock.nowMs());
     return task.ok ? ok({ body: task.value, titles: [task.value.title] }) : task;
   }
-  const [beside] = flagsBeside(flags);
-  if (beside !== undefined || command.length > 0) {
-    const what = beside === undefined ? "a command" : flagName(beside);
-    return err(refused("invalid", `--file and ${what} cannot be given together`, "Write it into the file"));
-  }
-  const content = await environment.readText(flags.file);
-  if (!content.ok) return content;
-  const file = await parseTaskFile(flags.file, content.value, environment.cwd);
+  const file = await readTaskFile(flags.file, flags, command, { environment });
   if (!file.ok) return file;
   // `as`: not checked here; the API checks every field and says which is wrong.
   const tasks = file.value.tasks as SubmissionInput[];
