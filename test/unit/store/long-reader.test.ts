@@ -5,12 +5,6 @@ import { LongReader } from "../../../src/store/long-reader.ts";
 import { failureIn, must } from "../../support/opened-stores.ts";
 import { temporaryFolders } from "../../support/temporary-folder.ts";
 
-/** Keeps a thread busy for about half a second. */
-const SLOW = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 2000000) SELECT max(i) FROM n";
-
-/** Keeps a thread busy for several seconds. */
-const VERY_SLOW = SLOW.replace("2000000", "6000000");
-
 const folder = temporaryFolders();
 let reader: LongReader | undefined;
 afterEach(() => reader?.close());
@@ -22,6 +16,21 @@ function readerOfCats(readTimeoutMs = 30_000): LongReader {
   connection.prepare("INSERT INTO cat VALUES (?)").run(["M\0ia"]);
   reader = new LongReader(path, { readTimeoutMs, closeTimeoutMs: 25_000 });
   return reader;
+}
+
+function counting(rows: number): string {
+  return `WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT ${rows}) SELECT max(i) FROM n`;
+}
+
+/** A statement that keeps a thread of this machine busy for about `ms`: machines differ by a factor of ten. */
+function busyFor(ms: number): string {
+  const sampleRows = 400_000;
+  const connection = openConnection(join(folder(), "sample.db"));
+  const startedMs = performance.now();
+  connection.prepare(counting(sampleRows)).all([]);
+  const rowsPerMs = sampleRows / (performance.now() - startedMs);
+  connection.close();
+  return counting(Math.ceil(rowsPerMs * ms));
 }
 
 describe("the reader thread", () => {
@@ -42,9 +51,10 @@ describe("the reader thread", () => {
   });
 
   it("that gives no answer in time is given up, and the next question gets another", async () => {
+    const statement = busyFor(3_000);
     const cats = readerOfCats(1_000);
 
-    const slow = await cats.all("count", VERY_SLOW, []);
+    const slow = await cats.all("count", statement, []);
     const rows = must(await cats.all("read", "SELECT count(*) FROM cat", []));
 
     expect(failureIn(slow)).toMatchObject({ kind: "retryable", code: "timed_out" });
@@ -71,7 +81,7 @@ describe("the reader thread", () => {
 
   it("fails what waits when it is closed", async () => {
     const cats = readerOfCats();
-    const waiting = cats.all("count", SLOW, []);
+    const waiting = cats.all("count", counting(2_000_000), []);
 
     await cats.close();
 
