@@ -1,7 +1,7 @@
 /** What the API needs of hardware, endpoints and models. */
 import type { Result } from "#base";
 import type { Endpoint, EndpointState, HostCapacity } from "#hw";
-import type { ChatModel, ChatRequest, EmbedOutcome, ModelStore, RequestContext } from "#inference";
+import type { ChatModel, ChatRequest, EmbedOutcome, EmbedRequest, ModelStore, RequestContext } from "#inference";
 import type { RouteDecision } from "#scheduler";
 
 /** The limits on spending and how much of each is used. Null means without limit. */
@@ -29,7 +29,7 @@ export interface ModelPorts {
     readonly waiting: number;
     explain(request: ChatRequest, context: RequestContext): RouteDecision;
     embed(
-      texts: readonly string[],
+      request: EmbedRequest,
       context: RequestContext,
       signal: AbortSignal,
     ): Promise<EmbedOutcome & { readonly model?: string }>;

@@ -1,3 +1,4 @@
+import type { JsonObject } from "#base";
 import type { Endpoint } from "#hw";
 import type { ChatEvent, ChatRequest, InferenceFailure, TokenUsage } from "./chat.ts";
 
@@ -19,6 +20,19 @@ export type ClientEvent =
   | Exclude<ChatEvent, { readonly kind: "routed" | "done" }>
   | Omit<Extract<ChatEvent, { readonly kind: "done" }>, "costMicrodollars">;
 
+/** Texts to be made vectors. What is left out is the server's default. */
+export type EmbedRequest = {
+  readonly texts: readonly string[];
+  /** Numbers of each vector, where the model was made for several lengths. */
+  readonly dimensions?: number;
+  /** Whether a text that is too long is cut (Ollama, its default) or refused (all others, always). */
+  readonly truncate?: boolean;
+  /** The context the caller needs in tokens. */
+  readonly contextTokens?: number;
+  /** Further `options` of the Ollama dialect, handed on to such endpoints and left out elsewhere. */
+  readonly ollamaOptions?: JsonObject;
+};
+
 export type EmbedReply = { readonly vectors: readonly (readonly number[])[]; readonly usage: TokenUsage };
 export type EmbedOutcome =
   | { readonly kind: "done"; readonly reply: EmbedReply }
@@ -29,5 +43,5 @@ export interface ModelClient {
   /** Streams always; ends with one `done` or `failed`. */
   chat(target: Target, request: ChatRequest, signal: AbortSignal): AsyncIterable<ClientEvent>;
   /** One vector per text, in order. */
-  embed(target: Target, texts: readonly string[], signal: AbortSignal): Promise<EmbedOutcome>;
+  embed(target: Target, request: EmbedRequest, signal: AbortSignal): Promise<EmbedOutcome>;
 }

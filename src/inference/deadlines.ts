@@ -1,6 +1,6 @@
 import type { Clock } from "#base";
 import type { InferenceFailure } from "./chat.ts";
-import type { ClientEvent } from "./client.ts";
+import type { ClientEvent, EmbedOutcome } from "./client.ts";
 import { inferenceFailure } from "./failure.ts";
 
 /** How long a reply may keep silent. Time in which nobody reads the stream does not count. */
@@ -56,6 +56,30 @@ export async function* withDeadlines(
     // Also when the reader went away: nobody may generate for nobody.
     inner.abort();
     void stream.return?.().catch(() => undefined);
+  }
+}
+
+/** Holds an answer that comes all at once to its limit and to a caller that gives up; either closes the connection. */
+export async function within(
+  open: (signal: AbortSignal) => Promise<EmbedOutcome>,
+  limitMs: number,
+  clock: Clock,
+  outer: AbortSignal,
+): Promise<EmbedOutcome> {
+  const inner = new AbortController();
+  const { promise, resolve } = Promise.withResolvers<EmbedOutcome>();
+  const end = (kind: "cancelled" | "timedOut", message: string): void =>
+    resolve({ kind: "failed", failure: inferenceFailure(kind, message) });
+  const onAbort = (): void => end("cancelled", "the request was cancelled");
+  if (outer.aborted) onAbort();
+  const timer = clock.after(limitMs, () => end("timedOut", `no vectors came within ${limitMs} ms`));
+  outer.addEventListener("abort", onAbort);
+  try {
+    return await Promise.race([promise, open(inner.signal)]);
+  } finally {
+    timer.cancel();
+    outer.removeEventListener("abort", onAbort);
+    inner.abort();
   }
 }
 

@@ -15,7 +15,7 @@ export type {
   ToolCall,
   ToolDefinition,
 } from "./chat.ts";
-export type { EmbedOutcome, EmbedReply, ModelClient, Target } from "./client.ts";
+export type { EmbedOutcome, EmbedReply, EmbedRequest, ModelClient, Target } from "./client.ts";
 export { anthropicClient } from "./io/anthropic-client.ts";
 export { ollamaClient } from "./io/ollama-client.ts";
 export { openaiClient } from "./io/openai-client.ts";

@@ -4,7 +4,7 @@ import type { RouteDecision, RouteRequest } from "#scheduler";
 import type { InferenceFailure } from "./chat.ts";
 import { inferenceFailure } from "./failure.ts";
 
-type Asked = Pick<RouteRequest, "models" | "kinds" | "needs" | "contextTokens">;
+type Asked = Pick<RouteRequest, "models" | "kinds" | "needs" | "contextTokens" | "mayTruncate">;
 
 /**
  * @returns `notFound` when every server was seen and none has the model, `notSupported` or `refused` when those that
@@ -15,7 +15,7 @@ export function noneChosen(
   states: readonly EndpointState[],
   decision: Pick<RouteDecision, "reason">,
 ): InferenceFailure {
-  const { models, kinds, needs, contextTokens } = request;
+  const { models, kinds, needs, contextTokens, mayTruncate } = request;
   const asked = states.filter(({ endpoint }) => kinds.includes(endpoint.kind));
   const holders = models.flatMap((name) => asked.flatMap((state) => modelOf(state, name) ?? []));
   const later = inferenceFailure("noRoute", decision.reason);
@@ -31,7 +31,9 @@ export function noneChosen(
     // The words of Ollama, by which its clients know what to leave out.
     return inferenceFailure("notSupported", `${named} does not support ${lacking}`, { capability: lacking });
   }
-  const isTooLong = holders.every(({ contextLength }) => contextLength !== null && contextLength < contextTokens);
+  const isTooLong =
+    mayTruncate !== true &&
+    holders.every(({ contextLength }) => contextLength !== null && contextLength < contextTokens);
   return isTooLong ? inferenceFailure("refused", decision.reason) : later;
 }
 

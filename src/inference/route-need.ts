@@ -1,10 +1,12 @@
 import type { RouteRequest } from "#scheduler";
 import type { ChatRequest, RequestContext } from "./chat.ts";
+import type { EmbedRequest } from "./client.ts";
 import { estimatePromptTokens, expectedReplyTokens, neededCapabilities, neededContextTokens } from "./estimate.ts";
 import type { Admission, ModelChain } from "./ports.ts";
+import type { Excluded } from "./tries.ts";
 
 /** What a request asks of routing that stays as it is while it waits; the chain follows the endpoints there are. */
-export type RouteNeed = Omit<RouteRequest, "excluded" | "models" | "tier" | "kinds">;
+export type RouteNeed = Omit<RouteRequest, "excluded" | "excludedModels" | "models" | "tier" | "kinds">;
 
 /** @returns what a request asks of routing, whatever there is. Pure. */
 export function routeNeed(request: ChatRequest, context: RequestContext): RouteNeed {
@@ -20,14 +22,28 @@ export function routeNeed(request: ChatRequest, context: RequestContext): RouteN
   };
 }
 
+/** @returns what texts to be made vectors ask of routing: each is read alone, so the longest needs the context. Pure. */
+export function embedNeed(request: EmbedRequest, context: RequestContext): RouteNeed {
+  const { texts, truncate, contextTokens } = request;
+  const tokens = texts.map((content) => estimatePromptTokens({ messages: [{ role: "user", content }] }));
+  return {
+    ...routeNeed({ messages: [] }, context),
+    needs: ["embedding"],
+    promptTokens: tokens.reduce((sum, each) => sum + each, 0),
+    outputTokens: 0,
+    contextTokens: contextTokens ?? tokens.reduce((most, each) => Math.max(most, each), 0),
+    mayTruncate: truncate ?? true,
+  };
+}
+
 /** @returns the request as it is routed now, with the models and kinds of this moment. Pure. */
 export function routeNow(
   need: RouteNeed,
   { models, tier, kinds }: ModelChain,
   admission: Admission,
-  excluded: readonly string[],
+  excluded: Excluded,
 ): RouteRequest {
   // What is paid for is left aside under a budget for local models only.
   const allowed = admission.kind === "localOnly" ? kinds.filter((kind) => kind !== "anthropic") : kinds;
-  return { ...need, models, tier, kinds: allowed, excluded };
+  return { ...need, models, tier, kinds: allowed, excluded: excluded.endpoints, excludedModels: excluded.models };
 }

@@ -1,6 +1,6 @@
 /**
  * Asks the right model on the right endpoint, once or more often. Invariants:
- * I1: another endpoint is asked only as long as nothing of a reply was seen.
+ * I1: another endpoint or model is asked only as long as nothing of a reply was seen.
  * I2: every request that was begun at an endpoint is ended there, whatever happens to its reader.
  * I3: a reply that cost something is recorded, also when it was cut off.
  */
@@ -8,16 +8,15 @@ import { type CallOutcome, type EndpointState, modelOf } from "#hw";
 import type { RouteDecision, RouteRequest } from "#scheduler";
 import { AdmissionQueue, type Admitted, type Look } from "./admission.ts";
 import type { ChatEvent, ChatModel, ChatRequest, InferenceFailure, RequestContext } from "./chat.ts";
-import type { ClientEvent, EmbedOutcome, Target } from "./client.ts";
-import { type Deadlines, withDeadlines } from "./deadlines.ts";
+import type { ClientEvent, EmbedOutcome, EmbedRequest, Target } from "./client.ts";
+import { type Deadlines, withDeadlines, within } from "./deadlines.ts";
 import { estimatePromptTokens } from "./estimate.ts";
-import { inferenceFailure, mayTryElsewhere } from "./failure.ts";
+import { inferenceFailure } from "./failure.ts";
 import { noneChosen } from "./none-chosen.ts";
 import type { InferencePorts } from "./ports.ts";
-import { type RouteNeed, routeNeed, routeNow } from "./route-need.ts";
+import { embedNeed, type RouteNeed, routeNeed, routeNow } from "./route-need.ts";
+import { type Excluded, outcomeOf, Tries } from "./tries.ts";
 
-/** Endpoints asked for one reply. Three that fail in a row fail for a reason that a fourth shares. */
-const MAX_TRIES = 4;
 /** Expected times are guesses until they were measured. */
 const FIRST_TOKEN_FACTOR = 3;
 /** A busy disk, a cold cache: below this a first token is never late. */
@@ -26,6 +25,10 @@ const MIN_FIRST_TOKEN_MS = 60_000;
 const TOOL_SILENCE_FACTOR = 5;
 
 type Need = { readonly route: RouteNeed; readonly context: RequestContext };
+/** A target, and whether its endpoint only hands the request on to the vendor of the model. */
+type Place = Target & { readonly isHandedOn: boolean };
+
+const NOTHING_EXCLUDED: Excluded = { endpoints: [], models: [] };
 
 export class InferenceService implements ChatModel {
   readonly #ports: InferencePorts;
@@ -48,7 +51,7 @@ export class InferenceService implements ChatModel {
 
   /** Where a request would go now, with every term; begins nothing. */
   explain(request: ChatRequest, context: RequestContext): RouteDecision {
-    return this.#ports.router.explain(this.#routeOf(this.#need(request, context), []));
+    return this.#ports.router.explain(this.#routeOf(this.#need(request, context), NOTHING_EXCLUDED));
   }
 
   async *chat(
@@ -57,34 +60,29 @@ export class InferenceService implements ChatModel {
     signal: AbortSignal,
   ): AsyncGenerator<ChatEvent, void, void> {
     let asked = request;
-    const excluded: string[] = [];
-    const tried: string[] = [];
-    let latest: InferenceFailure | undefined;
-    for (let tries = 1; ; tries += 1) {
-      const admitted = await this.#admit(this.#need(asked, context), excluded, signal);
+    const tries = new Tries();
+    for (;;) {
+      const admitted = await this.#admit(this.#need(asked, context), tries.excluded, signal);
       if (isFailure(admitted)) {
-        // That nobody is left to ask says less than what the last one said.
-        const isOver = ["noRoute", "notFound", "notSupported", "refused"].includes(admitted.kind);
-        yield { kind: "failed", failure: withHistory(isOver ? (latest ?? admitted) : admitted, tried) };
+        yield { kind: "failed", failure: tries.told(admitted) };
         return;
       }
       const target = this.#target(admitted);
       if (target === undefined) {
         admitted.ticket.end({ kind: "neutral" });
-        excluded.push(admitted.ticket.endpointId);
+        tries.gone(admitted.ticket.endpointId);
         continue; // it was removed in this very moment
       }
       const failure = yield* this.#ask(asked, context, admitted, target, signal);
       if (failure === undefined) return;
-      latest = failure;
-      tried.push(`${target.endpoint.id}: ${failure.message}`);
       const without = this.#withoutLacking(asked, failure);
-      if (without === undefined && (!mayTryElsewhere(failure) || tries >= MAX_TRIES)) {
-        yield { kind: "failed", failure: withHistory(failure, tried) };
+      if (without !== undefined) {
+        tries.noted(target.endpoint.id, target.model, failure);
+        asked = without;
+      } else if (!tries.failed({ ...target, endpoint: target.endpoint.id }, failure)) {
+        yield { kind: "failed", failure: tries.told(failure) };
         return;
       }
-      if (without === undefined) excluded.push(target.endpoint.id);
-      else asked = without;
     }
   }
 
@@ -121,53 +119,62 @@ export class InferenceService implements ChatModel {
     }
   }
 
-  /** One vector per text, in order, from the first endpoint that answers. */
+  /** One vector per text, in order, from the first endpoint that answers within the deadline. */
   async embed(
-    texts: readonly string[],
+    request: EmbedRequest,
     context: RequestContext,
     signal: AbortSignal,
   ): Promise<EmbedOutcome & { readonly model?: string }> {
-    const request: ChatRequest = { messages: texts.map((content) => ({ role: "user", content })) };
-    const excluded: string[] = [];
-    for (let tries = 1; ; tries += 1) {
-      const need = this.#need(request, context);
-      const admitted = await this.#admit(
-        { ...need, route: { ...need.route, needs: ["embedding"], outputTokens: 0 } },
-        excluded,
-        signal,
-      );
-      if (isFailure(admitted)) return { kind: "failed", failure: admitted };
+    const tries = new Tries();
+    for (;;) {
+      const admitted = await this.#admit({ route: embedNeed(request, context), context }, tries.excluded, signal);
+      if (isFailure(admitted)) return { kind: "failed", failure: tries.told(admitted) };
       const target = this.#target(admitted);
-      const startedAtMs = this.#ports.clock.nowMs();
-      let outcome: EmbedOutcome = {
-        kind: "failed",
-        failure: inferenceFailure("cancelled", "the request was cancelled"),
-      };
-      try {
-        if (target !== undefined)
-          outcome = await this.#ports.clients[target.endpoint.kind].embed(target, texts, signal);
-      } finally {
-        admitted.ticket.end(outcome.kind === "done" ? { kind: "ok" } : outcomeOf(outcome.failure));
-        this.#queue.pump();
+      if (target === undefined) {
+        admitted.ticket.end({ kind: "neutral" });
+        tries.gone(admitted.ticket.endpointId);
+        continue;
       }
-      if (outcome.kind === "done" && target !== undefined) {
+      const startedAtMs = this.#ports.clock.nowMs();
+      const outcome = await this.#embedAt(request, admitted, target, signal);
+      if (outcome.kind === "done") {
         this.#record(context, target, admitted.decision, outcome.reply.usage, startedAtMs);
         return { ...outcome, model: target.model };
       }
-      if (outcome.kind === "done" || !mayTryElsewhere(outcome.failure) || tries >= MAX_TRIES) return outcome;
-      excluded.push(admitted.ticket.endpointId);
+      if (!tries.failed({ ...target, endpoint: target.endpoint.id }, outcome.failure)) {
+        return { kind: "failed", failure: tries.told(outcome.failure) };
+      }
     }
+  }
+
+  async #embedAt(
+    request: EmbedRequest,
+    { decision, ticket }: Admitted,
+    target: Place,
+    signal: AbortSignal,
+  ): Promise<EmbedOutcome> {
+    const { clients, clock, limits } = this.#ports;
+    const open = (inner: AbortSignal): Promise<EmbedOutcome> =>
+      clients[target.endpoint.kind].embed(target, request, inner);
+    // All vectors come at once, after the last text was read, so many texts need more than the limit of a first token.
+    const expectedMs = expectedMsOf(decision) ?? 0;
+    const limitMs = Math.min(limits.totalMs, Math.max(limits.firstTokenMs, FIRST_TOKEN_FACTOR * expectedMs));
+    const outcome = await within(open, limitMs, clock, signal);
+    if (outcome.kind === "failed") this.#learn(target, outcome.failure);
+    ticket.end(outcome.kind === "done" ? { kind: "ok" } : outcomeOf(outcome.failure, target.isHandedOn));
+    this.#queue.pump();
+    return outcome;
   }
 
   #need(request: ChatRequest, context: RequestContext): Need {
     return { route: routeNeed(request, context), context };
   }
 
-  #routeOf({ route, context }: Need, excluded: readonly string[]): RouteRequest {
+  #routeOf({ route, context }: Need, excluded: Excluded): RouteRequest {
     return routeNow(route, this.#ports.chain(context), this.#ports.admit(context), excluded);
   }
 
-  async #admit(need: Need, excluded: readonly string[], signal: AbortSignal): Promise<Admitted | InferenceFailure> {
+  async #admit(need: Need, excluded: Excluded, signal: AbortSignal): Promise<Admitted | InferenceFailure> {
     const admission = this.#ports.admit(need.context);
     if (admission.kind === "refused") {
       const { reason, retryAfterMs } = admission;
@@ -210,13 +217,15 @@ export class InferenceService implements ChatModel {
     return { decision, ticket };
   }
 
-  #target({ decision, ticket }: Admitted): Target | undefined {
+  #target({ decision, ticket }: Admitted): Place | undefined {
     const state: EndpointState | undefined = this.#ports.directory.state(ticket.endpointId);
     if (state === undefined) return undefined;
+    const model = modelOf(state, ticket.model);
     return {
       endpoint: state.endpoint,
       model: ticket.model,
-      wireName: modelOf(state, ticket.model)?.serverName ?? ticket.model,
+      wireName: model?.serverName ?? ticket.model,
+      isHandedOn: state.endpoint.kind === "ollama" && model?.isRemote === true,
       contextTokens: decision.chosen?.contextTokens ?? null,
       keepAliveSeconds: this.#ports.limits.keepAliveSeconds,
     };
@@ -227,7 +236,7 @@ export class InferenceService implements ChatModel {
     request: ChatRequest,
     context: RequestContext,
     { decision, ticket }: Admitted,
-    target: Target,
+    target: Place,
     signal: AbortSignal,
   ): AsyncGenerator<ChatEvent, InferenceFailure | undefined, void> {
     const { clock, clients } = this.#ports;
@@ -241,7 +250,7 @@ export class InferenceService implements ChatModel {
         clients[target.endpoint.kind].chat(target, request, inner);
       for await (const event of withDeadlines(open, this.#deadlines(decision, request), clock, signal)) {
         if (event.kind === "failed") {
-          outcome = outcomeOf(event.failure);
+          outcome = outcomeOf(event.failure, target.isHandedOn);
           this.#learn(target, event.failure);
           if (said === 0) return event.failure;
           yield event;
@@ -282,9 +291,7 @@ export class InferenceService implements ChatModel {
 
   #deadlines(decision: RouteDecision, request: ChatRequest): Deadlines {
     const { firstTokenMs, betweenTokensMs, totalMs } = this.#ports.limits;
-    const terms = decision.candidates[0]?.terms;
-    const expectedMs =
-      terms === null || terms === undefined ? Number.POSITIVE_INFINITY : terms.waitMs + terms.loadMs + terms.prefillMs;
+    const expectedMs = expectedMsOf(decision) ?? Number.POSITIVE_INFINITY;
     const hasTools = request.tools !== undefined && request.tools.length > 0;
     return {
       firstTokenMs: Math.min(firstTokenMs, Math.max(MIN_FIRST_TOKEN_MS, FIRST_TOKEN_FACTOR * expectedMs)),
@@ -364,33 +371,8 @@ function isFailure(value: Admitted | InferenceFailure): value is InferenceFailur
   return "kind" in value;
 }
 
-/** What a failure says about the endpoint. */
-function outcomeOf(failure: InferenceFailure): CallOutcome {
-  switch (failure.kind) {
-    case "unreachable":
-      return { kind: "fault", reason: failure.message, isRefused: true };
-    case "cut":
-    case "timedOut":
-    case "serverFault":
-    case "loadFailed":
-    case "denied":
-      return { kind: "fault", reason: failure.message };
-    case "overloaded":
-      return { kind: "overloaded", reason: failure.message, retryAfterMs: failure.retryAfterMs ?? null };
-    case "badToolCall":
-    case "notSupported":
-    case "notFound":
-    case "refused":
-    case "budget":
-    case "noRoute":
-    case "cancelled":
-    case "internal":
-      return { kind: "neutral" };
-  }
-}
-
-function withHistory(failure: InferenceFailure, tried: readonly string[]): InferenceFailure {
-  return tried.length === 0
-    ? failure
-    : { ...failure, message: `${failure.message} (tried before: ${tried.join("; ")})` };
+/** @returns what was expected until the first token, or null. */
+function expectedMsOf({ candidates }: RouteDecision): number | null {
+  const terms = candidates[0]?.terms ?? null;
+  return terms === null ? null : terms.waitMs + terms.loadMs + terms.prefillMs;
 }

@@ -46,10 +46,11 @@ export function siftCandidates(
     const closed = closedReason(request, state, nowMs);
     for (const [rank, name] of request.models.entries()) {
       const model = modelOf(state, name);
-      const reason = closed?.reason ?? modelReason(request, state, model, name);
+      const shut = closed ?? (model === undefined ? null : closedModel(request, state, model, nowMs));
+      const reason = shut?.reason ?? modelReason(request, state, model, name);
       if (reason !== null || model === undefined) {
         const why = reason ?? `has no model ${name}`;
-        const retryAtMs = model === undefined ? null : (closed?.retryAtMs ?? null);
+        const retryAtMs = model === undefined ? null : (shut?.retryAtMs ?? null);
         refused.push({ state, modelName: model?.name ?? name, rank, reason: why, fitWord: "unknown", retryAtMs });
         continue;
       }
@@ -92,6 +93,35 @@ function closedReason(request: RouteRequest, state: EndpointState, nowMs: number
   }
 }
 
+/** Why this model takes no request there now, although its endpoint does. */
+function closedModel(
+  request: RouteRequest,
+  { endpoint, modelHealth, inFlight }: EndpointState,
+  { name }: Model,
+  nowMs: number,
+): Closed | null {
+  const failed = request.excludedModels ?? [];
+  if (failed.some((each) => each.endpoint === endpoint.id && sameModel(each.model, name))) {
+    return { reason: `failed with ${name} for this request before`, retryAtMs: null };
+  }
+  const health = modelHealth?.[name];
+  if (health === undefined) return null;
+  switch (health.kind) {
+    case "open":
+      return {
+        reason: `takes no requests for ${name} for ${seconds(health.retryAtMs - nowMs)} more: ${health.reason}`,
+        retryAtMs: health.retryAtMs,
+      };
+    case "halfOpen":
+      return (inFlight[name] ?? 0) === 0
+        ? null
+        : { reason: `${name} is being tried with one request: ${health.reason}`, retryAtMs: nowMs + TRIAL_RETRY_MS };
+    case "unknown":
+    case "healthy":
+      return null;
+  }
+}
+
 function modelReason(
   request: RouteRequest,
   state: EndpointState,
@@ -109,7 +139,7 @@ function modelReason(
   const { capabilities } = model;
   const lacking = capabilities === null ? undefined : request.needs.find((need) => !capabilities.includes(need));
   if (lacking !== undefined) return `${model.name} lacks ${lacking}`;
-  if (model.contextLength !== null && model.contextLength < request.contextTokens) {
+  if (model.contextLength !== null && model.contextLength < request.contextTokens && request.mayTruncate !== true) {
     return `${model.name} was made for ${model.contextLength} tokens of context; ${request.contextTokens} are needed`;
   }
   return null;
@@ -124,7 +154,8 @@ function judgeFit(request: RouteRequest, state: EndpointState, model: Model, pla
     const fit = { ...none, reloads: false, reason: "runs elsewhere" };
     return { fit, fitWord: "remote", cpuRatio: 0, isRemote, contextTokens: null, reason: null };
   }
-  const fit = planner.fit(state, model, request.contextTokens, request.allowSpill);
+  const contextTokens = Math.min(request.contextTokens, model.contextLength ?? Number.POSITIVE_INFINITY);
+  const fit = planner.fit(state, model, contextTokens, request.allowSpill);
   const loaded = state.loaded.find((held) => sameModel(held.name, model.name));
   const spilled = loaded !== undefined && spilledRatio(loaded) > 0 && loaded.vramBytes > 0;
   const spills = fit.kind === "spills" || (spilled && !fit.reloads);

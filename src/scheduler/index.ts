@@ -24,6 +24,7 @@ export { PassLedger, type PassRow } from "./pass-ledger.ts";
 export { type Prewarm, type PrewarmEndpoint, planPrewarms } from "./prewarm.ts";
 export { energyCost, type ModelPrice, priceOf, tokenCost } from "./price.ts";
 export type {
+  EndpointModel,
   RouteCandidate,
   RouteDecision,
   RouteObservation,

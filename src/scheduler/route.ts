@@ -1,6 +1,9 @@
 /** Words of routing: what is asked for, what stood to choice, and why one was taken. */
 import type { EndpointKind, Tier } from "#hw";
 
+/** One model at one endpoint. */
+export type EndpointModel = { readonly endpoint: string; readonly model: string };
+
 /** A request as routing sees it. */
 export type RouteRequest = {
   /** Models in order of preference, canonical or as people write them. Earlier ones win unless they cannot serve. */
@@ -14,6 +17,8 @@ export type RouteRequest = {
   readonly outputTokens: number;
   /** Context the request needs in tokens: prompt, reply, and room for the rounds that follow. */
   readonly contextTokens: number;
+  /** Whether a model that was made for less context takes it all the same, and leaves out what does not fit. */
+  readonly mayTruncate?: boolean;
   /** Requests of one session prefer the endpoint that has their prefix in its cache. */
   readonly session: string | null;
   /** Whether a model may run partly on the CPU when it does not fit into VRAM. */
@@ -22,6 +27,8 @@ export type RouteRequest = {
   readonly allowRemote?: boolean;
   /** Endpoints that failed for this very request. */
   readonly excluded: readonly string[];
+  /** Models that failed for it at one endpoint, which may have others that do not. */
+  readonly excludedModels?: readonly EndpointModel[];
 };
 
 /** Expected completion time, term by term, in milliseconds. */

@@ -17,8 +17,13 @@ import type { RouteDecision, RouteObservation, RouteRequest, Router } from "#sch
 
 export const MODEL = "m:latest";
 
-/** @returns an endpoint that offers one model with every capability. */
-export function endpointState(id: string, url: string, more: Partial<Endpoint> = {}): EndpointState {
+/** @returns an endpoint that offers models with every capability; one, unless others are named. */
+export function endpointState(
+  id: string,
+  url: string,
+  more: Partial<Endpoint> = {},
+  names: readonly string[] = [MODEL],
+): EndpointState {
   const endpoint: Endpoint = {
     id,
     kind: "ollama",
@@ -47,7 +52,7 @@ export function endpointState(id: string, url: string, more: Partial<Endpoint> =
     endpoint,
     health: { kind: "healthy" },
     version: "0.1.0",
-    models: [model],
+    models: names.map((name) => ({ ...model, name })),
     loaded: [],
     polledAtMs: 0,
     latencyMs: 1,
@@ -102,11 +107,15 @@ export class StillDirectory implements EndpointDirectory {
 
   missing(endpointId: string, model: string): void {
     this.learned.push(`${endpointId} misses ${model}`);
-    this.#states = this.#states.map((state) => (state.endpoint.id === endpointId ? { ...state, models: [] } : state));
+    this.#states = this.#states.map((state) =>
+      state.endpoint.id === endpointId
+        ? { ...state, models: state.models.filter(({ name }) => name !== model) }
+        : state,
+    );
   }
 }
 
-/** Takes the first endpoint of the directory that has the model and was not excluded. */
+/** Takes the first endpoint of the directory, and there the first model of the chain, that was not excluded. */
 export class FirstRouter implements Router {
   readonly asked: RouteRequest[] = [];
   readonly observations: RouteObservation[] = [];
@@ -122,14 +131,16 @@ export class FirstRouter implements Router {
   }
 
   explain(request: RouteRequest): RouteDecision {
-    const found = this.#directory
+    const isOut = (endpoint: string, model: string): boolean =>
+      (request.excludedModels ?? []).some((each) => each.endpoint === endpoint && each.model === model);
+    const [chosen = null] = this.#directory
       .states()
       .filter(({ endpoint }) => !request.excluded.includes(endpoint.id) && request.kinds.includes(endpoint.kind))
-      .find(({ models }) => models.some(({ name }) => request.models.includes(name)));
-    const chosen =
-      found === undefined
-        ? null
-        : { endpoint: found.endpoint.id, model: request.models[0] ?? MODEL, contextTokens: null };
+      .flatMap(({ endpoint, models }) =>
+        request.models
+          .filter((wanted) => models.some(({ name }) => name === wanted) && !isOut(endpoint.id, wanted))
+          .map((model) => ({ endpoint: endpoint.id, model, contextTokens: null })),
+      );
     const reason = chosen === null ? "no endpoint is left" : `${chosen.endpoint} is the first`;
     return { atMs: 0, tier: request.tier, candidates: [], chosen, reason, retryAfterMs: null };
   }

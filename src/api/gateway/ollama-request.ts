@@ -4,8 +4,16 @@
  */
 import { z } from "zod";
 import { ok, type Result } from "#base";
-import type { ChatMessage, ChatOptions, ChatRequest, ToolDefinition } from "#inference";
-import { argumentsOf, type GatewayRequest, gatewayContext, given, parseBody, toolCallOf } from "./request.ts";
+import type { ChatMessage, ChatOptions, ChatRequest, EmbedRequest, ToolDefinition } from "#inference";
+import {
+  argumentsOf,
+  type EmbedAsked,
+  type GatewayRequest,
+  gatewayContext,
+  given,
+  parseBody,
+  toolCallOf,
+} from "./request.ts";
 
 type Classify = Parameters<typeof gatewayContext>[2];
 
@@ -71,9 +79,12 @@ const generateSchema = z.object({
 const embedSchema = z.object({
   model,
   input: z.union([z.string(), z.array(z.string()).max(MAX_TEXTS)]).nullish(),
-  /** Of the older `/api/embeddings`. */
-  prompt: z.string().nullish(),
+  dimensions: z.int().min(0).nullish(),
+  truncate: z.boolean().nullish(),
+  options: optionsSchema.nullish(),
 });
+
+const embeddingsSchema = z.object({ model, prompt: z.string().nullish(), options: optionsSchema.nullish() });
 
 const showSchema = z.object({ model: model.nullish(), name: model.nullish() });
 
@@ -124,16 +135,38 @@ export function readOllamaGenerate(text: string, classify: Classify): Result<Gat
   });
 }
 
-/** @returns model and texts of `/api/embed`, or of `/api/embeddings`, which has one. */
-export function readOllamaEmbed(
-  text: string,
-): Result<{ readonly model: string; readonly texts: readonly string[] }, string> {
+/** @returns the request of `/api/embed`, or what is wrong with it. */
+export function readOllamaEmbed(text: string): Result<EmbedAsked, string> {
   const parsed = parseBody(embedSchema, text);
   if (!parsed.ok) return parsed;
-  const { input, prompt } = parsed.value;
-  const texts =
-    typeof input === "string" ? [input] : (input ?? (prompt === undefined || prompt === null ? [] : [prompt]));
-  return ok({ model: parsed.value.model, texts });
+  const { model: name, input, dimensions, truncate, options } = parsed.value;
+  const texts = typeof input === "string" ? [input] : (input ?? []);
+  const request = {
+    texts,
+    ...given("dimensions", dimensions === 0 ? undefined : dimensions),
+    ...given("truncate", truncate),
+    ...embedOptions(options),
+  };
+  return ok({ model: name, request });
+}
+
+/** @returns the request of the older `/api/embeddings`, which has one text. */
+export function readOllamaEmbeddings(text: string): Result<EmbedAsked, string> {
+  const parsed = parseBody(embeddingsSchema, text);
+  if (!parsed.ok) return parsed;
+  const { model: name, prompt, options } = parsed.value;
+  const texts = prompt === null || prompt === undefined ? [] : [prompt];
+  return ok({ model: name, request: { texts, ...embedOptions(options) } });
+}
+
+function embedOptions(
+  options: z.output<typeof optionsSchema> | null | undefined,
+): Pick<EmbedRequest, "contextTokens" | "ollamaOptions"> {
+  const { num_ctx, ...others } = options ?? {};
+  return {
+    ...given("contextTokens", num_ctx === 0 ? undefined : num_ctx),
+    ...(Object.keys(others).length === 0 ? {} : { ollamaOptions: argumentsOf(others) ?? {} }),
+  };
 }
 
 /** @returns the model that `/api/show` asks about. */

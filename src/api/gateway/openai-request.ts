@@ -2,13 +2,15 @@
 import { z } from "zod";
 import { err, type JsonObject, ok, type Result } from "#base";
 import type { ChatMessage, ChatOptions, ChatRequest } from "#inference";
-import { type GatewayRequest, gatewayContext, given, parseBody, toolCallOf } from "./request.ts";
+import { type EmbedAsked, type GatewayRequest, gatewayContext, given, parseBody, toolCallOf } from "./request.ts";
 
 type Classify = Parameters<typeof gatewayContext>[2];
 
 const MAX_MESSAGES = 10_000;
 const MAX_TOOLS = 500;
 const MAX_TEXTS = 2_048;
+/** More than any model of embeddings has. */
+const MAX_DIMENSIONS = 1_000_000;
 const model = z.string().min(1).max(200);
 const jsonObject = z.record(z.string(), z.json());
 
@@ -65,6 +67,7 @@ const chatSchema = z.object({
 const embedSchema = z.object({
   model,
   input: z.union([z.string(), z.array(z.string()).min(1).max(MAX_TEXTS)]),
+  dimensions: z.int().min(1).max(MAX_DIMENSIONS).nullish(),
   encoding_format: z.enum(["float", "base64"]).nullish(),
 });
 
@@ -112,14 +115,13 @@ export function readOpenaiChat(text: string, classify: Classify): Result<OpenaiC
 }
 
 /** @returns model, texts and the form of the vectors that `/v1/embeddings` asks for. */
-export function readOpenaiEmbed(
-  text: string,
-): Result<{ readonly model: string; readonly texts: readonly string[]; readonly isBase64: boolean }, string> {
+export function readOpenaiEmbed(text: string): Result<EmbedAsked & { readonly isBase64: boolean }, string> {
   const parsed = parseBody(embedSchema, text);
   if (!parsed.ok) return parsed;
-  const { input, encoding_format: form } = parsed.value;
+  const { input, dimensions, encoding_format: form } = parsed.value;
   const texts = typeof input === "string" ? [input] : input;
-  return ok({ model: parsed.value.model, texts, isBase64: form === "base64" });
+  const request = { texts, ...given("dimensions", dimensions) };
+  return ok({ model: parsed.value.model, request, isBase64: form === "base64" });
 }
 
 function formatOf(format: z.output<typeof formatSchema> | null | undefined): { readonly format?: "json" | JsonObject } {

@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import type { z } from "zod";
 import { err, type JsonObject, ok, type Result } from "#base";
-import type { ChatMessage, ChatRequest, RequestContext, ToolCall } from "#inference";
+import type { ChatMessage, ChatRequest, EmbedRequest, RequestContext, ToolCall } from "#inference";
 import { faultsOf } from "../faults.ts";
 
 /** A request as the service takes it, with what only the answer needs to know. */
@@ -13,6 +13,9 @@ export type GatewayRequest = {
   readonly model: string;
   readonly isStreamed: boolean;
 };
+
+/** Texts to be made vectors, as the service takes them. */
+export type EmbedAsked = { readonly model: string; readonly request: EmbedRequest };
 
 /** Names that stand for a tier instead of a model: the fleet chooses. */
 const TIER_MODELS: Readonly<Record<string, RequestContext["tier"]>> = {

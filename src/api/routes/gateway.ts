@@ -8,11 +8,17 @@ import type { ApiEnv } from "../environment.ts";
 import { bindingsOf } from "../environment.ts";
 import { type OllamaAnswerFacts, ollamaLine, ollamaWhole } from "../gateway/ollama-answer.ts";
 import { ollamaPs, ollamaShow, ollamaTags } from "../gateway/ollama-models.ts";
-import { readOllamaChat, readOllamaEmbed, readOllamaGenerate, readOllamaShow } from "../gateway/ollama-request.ts";
+import {
+  readOllamaChat,
+  readOllamaEmbed,
+  readOllamaEmbeddings,
+  readOllamaGenerate,
+  readOllamaShow,
+} from "../gateway/ollama-request.ts";
 import { OpenaiChunks, openaiEmbeddings, openaiError, openaiWhole } from "../gateway/openai-answer.ts";
 import { type OpenaiChat, readOpenaiChat, readOpenaiEmbed } from "../gateway/openai-request.ts";
 import { beginReply, replyBody, statusOf, wholeReply } from "../gateway/reply-stream.ts";
-import type { GatewayRequest } from "../gateway/request.ts";
+import type { EmbedAsked, GatewayRequest } from "../gateway/request.ts";
 import type { ApiPorts } from "../ports.ts";
 import { readBody } from "../request-body.ts";
 import { route, text } from "../route.ts";
@@ -89,18 +95,11 @@ export function ollamaGateway(ports: ApiPorts) {
         ),
       )
       .post("/ollama/api/embed", described("Vectors of texts, in Ollama's form"), (c) =>
-        withBody(c, readOllamaEmbed, sayOllama, async ({ model, texts }) => {
-          const startedMs = ports.clock.monotonicMs();
-          const outcome = await embed(c, ports, model, texts);
-          if (outcome.kind === "failed") return c.json({ error: outcome.failure.message }, statusOf(outcome.failure));
-          const totalNs = Math.round((ports.clock.monotonicMs() - startedMs) * 1_000_000);
-          const { vectors, usage } = outcome.reply;
-          return c.json({ model, embeddings: vectors, total_duration: totalNs, prompt_eval_count: usage.promptTokens });
-        }),
+        withBody(c, readOllamaEmbed, sayOllama, (asked) => answerOllamaEmbed(c, ports, asked)),
       )
       .post("/ollama/api/embeddings", described("The vector of one text, in Ollama's older form"), (c) =>
-        withBody(c, readOllamaEmbed, sayOllama, async ({ model, texts }) => {
-          const outcome = await embed(c, ports, model, texts);
+        withBody(c, readOllamaEmbeddings, sayOllama, async (asked) => {
+          const outcome = await embed(c, ports, asked);
           if (outcome.kind === "failed") return c.json({ error: outcome.failure.message }, statusOf(outcome.failure));
           return c.json({ embedding: outcome.reply.vectors[0] ?? [] });
         }),
@@ -135,10 +134,10 @@ export function openaiGateway(ports: ApiPorts) {
       ),
     )
     .post("/openai/v1/embeddings", described("Vectors of texts, in OpenAI's form"), (c) =>
-      withBody(c, readOpenaiEmbed, sayOpenai, async ({ model, texts, isBase64 }) => {
-        const outcome = await embed(c, ports, model, texts);
+      withBody(c, readOpenaiEmbed, sayOpenai, async (asked) => {
+        const outcome = await embed(c, ports, asked);
         if (outcome.kind === "failed") return c.json(openaiError(outcome.failure), statusOf(outcome.failure));
-        return c.json(openaiEmbeddings(model, outcome.reply.vectors, outcome.reply.usage, isBase64));
+        return c.json(openaiEmbeddings(asked.model, outcome.reply.vectors, outcome.reply.usage, asked.isBase64));
       }),
     );
 
@@ -180,9 +179,23 @@ async function withBody<T>(
   return answer(asked.value);
 }
 
-function embed(c: Context<ApiEnv>, ports: ApiPorts, model: string, texts: readonly string[]) {
+function embed(c: Context<ApiEnv>, ports: ApiPorts, { model, request }: EmbedAsked) {
   const context: RequestContext = { purpose: "gateway", models: [model] };
-  return ports.models.inference.embed(texts, context, c.req.raw.signal);
+  return ports.models.inference.embed(request, context, c.req.raw.signal);
+}
+
+async function answerOllamaEmbed(c: Context<ApiEnv>, ports: ApiPorts, asked: EmbedAsked): Promise<Response> {
+  const startedMs = ports.clock.monotonicMs();
+  const outcome = await embed(c, ports, asked);
+  if (outcome.kind === "failed") return c.json({ error: outcome.failure.message }, statusOf(outcome.failure));
+  const totalNs = Math.round((ports.clock.monotonicMs() - startedMs) * 1_000_000);
+  const { vectors, usage } = outcome.reply;
+  return c.json({
+    model: asked.model,
+    embeddings: vectors,
+    total_duration: totalNs,
+    prompt_eval_count: usage.promptTokens,
+  });
 }
 
 async function answerOllama(

@@ -126,6 +126,7 @@ function isOnTrial({ phase }: Breaker, trialAtMs: number | null): boolean {
 
 function ended(breaker: Breaker, outcome: CallOutcome, isTrial: boolean, facts: BreakerFacts): Breaker {
   switch (outcome.kind) {
+    case "modelFault": // it answered; of its models there are breakers of their own
     case "neutral":
       return isTrial ? withoutTrial(breaker) : breaker;
     case "ok": {

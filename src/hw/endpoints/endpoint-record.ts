@@ -1,8 +1,18 @@
 /** What is known of one endpoint, as polls, our own requests and their answers change it. Does no I/O. */
 import type { Clock, Random } from "#base";
-import { type Breaker, type BreakerEvent, healthOf, NEW_BREAKER, penaltyOf, step, takesTrial } from "./breaker.ts";
+import {
+  type Breaker,
+  type BreakerEvent,
+  type BreakerFacts,
+  healthOf,
+  NEW_BREAKER,
+  penaltyOf,
+  step,
+  takesTrial,
+} from "./breaker.ts";
 import type { CallOutcome, Endpoint, EndpointState, Health, LoadedModel, Model } from "./endpoint.ts";
 import { Ledger, type LedgerEntry } from "./ledger.ts";
+import { ModelBreakers } from "./model-breakers.ts";
 import { overdueModels } from "./occupancy.ts";
 import type { ProbeFault, Sighting } from "./probe.ts";
 
@@ -15,6 +25,7 @@ export class EndpointRecord {
   /** Set by {@link missing} and by time: the list of models is to be asked for. */
   listDueAtMs = 0;
   #breaker: Breaker = NEW_BREAKER;
+  readonly #modelBreakers = new ModelBreakers();
   #version: string | null = null;
   #models: readonly Model[] = [];
   #reported: readonly LoadedModel[] = [];
@@ -83,6 +94,7 @@ export class EndpointRecord {
       outsiders: this.#outsiders(inFlight),
       penalty: penaltyOf(this.#breaker, nowMs),
       lastError: this.#lastError,
+      modelHealth: this.#modelHealth(nowMs),
       pins: Object.fromEntries(this.#pins),
       ...(this.#parallel === undefined ? {} : { parallel: this.#parallel }),
     };
@@ -92,17 +104,19 @@ export class EndpointRecord {
     const beganAtMs = this.#clock.monotonicMs();
     const isTrial = takesTrial(this.#breaker, beganAtMs);
     this.#step({ kind: "began" });
-    const entry = { model, beganAtMs, isTrial, contextTokens };
+    const isModelTrial = this.#modelBreakers.began(model, this.#facts());
+    const entry = { model, beganAtMs, isTrial, isModelTrial, contextTokens };
     this.ledger.begin(entry);
     if (contextTokens !== null) this.#pins.set(model, contextTokens);
     return entry;
   }
 
   end(entry: LedgerEntry, outcome: CallOutcome): void {
-    const isFault = outcome.kind === "fault" || outcome.kind === "overloaded";
+    const isFault = outcome.kind === "fault" || outcome.kind === "overloaded" || outcome.kind === "modelFault";
     if (!this.ledger.end(entry, isFault, this.#clock.monotonicMs())) return;
     if (isFault) this.#lastError = outcome.reason;
     this.#step({ kind: "ended", outcome, trialAtMs: entry.isTrial ? entry.beganAtMs : null });
+    this.#modelBreakers.ended(entry.model, outcome, entry.isModelTrial ? entry.beganAtMs : null, this.#facts());
   }
 
   /** Drops requests nobody ended; a trial among them makes room for the next. */
@@ -141,6 +155,7 @@ export class EndpointRecord {
     this.#models = models.map((model) => this.#withoutLacking(model));
     const names = new Set(models.map(({ name }) => name));
     for (const name of this.#pins.keys()) if (!names.has(name)) this.#pins.delete(name);
+    this.#modelBreakers.keepOnly(names);
     for (const name of this.#lacking.keys()) if (!names.has(name)) this.#lacking.delete(name);
   }
 
@@ -190,15 +205,26 @@ export class EndpointRecord {
     return Math.max(this.#connections, overdue);
   }
 
-  /** The breaker counts in monotonic time; others are told the instant on the wall. */
   #health(nowMs: number): Health {
-    const health = healthOf(this.#breaker, nowMs);
+    return this.#onTheWall(healthOf(this.#breaker, nowMs), nowMs);
+  }
+
+  #modelHealth(nowMs: number): Readonly<Record<string, Health>> {
+    const found = [...this.#modelBreakers.health(nowMs)];
+    return Object.fromEntries(found.map(([model, health]) => [model, this.#onTheWall(health, nowMs)]));
+  }
+
+  /** Breakers count in monotonic time; others are told the instant on the wall. */
+  #onTheWall(health: Health, nowMs: number): Health {
     if (health.kind !== "open") return health;
     return { ...health, retryAtMs: Math.round(this.#clock.nowMs() + health.retryAtMs - nowMs) };
   }
 
   #step(event: BreakerEvent): void {
-    const facts = { nowMs: this.#clock.monotonicMs(), draw: this.#random.next() };
-    this.#breaker = step(this.#breaker, event, facts);
+    this.#breaker = step(this.#breaker, event, this.#facts());
+  }
+
+  #facts(): BreakerFacts {
+    return { nowMs: this.#clock.monotonicMs(), draw: this.#random.next() };
   }
 }

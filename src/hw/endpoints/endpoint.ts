@@ -113,6 +113,8 @@ export type EndpointState = {
   /** Extra load for a time after an answer like 503, in requests. */
   readonly penalty: number;
   readonly lastError: string | null;
+  /** Models that failed here while the server answered, and take no requests, or one to see; the others are well. */
+  readonly modelHealth?: Readonly<Record<string, Health>>;
   /** Requests that a model here answers at once, where the server itself says so. */
   readonly parallel?: number;
   /** The context each model is loaded with here, in tokens: another one would reload it. */
@@ -131,7 +133,9 @@ export type CallOutcome =
     }
   /** 503, 429: alive, but more must not be sent; `fast` answers must not attract more. */
   | { readonly kind: "overloaded"; readonly reason: string; readonly retryAfterMs: number | null }
-  /** The request's or the model's fault: says nothing about the endpoint. */
+  /** The server answered, and the model there failed: could not be loaded, crashed. Counts against that model alone. */
+  | { readonly kind: "modelFault"; readonly reason: string }
+  /** The request's own fault: says nothing about the endpoint. */
   | { readonly kind: "neutral" };
 
 /**

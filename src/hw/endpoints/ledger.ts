@@ -18,6 +18,8 @@ export type LedgerEntry = {
   readonly model: string;
   readonly beganAtMs: number;
   readonly isTrial: boolean;
+  /** Whether it tries a model that failed before. */
+  readonly isModelTrial: boolean;
   readonly contextTokens: number | null;
 };
 

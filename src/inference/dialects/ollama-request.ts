@@ -1,7 +1,7 @@
 /** From drover's words to the body of Ollama's `/api/chat` and `/api/generate` (api/types.go of ollama). */
 import type { JsonObject } from "#base";
 import type { ChatMessage, ChatOptions, ChatRequest, Completion, ToolDefinition } from "../chat.ts";
-import type { Target } from "../client.ts";
+import type { EmbedRequest, Target } from "../client.ts";
 
 /** @returns the body, without `stream`. */
 export function ollamaChatBody(target: Target, request: ChatRequest): JsonObject {
@@ -23,6 +23,20 @@ export function ollamaGenerateBody(target: Target, request: ChatRequest, complet
     ...(raw === undefined ? {} : { raw }),
     ...(template === undefined ? {} : { template }),
     ...(images === undefined ? {} : { images }),
+  };
+}
+
+/** @returns the body of `/api/embed`. */
+export function ollamaEmbedBody(target: Target, request: EmbedRequest): JsonObject {
+  const { texts, dimensions, truncate, ollamaOptions } = request;
+  const { keepAliveSeconds, contextTokens } = target;
+  return {
+    model: target.wireName,
+    input: texts,
+    options: { ...ollamaOptions, ...optionsBody({}, contextTokens) },
+    ...(dimensions === undefined ? {} : { dimensions }),
+    ...(truncate === undefined ? {} : { truncate }),
+    ...(keepAliveSeconds === null ? {} : { keep_alive: keepAliveSeconds }),
   };
 }
 

@@ -1,8 +1,8 @@
 import { Ollama } from "ollama";
 import type { ChatRequest } from "../chat.ts";
-import type { ClientEvent, EmbedOutcome, ModelClient, Target } from "../client.ts";
+import type { ClientEvent, EmbedOutcome, EmbedRequest, ModelClient, Target } from "../client.ts";
 import { OllamaReplyReader } from "../dialects/ollama-reply.ts";
-import { ollamaChatBody, ollamaGenerateBody } from "../dialects/ollama-request.ts";
+import { ollamaChatBody, ollamaEmbedBody, ollamaGenerateBody } from "../dialects/ollama-request.ts";
 import { inferenceFailure } from "../failure.ts";
 import { CallFailed, type Fetch, failureOf, fetchUnder, readKey } from "./http.ts";
 
@@ -28,12 +28,11 @@ export const ollamaClient: ModelClient = {
     }
   },
 
-  async embed(target: Target, texts: readonly string[], signal: AbortSignal): Promise<EmbedOutcome> {
+  async embed(target: Target, request: EmbedRequest, signal: AbortSignal): Promise<EmbedOutcome> {
     try {
-      const { embeddings, prompt_eval_count: tokens } = await (await connect(target, signal)).embed({
-        model: target.wireName,
-        input: [...texts],
-      });
+      // `as`: the client only writes the body as JSON; its types want every option under its own name.
+      const body = ollamaEmbedBody(target, request) as unknown as Parameters<Ollama["embed"]>[0];
+      const { embeddings, prompt_eval_count: tokens } = await (await connect(target, signal)).embed(body);
       const usage = { promptTokens: countOf(tokens), completionTokens: 0 };
       return { kind: "done", reply: { vectors: embeddings, usage } };
     } catch (error) {

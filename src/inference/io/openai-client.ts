@@ -1,6 +1,6 @@
 import type OpenAI from "openai";
 import type { ChatRequest } from "../chat.ts";
-import type { ClientEvent, EmbedOutcome, ModelClient, Target } from "../client.ts";
+import type { ClientEvent, EmbedOutcome, EmbedRequest, ModelClient, Target } from "../client.ts";
 import { OpenaiReplyReader } from "../dialects/openai-reply.ts";
 import { openaiChatBody } from "../dialects/openai-request.ts";
 import { failureOf, fetchUnder, readKey } from "./http.ts";
@@ -30,11 +30,13 @@ export const openaiClient: ModelClient = {
     }
   },
 
-  async embed(target: Target, texts: readonly string[], signal: AbortSignal): Promise<EmbedOutcome> {
+  async embed(target: Target, request: EmbedRequest, signal: AbortSignal): Promise<EmbedOutcome> {
     try {
       const client = await connect(target, signal);
+      const { texts, dimensions } = request;
+      const asked = dimensions === undefined ? {} : { dimensions };
       const answer = await client.embeddings.create(
-        { model: target.wireName, input: [...texts], encoding_format: "float" },
+        { model: target.wireName, input: [...texts], encoding_format: "float", ...asked },
         { signal },
       );
       const vectors = [...answer.data].sort((a, b) => a.index - b.index).map(({ embedding }) => embedding);

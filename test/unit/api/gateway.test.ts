@@ -119,6 +119,15 @@ describe("the unmodified client of Ollama", () => {
     expect(embedded.embeddings).toHaveLength(2);
   });
 
+  test("has its wishes for vectors handed on", async () => {
+    await ollama.embed({ model: MODEL, input: "a", dimensions: 64, truncate: false, options: { num_thread: 2 } });
+
+    const sent = present(backend.requests.at(-1), "request");
+    expect(bodyField(sent, "dimensions")).toBe(64);
+    expect(bodyField(sent, "truncate")).toBe(false);
+    expect(bodyField(sent, "options")).toEqual({ num_thread: 2 });
+  });
+
   test("hears of a model that no endpoint has, with status 404", async () => {
     const asked = ollama.chat({ model: "none", messages: HELLO });
 
@@ -212,6 +221,20 @@ describe("the unmodified client of OpenAI", () => {
 
     expect(embedded.data).toHaveLength(2);
     expect(embedded.data[0]?.embedding.length).toBeGreaterThan(0);
+  });
+
+  test("gets vectors of the length that it asks for, from endpoints of both dialects", async () => {
+    await openai.embeddings.create({ model: MODEL, input: ["a"], dimensions: 64 });
+    const served = await serve("openai");
+    const other = new OpenAI({ baseURL: `${served.url}/openai/v1`, apiKey: TOKEN, maxRetries: 0 });
+    await other.embeddings.create({ model: MODEL, input: ["a"], dimensions: 32 });
+    await served.stop({ graceMs: 0 });
+
+    const asked = backend.requests.map((request) => [request.path, bodyField(request, "dimensions")]);
+    expect(asked).toEqual([
+      ["/api/embed", 64],
+      ["/v1/embeddings", 32],
+    ]);
   });
 
   test("hears of refusals in its own form", async () => {

@@ -45,7 +45,7 @@ describe("a request for a reply", () => {
   test.each([
     ["does not have the model", refusal.modelNotFound("m"), "neutral"],
     ["is busy", refusal.serverBusy(), "overloaded"],
-    ["has a fault", status(500, "broken"), "fault"],
+    ["has a fault", status(500, "broken"), "modelFault"],
     ["is cut before the first token", reply().cut(), "fault"],
   ] as const)("goes to the next endpoint when the first %s", async (_name, answer, outcome) => {
     first.enqueue(answer);
@@ -249,13 +249,64 @@ describe("embeddings", () => {
     first.otherwiseAt("/api/embed", status(500, "broken"));
     const world = inferenceWorld(bothEndpoints());
 
-    const outcome = await world.service.embed(["a", "b"], FOR_TASK, new AbortController().signal);
+    const outcome = await world.service.embed({ texts: ["a", "b"] }, FOR_TASK, new AbortController().signal);
 
     expect(outcome).toMatchObject({ kind: "done", model: MODEL });
     expect(outcome.kind === "done" ? outcome.reply.vectors : []).toHaveLength(2);
     expect(world.directory.outcomes).toEqual([
+      ["first", "modelFault"],
+      ["second", "ok"],
+    ]);
+  });
+
+  test("of an endpoint that hangs come from another after the deadline, and the place is freed", async () => {
+    first.otherwiseAt("/api/embed", reply().silence());
+    const clock = new SimulatedClock();
+    const world = inferenceWorld(bothEndpoints(), { clock });
+
+    const running = world.service.embed({ texts: ["a"] }, FOR_TASK, new AbortController().signal);
+    await waitUntil("the request", () => first.requests.length > 0);
+    expect(world.directory.running("first")).toBe(1);
+    clock.advance(DEFAULT_INFERENCE_LIMITS.firstTokenMs);
+    const outcome = await running;
+
+    expect(outcome).toMatchObject({ kind: "done" });
+    expect(world.directory.running("first")).toBe(0);
+    expect(world.directory.outcomes).toEqual([
       ["first", "fault"],
       ["second", "ok"],
+    ]);
+    expect(first.openNow).toBe(0);
+  });
+
+  test("end at once when the caller leaves, also at a server that hangs", async () => {
+    first.otherwiseAt("/api/embed", reply().silence());
+    const world = inferenceWorld([endpointState("first", first.url)]);
+    const leaving = new AbortController();
+
+    const running = world.service.embed({ texts: ["a"] }, FOR_TASK, leaving.signal);
+    await waitUntil("the request", () => first.requests.length > 0);
+    leaving.abort();
+
+    expect(await running).toMatchObject({ failure: { kind: "cancelled" } });
+    expect(world.directory.running("first")).toBe(0);
+  });
+
+  test("need the context of the longest text, and none where a longer one may be cut", async () => {
+    const world = inferenceWorld([endpointState("first", first.url)]);
+    const ask = (truncate?: boolean) =>
+      world.service.embed(
+        { texts: ["a".repeat(400), "b".repeat(4_000)], ...(truncate === undefined ? {} : { truncate }) },
+        FOR_TASK,
+        new AbortController().signal,
+      );
+
+    await ask();
+    await ask(false);
+
+    expect(world.router.asked).toMatchObject([
+      { contextTokens: 1_004, promptTokens: 1_108, mayTruncate: true, outputTokens: 0 },
+      { contextTokens: 1_004, mayTruncate: false },
     ]);
   });
 });

@@ -149,3 +149,39 @@ describe("an endpoint is not refused", () => {
     expect(made.router.route(request({ models: ["llama3.2"] })).chosen?.model).toBe("llama3.2:latest");
   });
 });
+
+describe("a model is refused at an endpoint whose others are not", () => {
+  const models = [model("qwen3:8b"), model("x:1b")];
+  const chain = { models: ["qwen3:8b", "x:1b"] };
+
+  it("when it failed there for this request", () => {
+    const made = world([state("a", { models })]);
+
+    const decision = made.router.route(request({ ...chain, excludedModels: [{ endpoint: "a", model: "qwen3:8b" }] }));
+
+    expect(decision.chosen).toMatchObject({ endpoint: "a", model: "x:1b" });
+    expect(decision.candidates.at(-1)?.refused).toBe("failed with qwen3:8b for this request before");
+  });
+
+  it("when it failed there again and again, and for a while only", () => {
+    const open = { kind: "open", retryAtMs, reason: "out of memory", faults: 3 } as const;
+    const made = world([state("a", { models, modelHealth: { "qwen3:8b": open } })]);
+
+    const decision = made.router.route(request(chain));
+    const alone = made.router.route(request());
+
+    expect(decision.chosen).toMatchObject({ endpoint: "a", model: "x:1b" });
+    expect(alone.chosen).toBeNull();
+    expect(alone.retryAfterMs).toBe(12_000);
+    expect(alone.reason).toContain("takes no requests for qwen3:8b for 12 s more: out of memory");
+  });
+
+  it("when it is being tried with one request", () => {
+    const modelHealth = { "qwen3:8b": { kind: "halfOpen", reason: "out of memory" } } as const;
+    const idle = world([state("a", { models, modelHealth })]);
+    const busy = world([state("a", { models, modelHealth, inFlight: { "qwen3:8b": 1 } })]);
+
+    expect(idle.router.route(request(chain)).chosen?.model).toBe("qwen3:8b");
+    expect(busy.router.route(request(chain)).chosen?.model).toBe("x:1b");
+  });
+});

@@ -15,6 +15,7 @@ const entry = (model: string, beganAtMs = 0, contextTokens: number | null = 8_19
   model,
   beganAtMs,
   isTrial: false,
+  isModelTrial: false,
   contextTokens,
 });
 const names = (ledger: Ledger, reported: readonly LoadedModel[] = []) =>
