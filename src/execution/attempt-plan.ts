@@ -22,6 +22,8 @@ export type SandboxPlan = {
 /** By which models a prompt is carried out, and within which limits. */
 export type ModelPlan = {
   readonly tier: Tier;
+  /** That the task was classified as; experience may begin elsewhere. */
+  readonly classifiedTier: Tier;
   /** Why this tier, for the record. */
   readonly tierReason: string;
   /** Models in order of preference; empty leaves them to the tier. */

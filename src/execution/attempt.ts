@@ -81,7 +81,12 @@ export type AttemptResult = {
 
 /** What a tool loop came to, besides the verification of its work. */
 export type ModelWork = {
+  /** At which it ran. */
   readonly tier: Tier;
+  /** That the task was classified as. */
+  readonly classifiedTier: Tier;
+  /** Whether the outcome says something of the model; an endpoint that died or a budget that ended does not. */
+  readonly isJudged: boolean;
   readonly tierReason: string;
   /** Of the last reply; null when there was none. */
   readonly endpoint: string | null;
@@ -133,6 +138,8 @@ const reportSchema = z.object({
 
 const modelWorkSchema = z.object({
   tier: z.enum(TIERS),
+  classifiedTier: z.enum(TIERS),
+  isJudged: z.boolean(),
   tierReason: z.string(),
   endpoint: z.string().nullable(),
   model: z.string().nullable(),

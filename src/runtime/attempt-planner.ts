@@ -17,7 +17,8 @@ export function attemptPlanner(sandbox: SandboxPlan, stores: Pick<Stores, "queue
       if (!found.ok) return found;
       const { attempts = [], labels = {} } = found.value ?? {};
       const lane = LANES[task.row.lane] ?? "normal";
-      const asked = { id: task.row.id, lane, labels, requiredModels: requiredModels(task.body) };
+      const mayTryAgain = task.attempt < task.row.attemptLimit;
+      const asked = { id: task.row.id, lane, labels, requiredModels: requiredModels(task.body), mayTryAgain };
       const plan = models.plans.modelPlan(spec, executor, asked, attempts, models.registry.states());
       // The command asks its service by itself, so this is the only place to hold it back.
       const admission = plan.claudeCommand === null ? undefined : models.spending.admit();
@@ -33,11 +34,12 @@ export function attemptPlanner(sandbox: SandboxPlan, stores: Pick<Stores, "queue
   };
 }
 
-/** A model that was stopped, or whose endpoint died, was not judged. */
-function learn({ learned }: Models, { outcome, model }: AttemptResult): void {
-  if (model?.model === undefined || model.model === null || outcome === "cancelled") return;
-  if (outcome !== "passed" && model.replies === 0) return;
-  learned.passes.record(model.model, model.tier, outcome === "passed");
+/** Under the tier of the task, wherever it ran: that is what the next such task asks of each model. */
+function learn({ learned }: Models, { outcome, model, report }: AttemptResult): void {
+  if (model?.model === undefined || model.model === null || !model.isJudged) return;
+  // Of a task without checks only the model itself says that it is done.
+  if (report.checks.length === 0 && report.skipped === undefined) return;
+  learned.passes.record(model.model, model.classifiedTier, outcome === "passed");
 }
 
 /** What an installed command asked of its service went through no endpoint of ours. */

@@ -63,15 +63,28 @@ export class PassLedger {
    * Where to begin with a task of a tier: at the smallest tier whose first model was measured on such tasks and clears
    * the bar; at the task's own tier when none is; above it when its own first model was measured and cannot reach it.
    * @param firstModels the first model of each tier's chain; undefined where there is none.
+   * @param mayMeasure whether this task may be the one by which a smaller tier is measured: nothing else would ever
+   * run it there. The nearest tier is, until its model is known to clear the bar or not to.
    */
-  startTier(tier: Tier, firstModels: Readonly<Partial<Record<Tier, string>>>, bar = PASS_BAR): StartTier {
-    for (const smaller of TIERS.slice(0, TIERS.indexOf(tier))) {
+  startTier(
+    tier: Tier,
+    firstModels: Readonly<Partial<Record<Tier, string>>>,
+    { bar = PASS_BAR, mayMeasure = false }: { readonly bar?: number; readonly mayMeasure?: boolean } = {},
+  ): StartTier {
+    const smallerTiers = TIERS.slice(0, TIERS.indexOf(tier));
+    for (const smaller of smallerTiers) {
       const model = firstModels[smaller];
       if (model === undefined) continue;
       const rate = this.rate(model, tier);
       if (rate.samples >= ENOUGH_SAMPLES && rate.low >= bar) {
         return { tier: smaller, reason: `${model} passes ${percent(rate.mean)} of ${rate.samples} ${tier} tasks` };
       }
+    }
+    const nearest = smallerTiers.findLast((smaller) => firstModels[smaller] !== undefined);
+    if (mayMeasure && nearest !== undefined) {
+      const rate = this.rate(firstModels[nearest] ?? "", tier);
+      const isTooWeak = rate.samples >= ENOUGH_SAMPLES && rate.high < bar;
+      if (!isTooWeak) return { tier: nearest, reason: `one in a few ${tier} tasks measures the tier below` };
     }
     for (const each of TIERS.slice(TIERS.indexOf(tier))) {
       const model = firstModels[each];

@@ -183,6 +183,7 @@ export class ModelWorld {
 function planOf(stateDir: string, { taskId }: LaunchRequest, options: PromptOptions): ModelPlan {
   return {
     tier: "standard",
+    classifiedTier: "complex",
     tierReason: "said by the test",
     models: options.models ?? [],
     kinds: options.kinds ?? ["ollama"],

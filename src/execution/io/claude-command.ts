@@ -73,9 +73,11 @@ export async function runClaudeCommand(shop: Workshop, plan: ModelPlan, program:
     }
     const end = endAfterChecks(ended, report, shop);
     const lastWords = answer?.result ?? "";
-    const { completed, remaining, ...verdict } = judgeLoop({ end, record: WORKED, lastWords }, report);
+    const { completed, remaining, isJudged, ...verdict } = judgeLoop({ end, record: WORKED, lastWords }, report);
     const model: ModelWork = {
       tier: plan.tier,
+      classifiedTier: plan.classifiedTier,
+      isJudged,
       tierReason: plan.tierReason,
       endpoint: program,
       model: plan.models[0] ?? null,

@@ -82,10 +82,10 @@ export async function runModel(shop: Workshop, plan: ModelPlan): Promise<Work> {
     const report = reports.at(-1);
     if (report === undefined) return notDone(NO_REPORT);
     const end = endAfterChecks(outcome.end, report, shop);
-    const { completed, remaining, ...verdict } = judgeLoop({ ...outcome, end }, report);
+    const { completed, remaining, isJudged, ...verdict } = judgeLoop({ ...outcome, end }, report);
     const model: ModelWork = {
-      tier: plan.tier,
-      tierReason: plan.tierReason,
+      ...tierOf(plan),
+      isJudged,
       ...teller.answeredBy,
       replies: outcome.replies,
       ...outcome.usage,
@@ -103,6 +103,14 @@ export async function runModel(shop: Workshop, plan: ModelPlan): Promise<Work> {
 }
 
 const NO_REPORT: Failure = refused("internal", "the loop ended without a report");
+
+function tierOf({
+  tier,
+  classifiedTier,
+  tierReason,
+}: ModelPlan): Pick<ModelWork, "tier" | "classifiedTier" | "tierReason"> {
+  return { tier, classifiedTier, tierReason };
+}
 
 function requestContext(plan: ModelPlan): RequestContext {
   return {

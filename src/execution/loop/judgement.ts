@@ -13,6 +13,8 @@ export type LoopVerdict = Verdict & {
   /** What is done and what is not, in lines for a person: checks, the record of changes, the model's own list. */
   readonly completed: readonly string[];
   readonly remaining: readonly string[];
+  /** Whether it says something of the model: verification judged what the model itself had brought to an end. */
+  readonly isJudged: boolean;
 };
 
 /**
@@ -59,7 +61,12 @@ export function judgeLoop(
   const completed = bounded([...passed.map(summaryOf), ...describeRecord(record), ...plan.done]);
   const limit = end.kind === "final" ? [] : [describeLoopEnd(end)];
   const remaining = bounded([...failed.map(summaryOf), ...plan.open, ...limit]);
-  return { ...verdictOf(end, record, report), completed, remaining: isPassed(end, report) ? [] : remaining };
+  return {
+    ...verdictOf(end, record, report),
+    completed,
+    remaining: isPassed(end, report) ? [] : remaining,
+    isJudged: isJudged(end, report),
+  };
 }
 
 function verdictOf(end: LoopEnd, record: WorkRecord, report: VerificationReport): Verdict {
@@ -74,6 +81,26 @@ function verdictOf(end: LoopEnd, record: WorkRecord, report: VerificationReport)
   const consequence = consequenceOf(end);
   if (end.kind !== "failed" && isPartial(end, record, report)) return { outcome: "partial_pass", consequence, error };
   return { outcome: end.kind === "wallTime" ? "timed_out" : "failed", consequence, error };
+}
+
+/** A dead endpoint, a budget that is used up and a person who stops say nothing of how good a model is. */
+function isJudged(end: LoopEnd, report: VerificationReport): boolean {
+  if (isPassed(end, report)) return end.kind !== "stopped";
+  switch (end.kind) {
+    case "final":
+    case "iterations":
+    case "tokens":
+    case "stuck":
+    case "noTools": // the model's own weakness, also where nothing was left to be checked
+      return true;
+    case "wallTime": // a slow server as well as a slow model
+    case "cost":
+    case "context":
+    case "modelFailed":
+    case "stopped":
+    case "failed":
+      return false;
+  }
 }
 
 /** With no checks at all, only a model that says it is finished is taken at its word. */

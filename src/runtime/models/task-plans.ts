@@ -60,16 +60,26 @@ export class TaskPlans {
       readonly lane: Lane;
       readonly requiredModels: readonly string[];
       readonly labels: Readonly<Record<string, string>>;
+      /** Whether another attempt is left should this one fail. */
+      readonly mayTryAgain: boolean;
     },
     earlier: readonly AttemptRow[],
     states: readonly EndpointState[],
   ): ModelPlan {
-    const { tier, reason } = this.#tier(spec, task.labels, earlier, states);
+    const classified = complexityOf(spec, task.labels);
+    // What was measured is of the tiers' own models.
+    const isChosenHere = executor === "ollama" && task.requiredModels.length === 0 && spec.tier === undefined;
+    const mayMeasure = task.mayTryAgain && earlier.length === 0 && spec.verify.length > 0 && isMeasured(task.id);
+    const begun = isChosenHere
+      ? this.#passes.startTier(classified.tier, this.#chains.firstModels(states), { mayMeasure })
+      : classified;
+    const { tier, reason } = tierOf(classified, begun, earlier);
     const config = this.#config;
     const claudeCommand =
       executor === "claude" && config["executor.claude.command"] !== "" ? config["executor.claude.command"] : null;
     return {
       tier,
+      classifiedTier: classified.tier,
       tierReason: reason,
       models: this.#models(executor, task.requiredModels, tier),
       kinds: this.#kinds(executor),
@@ -81,23 +91,6 @@ export class TaskPlans {
       checkpointPath: checkpointPathOf(this.#stateDir, task.id),
       claudeCommand,
     };
-  }
-
-  #tier(
-    spec: TaskSpec,
-    labels: Readonly<Record<string, string>>,
-    earlier: readonly AttemptRow[],
-    states: readonly EndpointState[],
-  ): { readonly tier: Tier; readonly reason: string } {
-    const classified = complexityOf(spec, labels);
-    const isGiven = spec.tier !== undefined;
-    const begun = isGiven
-      ? { tier: classified.tier, reason: classified.reason }
-      : this.#passes.startTier(classified.tier, this.#chains.firstModels(states));
-    const start = begun.tier === classified.tier ? classified.reason : `${classified.reason}; ${begun.reason}`;
-    const next = nextTier(begun.tier, earlier.flatMap(outcomeOf));
-    if (next === null || next === begun.tier) return { tier: begun.tier, reason: start };
-    return { tier: next, reason: `${start}; ${begun.tier} failed its verification before` };
   }
 
   /** The tier's, so that the loop can go on to the next one; an empty list leaves it to the moment of asking. */
@@ -121,6 +114,28 @@ export class TaskPlans {
   }
 }
 
+/** @returns where this attempt runs: where the task begins, or above what has failed since. */
+function tierOf(
+  classified: Complexity,
+  begun: { readonly tier: Tier; readonly reason: string },
+  earlier: readonly AttemptRow[],
+): { readonly tier: Tier; readonly reason: string } {
+  const start = begun.tier === classified.tier ? classified.reason : `${classified.reason}; ${begun.reason}`;
+  const next = nextTier(begun.tier, earlier.flatMap(outcomeOf));
+  if (next === null || next === begun.tier) return { tier: begun.tier, reason: start };
+  return { tier: next, reason: `${start}; ${begun.tier} failed its verification before` };
+}
+
+/** One task in so many is begun at a smaller tier to measure it: seldom enough that a failed attempt hardly costs. */
+const MEASURED_ONE_IN = 10;
+
+/** By the task's id, so that looking twice at a task decides the same. Pure. */
+function isMeasured(id: TaskId): boolean {
+  let sum = 0;
+  for (const char of id) sum = (sum * 31 + (char.codePointAt(0) ?? 0)) % 1_000_003;
+  return sum % MEASURED_ONE_IN === 0;
+}
+
 /** @returns how hard the task is, and why it is thought so. */
 export function complexityOf(spec: TaskSpec, labels: Readonly<Record<string, string>>): Complexity {
   return classifyComplexity({
@@ -140,6 +155,6 @@ function outcomeOf(attempt: AttemptRow): readonly TierOutcome[] {
   if (typeof model !== "object" || model === null || !("tier" in model)) return [];
   const { tier } = model;
   if (tier !== "trivial" && tier !== "standard" && tier !== "complex") return [];
-  const isJudged = attempt.outcome === "passed" || attempt.outcome === "failed" || attempt.outcome === "partial_pass";
+  const isJudged = "isJudged" in model && model["isJudged"] === true;
   return isJudged ? [{ tier, passed: attempt.outcome === "passed" }] : [];
 }

@@ -59,6 +59,8 @@ describe("an attempt at a prompt", () => {
       sandbox: request.sandbox.mode,
       model: {
         tier: "standard",
+        classifiedTier: "complex",
+        isJudged: true,
         tierReason: "said by the test",
         endpoint: "one",
         model: "m:latest",

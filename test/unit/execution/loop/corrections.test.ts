@@ -125,6 +125,26 @@ describe("judgement", () => {
     expect(judged(end, report(check(false, "x")))).toEqual(["failed", "retryable"]);
   });
 
+  it.each([
+    [{ kind: "final" }, true],
+    ...limits.map((end) => [end, true] as const),
+    [{ kind: "noTools", pattern: "identical" }, true],
+    [{ kind: "modelFailed", failure: inference }, false],
+    [cost, false],
+    [{ kind: "wallTime", limitMs: 1 }, false],
+    [{ kind: "context", contextTokens: 10 }, false],
+    [{ kind: "stopped", request: { by: "machine", reason: "the node stopped" } }, false],
+  ] as readonly (readonly [LoopEnd, boolean])[])(
+    "of work that failed after %j says something of the model: %s",
+    (end, says) => {
+      const of = (found: VerificationReport) => judgeLoop({ end, record: someWork, lastWords: "" }, found).isJudged;
+
+      expect(of(bad)).toBe(says);
+      // What was verified has passed, whatever ended it; only who stops it says nothing.
+      expect(of(good)).toBe(end.kind !== "stopped");
+    },
+  );
+
   it("does not take checks that pass anyway for work", () => {
     expect(judged({ kind: "iterations", limit: 5 }, bad, noWork)).toEqual(["failed", "retryable"]);
   });

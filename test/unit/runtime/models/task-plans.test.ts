@@ -29,16 +29,16 @@ function world(flags: Parameters<typeof configWith>[0] = {}) {
     plans.modelPlan(
       taskSpecSchema.parse({ title: "t", prompt: "Fix the typo", ...spec }),
       executor,
-      { id, lane: "high", labels: {}, requiredModels: [] },
+      { id, lane: "high", labels: {}, requiredModels: [], mayTryAgain: true },
       earlier,
       states(),
     );
   return { passes, planFor };
 }
 
-function failedAt(tier: string, outcome: AttemptRow["outcome"] = "failed"): AttemptRow {
+function failedAt(tier: string, outcome: AttemptRow["outcome"] = "failed", isJudged = true): AttemptRow {
   // `as`: the rest of the row says nothing here.
-  return { outcome, result: { model: { tier } } } as unknown as AttemptRow;
+  return { outcome, result: { model: { tier, isJudged } } } as unknown as AttemptRow;
 }
 
 describe("the plan of a prompt", () => {
@@ -77,12 +77,14 @@ describe("the plan of a prompt", () => {
     expect(after.tierReason).toContain("small:latest");
   });
 
-  test("goes up a tier after a verification failed, and stays where a worker was lost", () => {
+  test("goes up a tier after a verification failed, and stays where a worker was lost or an endpoint died", () => {
     const { planFor } = world();
 
     expect(planFor({}, [failedAt("trivial")]).tier).toBe("standard");
     expect(planFor({}, [failedAt("trivial"), failedAt("standard", "partial_pass")]).tier).toBe("complex");
-    expect(planFor({}, [failedAt("trivial", "lost")]).tier).toBe("trivial");
+    expect(planFor({}, [failedAt("trivial", "lost", false)]).tier).toBe("trivial");
+    expect(planFor({}, [failedAt("trivial", "failed", false)]).tier).toBe("trivial");
+    expect(planFor({}, [failedAt("trivial", "partial_pass", false)]).tier).toBe("trivial");
     expect(planFor({ tier: "complex" }, [failedAt("complex")]).tier).toBe("complex");
   });
 
