@@ -61,7 +61,8 @@ export const explainRouteSchema = z.strictObject({
   tools: z.boolean().default(false),
   outputTokens: z.int().min(1).max(MAX_TOKENS).optional(),
   contextTokens: z.int().min(1).max(MAX_TOKENS).optional(),
-  allowSpill: z.boolean().default(false),
+  /** As the node is set when left out. */
+  allowSpill: z.boolean().optional(),
 });
 
 export const routeExplanationSchema = z.object({

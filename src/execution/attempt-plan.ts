@@ -19,6 +19,9 @@ export type SandboxPlan = {
   readonly passedVariables: readonly string[];
 };
 
+/** Models that a worker may name for one reply: a task's own, or the longest chain of a tier with room to spare. */
+export const MAX_REQUEST_MODELS = 20;
+
 /** By which models a prompt is carried out, and within which limits. */
 export type ModelPlan = {
   readonly tier: Tier;
@@ -28,6 +31,8 @@ export type ModelPlan = {
   readonly tierReason: string;
   /** Models in order of preference; empty leaves them to the tier. */
   readonly models: readonly string[];
+  /** Of these, those that the task itself names. */
+  readonly namedModels: readonly string[];
   readonly kinds: readonly EndpointKind[];
   readonly allowSpill: boolean;
   /** The task's lane: among requests that wait for a model, the more urgent goes first. */

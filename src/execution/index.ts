@@ -15,7 +15,7 @@ export {
   type ModelWork,
 } from "./attempt.ts";
 export type { AttemptObserver } from "./attempt-observer.ts";
-export type { ModelPlan, SandboxPlan } from "./attempt-plan.ts";
+export { MAX_REQUEST_MODELS, type ModelPlan, type SandboxPlan } from "./attempt-plan.ts";
 export { CRASH_LABELS, type CrashLabel, type CrashPoint } from "./crash-labels.ts";
 export type { Adoption } from "./io/adoption.ts";
 export type { SandboxLauncher } from "./io/attempt-sandbox.ts";

@@ -156,10 +156,12 @@ export type RequestContext = {
   readonly session?: string;
   /** Explicit models in order of preference; otherwise the tier's. */
   readonly models?: readonly string[];
+  /** Of a task's models those that it names itself; at the gateway whatever is asked for is named. */
+  readonly namedModels?: readonly string[];
   readonly tier?: Tier;
   /** Which kinds of endpoint may answer; all local ones when left out. */
   readonly kinds?: readonly EndpointKind[];
-  /** Whether a model may run partly on the CPU when it does not fit into VRAM. */
+  /** Whether a model may run partly on the CPU when it does not fit into VRAM; as the node is set when left out. */
   readonly allowSpill?: boolean;
   readonly priority?: "critical" | "high" | "normal" | "low" | "background";
 };

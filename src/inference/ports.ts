@@ -10,6 +10,8 @@ export type ModelChain = {
   readonly models: readonly string[];
   readonly tier: Tier | null;
   readonly kinds: readonly EndpointKind[];
+  /** Those that a person named, in the request or in the configuration: they may run in a cloud. */
+  readonly named: readonly string[];
   /** How the chain came about, for a person. */
   readonly reason: string;
 };
@@ -44,6 +46,8 @@ export interface InferencePorts {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly limits: InferenceLimits;
+  /** Whether a model may run partly on the CPU where a request does not say. */
+  readonly allowSpill: boolean;
   chain(context: RequestContext): ModelChain;
   /** Requests that (endpoint, model) answers at once: as configured, else as learned. */
   slots(endpointId: string, model: string): number;

@@ -6,28 +6,29 @@ import type { Admission, ModelChain } from "./ports.ts";
 import type { Excluded } from "./tries.ts";
 
 /** What a request asks of routing that stays as it is while it waits; the chain follows the endpoints there are. */
-export type RouteNeed = Omit<RouteRequest, "excluded" | "excludedModels" | "models" | "tier" | "kinds">;
+export type RouteNeed = Omit<
+  RouteRequest,
+  "excluded" | "excludedModels" | "remoteModels" | "models" | "tier" | "kinds"
+>;
 
 /** @returns what a request asks of routing, whatever there is. Pure. */
-export function routeNeed(request: ChatRequest, context: RequestContext): RouteNeed {
+export function routeNeed(request: ChatRequest, context: RequestContext, allowSpill: boolean): RouteNeed {
   return {
     needs: neededCapabilities(request),
     promptTokens: estimatePromptTokens(request),
     outputTokens: expectedReplyTokens(request),
     contextTokens: neededContextTokens(request),
     session: context.session ?? null,
-    allowSpill: context.allowSpill ?? false,
-    // A model in a cloud only where somebody named it: what is asked leaves the house.
-    allowRemote: context.models !== undefined,
+    allowSpill: context.allowSpill ?? allowSpill,
   };
 }
 
 /** @returns what texts to be made vectors ask of routing: each is read alone, so the longest needs the context. Pure. */
-export function embedNeed(request: EmbedRequest, context: RequestContext): RouteNeed {
+export function embedNeed(request: EmbedRequest, context: RequestContext, allowSpill: boolean): RouteNeed {
   const { texts, truncate, contextTokens } = request;
   const tokens = texts.map((content) => estimatePromptTokens({ messages: [{ role: "user", content }] }));
   return {
-    ...routeNeed({ messages: [] }, context),
+    ...routeNeed({ messages: [] }, context, allowSpill),
     needs: ["embedding"],
     promptTokens: tokens.reduce((sum, each) => sum + each, 0),
     outputTokens: 0,
@@ -39,11 +40,20 @@ export function embedNeed(request: EmbedRequest, context: RequestContext): Route
 /** @returns the request as it is routed now, with the models and kinds of this moment. Pure. */
 export function routeNow(
   need: RouteNeed,
-  { models, tier, kinds }: ModelChain,
+  { models, tier, kinds, named }: ModelChain,
   admission: Admission,
   excluded: Excluded,
 ): RouteRequest {
   // What is paid for is left aside under a budget for local models only.
   const allowed = admission.kind === "localOnly" ? kinds.filter((kind) => kind !== "anthropic") : kinds;
-  return { ...need, models, tier, kinds: allowed, excluded: excluded.endpoints, excludedModels: excluded.models };
+  return {
+    ...need,
+    models,
+    tier,
+    kinds: allowed,
+    // A model in a cloud only where somebody named it: what is asked leaves the house.
+    remoteModels: named,
+    excluded: excluded.endpoints,
+    excludedModels: excluded.models,
+  };
 }

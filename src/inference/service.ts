@@ -49,9 +49,13 @@ export class InferenceService implements ChatModel {
     this.#queue.pump();
   }
 
-  /** Where a request would go now, with every term; begins nothing. */
+  /** Where a request would go now, with every term, or why it would be refused; begins nothing. */
   explain(request: ChatRequest, context: RequestContext): RouteDecision {
-    return this.#ports.router.explain(this.#routeOf(this.#need(request, context), NOTHING_EXCLUDED));
+    const need = this.#need(request, context);
+    const decision = this.#ports.router.explain(this.#routeOf(need, NOTHING_EXCLUDED));
+    const failure = this.#overBudget(need);
+    if (failure === undefined) return decision;
+    return { ...decision, chosen: null, reason: failure.message, retryAfterMs: failure.retryAfterMs ?? null };
   }
 
   async *chat(
@@ -125,9 +129,10 @@ export class InferenceService implements ChatModel {
     context: RequestContext,
     signal: AbortSignal,
   ): Promise<EmbedOutcome & { readonly model?: string }> {
+    const route = embedNeed(request, context, this.#ports.allowSpill);
     const tries = new Tries();
     for (;;) {
-      const admitted = await this.#admit({ route: embedNeed(request, context), context }, tries.excluded, signal);
+      const admitted = await this.#admit({ route, context }, tries.excluded, signal);
       if (isFailure(admitted)) return { kind: "failed", failure: tries.told(admitted) };
       const target = this.#target(admitted);
       if (target === undefined) {
@@ -167,24 +172,38 @@ export class InferenceService implements ChatModel {
   }
 
   #need(request: ChatRequest, context: RequestContext): Need {
-    return { route: routeNeed(request, context), context };
+    return { route: routeNeed(request, context, this.#ports.allowSpill), context };
   }
 
   #routeOf({ route, context }: Need, excluded: Excluded): RouteRequest {
     return routeNow(route, this.#ports.chain(context), this.#ports.admit(context), excluded);
   }
 
-  async #admit(need: Need, excluded: Excluded, signal: AbortSignal): Promise<Admitted | InferenceFailure> {
-    const admission = this.#ports.admit(need.context);
-    if (admission.kind === "refused") {
-      const { reason, retryAfterMs } = admission;
-      return inferenceFailure("budget", reason, retryAfterMs === null ? {} : { retryAfterMs });
-    }
-    if (admission.kind === "localOnly" && this.#routeOf(need, excluded).kinds.length === 0) {
-      return inferenceFailure("budget", admission.reason);
-    }
-    const look = (): Look => this.#look(this.#routeOf(need, excluded), need.context);
+  #admit(need: Need, excluded: Excluded, signal: AbortSignal): Promise<Admitted | InferenceFailure> {
+    // At each look anew: a budget can end, and endpoints come, while the request waits.
+    const look = (): Look => {
+      const failure = this.#overBudget(need);
+      if (failure !== undefined) return { kind: "failed", failure };
+      return this.#look(this.#routeOf(need, excluded), need.context);
+    };
     return this.#queue.enter(look, need.context.priority, this.#ports.limits.queueMs, signal);
+  }
+
+  /** @returns why the budgets refuse the request now, or undefined when they do not. */
+  #overBudget(need: Need): InferenceFailure | undefined {
+    const admission = this.#ports.admit(need.context);
+    switch (admission.kind) {
+      case "allowed":
+        return undefined;
+      case "localOnly": {
+        const isOnlyPaid = this.#routeOf(need, NOTHING_EXCLUDED).kinds.length === 0;
+        return isOnlyPaid ? inferenceFailure("budget", admission.reason) : undefined;
+      }
+      case "refused": {
+        const { reason, retryAfterMs } = admission;
+        return inferenceFailure("budget", reason, retryAfterMs === null ? {} : { retryAfterMs });
+      }
+    }
   }
 
   #look(request: RouteRequest, context: RequestContext): Look {

@@ -133,8 +133,9 @@ function modelReason(
   if (allowed.length > 0 && !allowed.some((each) => sameModel(each, model.name))) {
     return `is not to be used for ${model.name}`;
   }
-  if (model.isRemote && request.allowRemote !== true && state.endpoint.kind === "ollama") {
-    return `${model.name} runs in its vendor's cloud, which is not allowed for it`;
+  const isNamed = (request.remoteModels ?? []).some((named) => sameModel(named, model.name));
+  if (model.isRemote && !isNamed && state.endpoint.kind === "ollama") {
+    return `${model.name} runs in its vendor's cloud, and nobody named it`;
   }
   const { capabilities } = model;
   const lacking = capabilities === null ? undefined : request.needs.find((need) => !capabilities.includes(need));

@@ -23,8 +23,8 @@ export type RouteRequest = {
   readonly session: string | null;
   /** Whether a model may run partly on the CPU when it does not fit into VRAM. */
   readonly allowSpill: boolean;
-  /** Whether a cloud model behind an Ollama server may answer; not unless it is said. */
-  readonly allowRemote?: boolean;
+  /** Models that may answer although an Ollama server only hands them on to their vendor's cloud; no others may. */
+  readonly remoteModels?: readonly string[];
   /** Endpoints that failed for this very request. */
   readonly excluded: readonly string[];
   /** Models that failed for it at one endpoint, which may have others that do not. */

@@ -284,8 +284,7 @@ export class ExpectedCompletionRouter implements Router {
   }
 
   #slotsOf(state: EndpointState, model: string): number {
-    const { id, kind, parallel } = state.endpoint;
-    return this.#parts.slots.slots(id, model, kind, parallel);
+    return this.#parts.slots.of(state, model);
   }
 
   #rulesOf(state: EndpointState, capacityBytes: number | null): ForecastRules {

@@ -1,5 +1,5 @@
 /** How many requests a model answers at once on an endpoint. Ollama's API does not tell, so it is learned. */
-import type { EndpointKind } from "#hw";
+import type { EndpointKind, EndpointState } from "#hw";
 
 /** Ollama's default is 1 (OLLAMA_NUM_PARALLEL); servers of the other kinds batch what comes. */
 const FIRST_SLOTS: Readonly<Record<EndpointKind, number>> = { ollama: 1, openai: 8, anthropic: 16 };
@@ -25,6 +25,11 @@ export type SlotRow = { readonly endpoint: string; readonly model: string; reado
 /** Slots by endpoint and model. A request that was answered although all slots were taken shows that there are more. */
 export class SlotBook {
   readonly #entries = new Map<string, Entry & { readonly endpoint: string; readonly model: string }>();
+
+  /** Slots of a model where it is: as a person says, else as the server does, else as learned. */
+  of({ endpoint, parallel }: Pick<EndpointState, "endpoint" | "parallel">, model: string): number {
+    return this.slots(endpoint.id, model, endpoint.kind, endpoint.parallel ?? parallel ?? null);
+  }
 
   slots(endpoint: string, model: string, kind: EndpointKind, configured: number | null): number {
     if (configured !== null && configured > 0) return configured;

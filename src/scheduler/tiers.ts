@@ -32,6 +32,8 @@ export const TIER_BILLIONS = { trivial: 4, standard: 16 } as const;
 const BYTES_PER_PARAMETER = 0.6;
 /** Models tried in order for one request. */
 export const MAX_CHAIN = 8;
+/** Claude's models tried after them: a vendor lists dozens, and what three of them cannot do the others cannot either. */
+export const MAX_CLAUDE_TAIL = 4;
 
 /**
  * The models for a tier in the order of fallback: those configured for it, or those derived from what endpoints have;
@@ -45,7 +47,7 @@ export function chainFor(request: ChainRequest): TierChain {
   const own = linksOf(tier, request, configured[tier].length > 0 ? "configured" : "derived");
   const larger = TIERS.slice(at + 1).flatMap((other) => linksOf(other, request, "largerTier"));
   const smaller = own.length + larger.length > 0 ? [] : smallerLinks(request, at);
-  const last = claude.map((model): ChainLink => ({ model, source: "claude", tier }));
+  const last = claude.slice(0, MAX_CLAUDE_TAIL).map((model): ChainLink => ({ model, source: "claude", tier }));
   const links = unique([...own, ...larger, ...smaller]).slice(0, MAX_CHAIN);
   const all = unique([...links, ...last]);
   return { links: all, models: all.map(({ model }) => model), reason: reasonOf(request, own, larger, smaller) };

@@ -174,10 +174,12 @@ export function inferenceWorld(states: readonly EndpointState[], more: Partial<I
     clock,
     logger: silentLogger,
     limits: DEFAULT_INFERENCE_LIMITS,
+    allowSpill: false,
     chain: (context) => ({
       models: context.models ?? [MODEL],
       tier: context.tier ?? null,
       kinds: context.kinds ?? ["ollama", "openai", "anthropic"],
+      named: context.models ?? [],
       reason: "as asked",
     }),
     slots: () => 100,

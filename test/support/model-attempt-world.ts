@@ -186,6 +186,7 @@ function planOf(stateDir: string, { taskId }: LaunchRequest, options: PromptOpti
     classifiedTier: "complex",
     tierReason: "said by the test",
     models: options.models ?? [],
+    namedModels: [],
     kinds: options.kinds ?? ["ollama"],
     allowSpill: false,
     priority: "normal",

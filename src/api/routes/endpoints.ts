@@ -112,7 +112,7 @@ export function routingRoutes(ports: ApiPorts) {
         const context: RequestContext = {
           purpose: "gateway",
           tier: asked.tier ?? classification.tier,
-          allowSpill: asked.allowSpill,
+          ...(asked.allowSpill === undefined ? {} : { allowSpill: asked.allowSpill }),
           ...(asked.models === undefined ? {} : { models: asked.models }),
           ...(asked.kinds === undefined ? {} : { kinds: asked.kinds }),
         };

@@ -62,7 +62,7 @@ export const routeExplain: Handler<ExplainFlags> = async ({ args, options }, con
   const json = {
     prompt: args[0] ?? "",
     tools,
-    allowSpill,
+    ...(allowSpill ? { allowSpill } : {}),
     ...(model.length === 0 ? {} : { models: [...model] }),
     ...(tier === undefined ? {} : { tier }),
     ...(kind === undefined ? {} : { kinds: [kind] }),

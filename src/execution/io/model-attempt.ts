@@ -120,6 +120,7 @@ function requestContext(plan: ModelPlan): RequestContext {
     allowSpill: plan.allowSpill,
     priority: plan.priority,
     ...(plan.models.length === 0 ? {} : { models: plan.models }),
+    ...(plan.namedModels.length === 0 ? {} : { namedModels: plan.namedModels }),
   };
 }
 

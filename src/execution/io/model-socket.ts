@@ -4,6 +4,7 @@ import { z } from "zod";
 import { err, type Failure, type Logger, ok, type Result } from "#base";
 import type { ChatEvent, ChatModel, ChatRequest, RequestContext } from "#inference";
 import type { AttemptRef } from "../attempt.ts";
+import { MAX_REQUEST_MODELS } from "../attempt-plan.ts";
 import { systemFailure } from "./system-failure.ts";
 
 /** A conversation as JSON: a context of 128k tokens of text, its images, and the tools. */
@@ -20,9 +21,12 @@ export function modelSocketPath(workerSocketPath: string): string {
   return join(dirname(workerSocketPath), "model.sock");
 }
 
+const modelNames = z.array(z.string().max(200)).max(MAX_REQUEST_MODELS);
+
 /** What a worker may say of its request; the rest is known of the attempt. */
 const contextSchema = z.object({
-  models: z.array(z.string().max(200)).max(20).optional(),
+  models: modelNames.optional(),
+  namedModels: modelNames.optional(),
   tier: z.enum(["trivial", "standard", "complex"]).optional(),
   kinds: z.array(z.enum(["ollama", "openai", "anthropic"])).optional(),
   allowSpill: z.boolean().optional(),
@@ -91,6 +95,7 @@ export class ModelSocket {
       attempt: ref.attempt,
       session: ref.taskId,
       ...(context.models === undefined ? {} : { models: context.models }),
+      ...(context.namedModels === undefined ? {} : { namedModels: context.namedModels }),
       ...(context.tier === undefined ? {} : { tier: context.tier }),
       ...(context.kinds === undefined ? {} : { kinds: context.kinds }),
       ...(context.allowSpill === undefined ? {} : { allowSpill: context.allowSpill }),

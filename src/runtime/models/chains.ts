@@ -24,14 +24,18 @@ export class Chains {
   chain(context: RequestContext): ModelChain {
     const kinds = context.kinds ?? ["ollama", "openai", "anthropic"];
     const tier = context.tier ?? null;
-    if (context.models !== undefined) return { models: context.models, tier, kinds, reason: "the models asked for" };
+    const { models } = context;
+    // The worker of a task always says its models, also those that only their size put into its chain.
+    const asked = context.purpose === "gateway" ? models : context.namedModels;
+    const named = [...(asked ?? []), ...Object.values(this.#configured).flat()];
+    if (models !== undefined) return { models, tier, kinds, named, reason: "the models asked for" };
     const states = this.#states();
     // A request that only Claude may answer, and one that nobody configured a model for.
     const onlyClaude = kinds.every((kind) => kind === "anthropic");
-    if (onlyClaude) return { models: this.#claudeModels(states), tier, kinds, reason: "Claude's models" };
+    if (onlyClaude) return { models: this.#claudeModels(states), tier, kinds, named, reason: "Claude's models" };
     const claude = kinds.includes("anthropic") && this.#mayFallBack ? this.#claudeModels(states) : [];
     const chain = chainFor({ tier: tier ?? "standard", configured: this.#configured, states, needs: [], claude });
-    return { models: chain.models, tier: tier ?? "standard", kinds, reason: chain.reason };
+    return { models: chain.models, tier: tier ?? "standard", kinds, named, reason: chain.reason };
   }
 
   /** @returns the first model of each tier that has one. */

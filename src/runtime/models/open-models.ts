@@ -151,15 +151,11 @@ function createInference(parts: InferenceParts): InferenceService {
       queueMs: config["inference.queue_ms"],
       keepAliveSeconds: config["inference.keep_alive_s"],
     },
+    allowSpill: config["executor.ollama.allow_spill"],
     chain: (context) => chains.chain(context),
     slots: (endpoint, model) => {
       const state = registry.state(endpoint);
-      return slots.slots(
-        endpoint,
-        model,
-        state?.endpoint.kind ?? "ollama",
-        state?.endpoint.parallel ?? state?.parallel ?? null,
-      );
+      return state === undefined ? 1 : slots.of(state, model);
     },
     admit: () => spending.admit(),
     priceMicrodollars: (model, usage, joules) => spending.priceMicrodollars(model, usage, joules),

@@ -116,6 +116,56 @@ describe("a request for a reply", () => {
     expect(first.requests).toHaveLength(0);
   });
 
+  test("is refused by a budget that ended while it waited for a place", async () => {
+    const held = gate();
+    first.enqueue(reply().waitFor(held.opened).text("a"), reply().text("b"));
+    let isUsedUp = false;
+    const reason = "the day's budget is used up";
+    const world = inferenceWorld([endpointState("first", first.url)], {
+      slots: () => 1,
+      admit: () => (isUsedUp ? { kind: "refused", reason, retryAfterMs: null } : { kind: "allowed" }),
+    });
+    const holding = replyOf(world.service);
+    await first.chat(1);
+    const waiting = replyOf(world.service);
+
+    isUsedUp = true;
+    held.open();
+    const events = await waiting;
+    await holding;
+
+    expect(events).toMatchObject([{ kind: "failed", failure: { kind: "budget", message: reason } }]);
+    expect(first.chats).toHaveLength(1);
+  });
+
+  test("is explained as it would be treated: refused under a used-up budget, with every candidate", () => {
+    const admit = () => ({ kind: "refused", reason: "the day's budget is used up", retryAfterMs: 5_000 }) as const;
+    const refusing = inferenceWorld(bothEndpoints(), { admit, allowSpill: true });
+    const localOnly = inferenceWorld([endpointState("first", first.url, { kind: "anthropic" })], {
+      admit: () => ({ kind: "localOnly", reason: "the day's money is spent" }),
+    });
+
+    expect(refusing.service.explain(QUESTION, FOR_TASK)).toMatchObject({
+      chosen: null,
+      reason: "the day's budget is used up",
+      retryAfterMs: 5_000,
+    });
+    expect(localOnly.service.explain(QUESTION, { ...FOR_TASK, kinds: ["anthropic"] })).toMatchObject({
+      chosen: null,
+      reason: "the day's money is spent",
+    });
+  });
+
+  test("may be answered partly on the CPU as the node is set, and as it says itself", async () => {
+    const world = inferenceWorld(bothEndpoints(), { allowSpill: true });
+    first.otherwise(reply().text("a"));
+
+    await replyOf(world.service);
+    await replyOf(world.service, QUESTION, { ...FOR_TASK, allowSpill: false });
+
+    expect(world.router.asked.map(({ allowSpill }) => allowSpill)).toEqual([true, false]);
+  });
+
   test("leaves Claude aside under a budget for local models only", async () => {
     const admit = () => ({ kind: "localOnly", reason: "the day's money is spent" }) as const;
     const states = [endpointState("first", first.url, { kind: "anthropic" }), endpointState("second", second.url)];

@@ -88,7 +88,8 @@ const CASES: readonly Case[] = [
   {
     when: "the model runs in a cloud",
     state: { models: [model("qwen3:8b", { isRemote: true })] },
-    says: "qwen3:8b runs in its vendor's cloud, which is not allowed for it",
+    request: { remoteModels: ["another:1b"] },
+    says: "qwen3:8b runs in its vendor's cloud, and nobody named it",
   },
 ];
 
@@ -128,10 +129,10 @@ describe("an endpoint is not refused", () => {
     expect(candidates[0]?.fit).toBe("spills");
   });
 
-  it("when a cloud model is allowed, and then it needs no load", () => {
+  it("when a cloud model was named, and then it needs no load", () => {
     const made = world([state("a", { models: [model("qwen3:8b", { isRemote: true })] })]);
 
-    const { candidates } = made.router.route(request({ allowRemote: true }));
+    const { candidates } = made.router.route(request({ remoteModels: ["qwen3:8b"] }));
 
     expect(candidates[0]).toMatchObject({ refused: null, fit: "remote" });
     expect(candidates[0]?.terms?.loadMs).toBe(0);

@@ -56,6 +56,20 @@ describe("the router", () => {
     expect(endpoints).toEqual(["fast", "slow", "fast"]);
   });
 
+  it("knows the slots that a server tells of itself, and goes elsewhere when they are taken", () => {
+    const endpoint = { kind: "openai", parallel: null } as const;
+    const made = world([state("fast", { endpoint, parallel: 1 }), state("slow", { endpoint, parallel: 1 })]);
+    made.speeds.observe(sample("fast", 100), 1);
+    made.speeds.observe(sample("slow", 60), 1);
+    const asked = request({ kinds: ["openai"] });
+
+    const first = made.router.route(asked).chosen?.endpoint;
+    with1(made, 0, { inFlight: { "qwen3:8b": 1 } });
+    const second = made.router.route(asked).chosen?.endpoint;
+
+    expect([first, second]).toEqual(["fast", "slow"]);
+  });
+
   it("counts what it has just sent before any poll, so that equal endpoints share a herd", () => {
     const made = world([state("a", { loaded: [loaded("qwen3:8b")] }), state("b", { loaded: [loaded("qwen3:8b")] })]);
     const counts = [0, 0];

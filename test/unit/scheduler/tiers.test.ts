@@ -1,5 +1,13 @@
 import { describe, expect, it } from "vitest";
-import { type ChainRequest, chainFor, nextTier, tierOfModel } from "../../../src/scheduler/tiers.ts";
+import { MAX_REQUEST_MODELS } from "#execution";
+import {
+  type ChainRequest,
+  chainFor,
+  MAX_CHAIN,
+  MAX_CLAUDE_TAIL,
+  nextTier,
+  tierOfModel,
+} from "../../../src/scheduler/tiers.ts";
 import { GIB, model, state } from "./fleet-states.ts";
 
 const NOTHING = { trivial: [], standard: [], complex: [] };
@@ -34,6 +42,17 @@ describe("the chain of a tier", () => {
     expect(models).toEqual(["mine", "second", "large", "claude-x"]);
     expect(links.map(({ source }) => source)).toEqual(["configured", "configured", "largerTier", "claude"]);
     expect(reason).toBe("standard is configured as mine, second; then the larger large; finally claude-x");
+  });
+
+  it("has an end, however many models a vendor lists", () => {
+    const claude = Array.from({ length: 40 }, (_, at) => `claude-${at}`);
+    const many = Array.from({ length: 40 }, (_, at) => `m${at}`);
+
+    const { models } = chain({ configured: { ...NOTHING, standard: many }, claude });
+
+    expect(models).toHaveLength(MAX_CHAIN + MAX_CLAUDE_TAIL);
+    expect(models.slice(-MAX_CLAUDE_TAIL)).toEqual(claude.slice(0, MAX_CLAUDE_TAIL));
+    expect(models.length).toBeLessThanOrEqual(MAX_REQUEST_MODELS);
   });
 
   it("is derived by size from the models that endpoints have when nothing is configured", () => {

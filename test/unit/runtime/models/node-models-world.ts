@@ -16,7 +16,12 @@ export type NodeModelsWorld = {
   /** A new task's id. */
   readonly newId: () => TaskId;
   /** @returns what the node decides about the next attempt at a task. */
-  readonly planFor: (id: TaskId, spec: object, more?: Partial<ClaimedTask["row"]>) => Promise<ModelPlan>;
+  readonly planFor: (
+    id: TaskId,
+    spec: object,
+    more?: Partial<ClaimedTask["row"]>,
+    requires?: { readonly models: readonly string[] },
+  ) => Promise<ModelPlan>;
   /** Tells the node how an attempt ended. */
   readonly ended: (id: TaskId, result: AttemptResult) => void;
   readonly close: () => Promise<void>;
@@ -46,9 +51,10 @@ export async function nodeModelsWorld(
   return {
     models,
     newId: () => ids.task(),
-    planFor: async (id, spec, more = {}) => {
+    planFor: async (id, spec, more = {}, requires = { models: [] }) => {
       const body = taskSpecSchema.parse({ title: "t", ...spec });
-      const task = { row: readyRow(id, more), fence: { epoch: 0, n: 1 }, attempt: 1, body: JSON.stringify(body) };
+      const text = JSON.stringify({ ...body, requires });
+      const task = { row: readyRow(id, more), fence: { epoch: 0, n: 1 }, attempt: 1, body: text };
       return must(await planner.modelPlan(task, body, "ollama"));
     },
     ended: (taskId, result) =>

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { createIdFactory, SimulatedClock, seededRandom } from "#base";
-import { taskSpecSchema } from "#execution";
+import { MAX_REQUEST_MODELS, taskSpecSchema } from "#execution";
 import type { EndpointState } from "#hw";
 import type { AttemptRow } from "#queue";
 import { PassLedger } from "#scheduler";
@@ -95,6 +95,15 @@ describe("the plan of a prompt", () => {
     const command = world({ "executor.claude.command": "/usr/bin/claude" });
     expect(command.planFor({}, [], "claude").claudeCommand).toBe("/usr/bin/claude");
     expect(command.planFor({}).claudeCommand).toBeNull();
+  });
+
+  test("names no more models than a worker may ask for", () => {
+    const names = Array.from({ length: 20 }, (_, at) => `claude-${at}`);
+
+    expect(world({ "executor.claude.models": names }).planFor({}, [], "claude").models).toEqual(names);
+    const tiers = { "tiers.trivial.models": names.map((name) => `local-${name}`) };
+    const all = { "executor.claude.fallback": true, "executor.claude.models": names, ...tiers };
+    expect(world(all).planFor({}).models.length).toBeLessThanOrEqual(MAX_REQUEST_MODELS);
   });
 
   test("counts corrections as the task says, else as configured", () => {
