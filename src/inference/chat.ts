@@ -38,6 +38,8 @@ export type ChatOptions = {
   readonly topP?: number;
   readonly topK?: number;
   readonly seed?: number;
+  readonly frequencyPenalty?: number;
+  readonly presencePenalty?: number;
   readonly stop?: readonly string[];
   /** At most this many tokens of reply. */
   readonly maxTokens?: number;
@@ -53,6 +55,11 @@ export type ChatRequest = {
   /** Plain text to go on from instead of messages; servers without such a call get it as a message of the user. */
   readonly completion?: Completion;
   readonly tools?: readonly ToolDefinition[];
+  /**
+   * That a tool must be called, any or this one; the model decides when left out. Ollama has no such field: there only
+   * the one named is offered, and nothing is forced.
+   */
+  readonly toolChoice?: "required" | { readonly name: string };
   /** `"json"`, or a JSON Schema that the reply must follow (constrained decoding where the server has it). */
   readonly format?: "json" | JsonObject;
   readonly options?: ChatOptions;

@@ -3,7 +3,7 @@
  * Go reads JSON.
  */
 import { z } from "zod";
-import { ok, type Result } from "#base";
+import { err, ok, type Result } from "#base";
 import type { ChatMessage, ChatOptions, ChatRequest, EmbedRequest, ToolDefinition } from "#inference";
 import {
   argumentsOf,
@@ -31,6 +31,8 @@ const optionsSchema = z.looseObject({
   top_k: z.number().nullish(),
   seed: z.int().nullish(),
   stop: z.array(z.string()).nullish(),
+  frequency_penalty: z.number().nullish(),
+  presence_penalty: z.number().nullish(),
 });
 
 const common = {
@@ -38,6 +40,7 @@ const common = {
   stream: z.boolean().nullish(),
   format: z.union([z.literal(""), z.literal("json"), jsonObject]).nullish(),
   options: optionsSchema.nullish(),
+  keep_alive: z.union([z.number(), z.string()]).nullish(),
   think: z.union([z.boolean(), z.enum(["low", "medium", "high", "max"])]).nullish(),
 };
 
@@ -88,11 +91,19 @@ const embeddingsSchema = z.object({ model, prompt: z.string().nullish(), options
 
 const showSchema = z.object({ model: model.nullish(), name: model.nullish() });
 
+const UNLOADING = "models are unloaded at the endpoints themselves, not through drover";
+
+/** To Ollama a request that says nothing and keeps nothing unloads the model; here it would load it. */
+function unloads(keepAlive: number | string | null | undefined): boolean {
+  return keepAlive === 0 || (typeof keepAlive === "string" && /^0[^1-9]*$/.test(keepAlive));
+}
+
 /** @returns the request of `/api/chat`, or what is wrong with it. */
 export function readOllamaChat(text: string, classify: Classify): Result<GatewayRequest, string> {
   const parsed = parseBody(chatSchema, text);
   if (!parsed.ok) return parsed;
   const { messages, tools, stream } = parsed.value;
+  if ((messages ?? []).length === 0 && unloads(parsed.value.keep_alive)) return err(UNLOADING);
   const read = (messages ?? []).map(messageOf);
   const request: ChatRequest = {
     messages: read,
@@ -113,6 +124,7 @@ export function readOllamaGenerate(text: string, classify: Classify): Result<Gat
   if (!parsed.ok) return parsed;
   const { suffix, system, template, raw, images, stream } = parsed.value;
   const prompt = parsed.value.prompt ?? "";
+  if (prompt === "" && unloads(parsed.value.keep_alive)) return err(UNLOADING);
   const request: ChatRequest = {
     messages: [],
     // Without a prompt the model is loaded and says nothing.
@@ -182,7 +194,8 @@ function shared(body: {
   readonly options?: z.output<typeof chatSchema>["options"];
   readonly think?: z.output<typeof chatSchema>["think"];
 }): Pick<ChatRequest, "format" | "options" | "ollamaOptions"> {
-  const { num_ctx, num_predict, temperature, top_p, top_k, seed, stop, ...others } = body.options ?? {};
+  const { num_ctx, num_predict, temperature, top_p, top_k, seed, stop, ...more } = body.options ?? {};
+  const { frequency_penalty: frequencyPenalty, presence_penalty: presencePenalty, ...others } = more;
   const think = body.think === "max" ? "high" : body.think;
   const options: ChatOptions = {
     // 0 leaves it to the server.
@@ -193,6 +206,8 @@ function shared(body: {
     ...given("topP", top_p),
     ...given("topK", top_k),
     ...given("seed", seed),
+    ...given("frequencyPenalty", frequencyPenalty),
+    ...given("presencePenalty", presencePenalty),
     ...given("stop", stop),
     ...given("thinking", think),
   };

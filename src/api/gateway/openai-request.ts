@@ -52,7 +52,12 @@ const chatSchema = z.object({
     )
     .max(MAX_TOOLS)
     .nullish(),
-  tool_choice: z.union([z.enum(["none", "auto", "required"]), jsonObject]).nullish(),
+  tool_choice: z
+    .union([
+      z.enum(["none", "auto", "required"]),
+      z.object({ type: z.literal("function"), function: z.object({ name: z.string() }) }),
+    ])
+    .nullish(),
   response_format: formatSchema.nullish(),
   temperature: z.number().nullish(),
   top_p: z.number().nullish(),
@@ -62,6 +67,9 @@ const chatSchema = z.object({
   max_completion_tokens: z.int().min(1).nullish(),
   reasoning_effort: z.string().nullish(),
   n: z.int().nullish(),
+  frequency_penalty: z.number().nullish(),
+  presence_penalty: z.number().nullish(),
+  logprobs: z.boolean().nullish(),
 });
 
 const embedSchema = z.object({
@@ -79,6 +87,7 @@ export function readOpenaiChat(text: string, classify: Classify): Result<OpenaiC
   if (!parsed.ok) return parsed;
   const body = parsed.value;
   if ((body.n ?? 1) !== 1) return err("invalid request: n: only one reply can be asked for at once");
+  if (body.logprobs === true) return err("invalid request: logprobs: they are not handed on by all endpoints");
   const names = new Map(
     body.messages.flatMap((message) =>
       (message.tool_calls ?? []).map((call) => [call.id, call.function.name] as const),
@@ -102,6 +111,7 @@ export function readOpenaiChat(text: string, classify: Classify): Result<OpenaiC
             parameters: tool.parameters ?? { type: "object", properties: {} },
           })),
         }),
+    ...(tools.length === 0 ? {} : choiceOf(body.tool_choice)),
     ...formatOf(body.response_format),
     options: optionsOf(body),
   };
@@ -124,6 +134,11 @@ export function readOpenaiEmbed(text: string): Result<EmbedAsked & { readonly is
   return ok({ model: parsed.value.model, request, isBase64: form === "base64" });
 }
 
+function choiceOf(choice: z.output<typeof chatSchema>["tool_choice"]): Pick<ChatRequest, "toolChoice"> {
+  if (choice === "required") return { toolChoice: "required" };
+  return typeof choice === "object" && choice !== null ? { toolChoice: { name: choice.function.name } } : {};
+}
+
 function formatOf(format: z.output<typeof formatSchema> | null | undefined): { readonly format?: "json" | JsonObject } {
   if (format === null || format === undefined || format.type === "text") return {};
   if (format.type === "json_object") return { format: "json" };
@@ -137,6 +152,8 @@ function optionsOf(body: z.output<typeof chatSchema>): ChatOptions {
     ...given("temperature", temperature),
     ...given("topP", topP),
     ...given("seed", seed),
+    ...given("frequencyPenalty", body.frequency_penalty),
+    ...given("presencePenalty", body.presence_penalty),
     ...given("stop", typeof stop === "string" ? [stop] : stop),
     ...given("maxTokens", maxTokens),
     ...thinkingOf(effort),

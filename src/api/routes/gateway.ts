@@ -100,7 +100,7 @@ export function ollamaGateway(ports: ApiPorts) {
       .post("/ollama/api/embeddings", described("The vector of one text, in Ollama's older form"), (c) =>
         withBody(c, readOllamaEmbeddings, sayOllama, async (asked) => {
           const outcome = await embed(c, ports, asked);
-          if (outcome.kind === "failed") return c.json({ error: outcome.failure.message }, statusOf(outcome.failure));
+          if (outcome.kind === "failed") return failedOllama(c, outcome.failure);
           return c.json({ embedding: outcome.reply.vectors[0] ?? [] });
         }),
       )
@@ -136,7 +136,7 @@ export function openaiGateway(ports: ApiPorts) {
     .post("/openai/v1/embeddings", described("Vectors of texts, in OpenAI's form"), (c) =>
       withBody(c, readOpenaiEmbed, sayOpenai, async (asked) => {
         const outcome = await embed(c, ports, asked);
-        if (outcome.kind === "failed") return c.json(openaiError(outcome.failure), statusOf(outcome.failure));
+        if (outcome.kind === "failed") return failedOpenai(c, outcome.failure);
         return c.json(openaiEmbeddings(asked.model, outcome.reply.vectors, outcome.reply.usage, asked.isBase64));
       }),
     );
@@ -187,7 +187,7 @@ function embed(c: Context<ApiEnv>, ports: ApiPorts, { model, request }: EmbedAsk
 async function answerOllamaEmbed(c: Context<ApiEnv>, ports: ApiPorts, asked: EmbedAsked): Promise<Response> {
   const startedMs = ports.clock.monotonicMs();
   const outcome = await embed(c, ports, asked);
-  if (outcome.kind === "failed") return c.json({ error: outcome.failure.message }, statusOf(outcome.failure));
+  if (outcome.kind === "failed") return failedOllama(c, outcome.failure);
   const totalNs = Math.round((ports.clock.monotonicMs() - startedMs) * 1_000_000);
   const { vectors, usage } = outcome.reply;
   return c.json({
@@ -207,10 +207,7 @@ async function answerOllama(
   const { clock } = ports;
   const startedMs = clock.monotonicMs();
   const at = () => ({ nowMs: clock.nowMs(), elapsedMs: clock.monotonicMs() - startedMs });
-  const failed = (failure: InferenceFailure): Response => {
-    const headers = retryHeader(failure);
-    return c.json({ error: failure.message }, statusOf(failure), headers);
-  };
+  const failed = (failure: InferenceFailure): Response => failedOllama(c, failure);
   const begun = await beginReply(ports.models.inference, asked, c.req.raw.signal);
   if (begun.kind === "failed") return failed(begun.failure);
   if (!asked.isStreamed) {
@@ -232,8 +229,7 @@ async function answerOpenai(c: Context<ApiEnv>, ports: ApiPorts, asked: OpenaiCh
     createdS: Math.floor(ports.clock.nowMs() / 1_000),
     wantsUsage: asked.wantsUsage,
   };
-  const failed = (failure: InferenceFailure): Response =>
-    c.json(openaiError(failure), statusOf(failure), retryHeader(failure));
+  const failed = (failure: InferenceFailure): Response => failedOpenai(c, failure);
   const begun = await beginReply(ports.models.inference, asked, c.req.raw.signal);
   if (begun.kind === "failed") return failed(begun.failure);
   if (!asked.isStreamed) {
@@ -247,6 +243,14 @@ async function answerOpenai(c: Context<ApiEnv>, ports: ApiPorts, asked: OpenaiCh
       .map((data) => `data: ${data}\n\n`)
       .join("");
   return c.body(replyBody(begun, encode), 200, { "content-type": SSE, "x-accel-buffering": "no" });
+}
+
+function failedOllama(c: Context<ApiEnv>, failure: InferenceFailure): Response {
+  return c.json({ error: failure.message }, statusOf(failure), retryHeader(failure));
+}
+
+function failedOpenai(c: Context<ApiEnv>, failure: InferenceFailure): Response {
+  return c.json(openaiError(failure), statusOf(failure), retryHeader(failure));
 }
 
 function retryHeader(failure: InferenceFailure): Record<string, string> {

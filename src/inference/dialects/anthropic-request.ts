@@ -35,7 +35,7 @@ export function anthropicBody(target: Target, request: ChatRequest): JsonObject 
   };
 }
 
-function toolsBody({ tools = [], format }: ChatRequest): JsonObject {
+function toolsBody({ tools = [], format, toolChoice, options }: ChatRequest): JsonObject {
   if (format !== undefined) {
     const schema = format === "json" ? { type: "object" } : format;
     return {
@@ -44,7 +44,16 @@ function toolsBody({ tools = [], format }: ChatRequest): JsonObject {
     };
   }
   if (tools.length === 0) return {};
-  return { tools: tools.map(({ name, description, parameters }) => ({ name, description, input_schema: parameters })) };
+  // The API refuses to force a tool while it thinks.
+  const thinks = options?.thinking !== undefined && options.thinking !== false;
+  return {
+    tools: tools.map(({ name, description, parameters }) => ({ name, description, input_schema: parameters })),
+    ...(toolChoice === undefined || thinks ? {} : { tool_choice: choiceOf(toolChoice) }),
+  };
+}
+
+function choiceOf(choice: NonNullable<ChatRequest["toolChoice"]>): JsonObject {
+  return choice === "required" ? { type: "any" } : { type: "tool", name: choice.name };
 }
 
 /** The input of a tool is an object; a schema of another kind travels in its only field. */

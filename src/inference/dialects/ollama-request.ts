@@ -5,10 +5,12 @@ import type { EmbedRequest, Target } from "../client.ts";
 
 /** @returns the body, without `stream`. */
 export function ollamaChatBody(target: Target, request: ChatRequest): JsonObject {
+  const { toolChoice } = request;
+  const tools = (request.tools ?? []).filter(({ name }) => typeof toolChoice !== "object" || toolChoice.name === name);
   return {
     ...common(target, request),
     messages: request.messages.map(ollamaMessage),
-    ...(request.tools === undefined || request.tools.length === 0 ? {} : { tools: request.tools.map(toolBody) }),
+    ...(tools.length === 0 ? {} : { tools: tools.map(toolBody) }),
   };
 }
 
@@ -53,7 +55,7 @@ function common(target: Target, request: ChatRequest): JsonObject {
 }
 
 function optionsBody(options: ChatOptions, contextTokens: number | null): JsonObject {
-  const { temperature, topP, topK, seed, stop, maxTokens } = options;
+  const { temperature, topP, topK, seed, stop, maxTokens, frequencyPenalty, presencePenalty } = options;
   return {
     // Another num_ctx than the loaded one unloads and loads the model again, so it is the router's to say.
     ...(contextTokens === null ? {} : { num_ctx: contextTokens }),
@@ -61,6 +63,8 @@ function optionsBody(options: ChatOptions, contextTokens: number | null): JsonOb
     ...(topP === undefined ? {} : { top_p: topP }),
     ...(topK === undefined ? {} : { top_k: topK }),
     ...(seed === undefined ? {} : { seed }),
+    ...(frequencyPenalty === undefined ? {} : { frequency_penalty: frequencyPenalty }),
+    ...(presencePenalty === undefined ? {} : { presence_penalty: presencePenalty }),
     ...(stop === undefined ? {} : { stop }),
     ...(maxTokens === undefined ? {} : { num_predict: maxTokens }),
   };

@@ -18,6 +18,7 @@ export function openaiChatBody(target: Target, request: ChatRequest): JsonObject
             type: "function",
             function: { name, description, parameters },
           })),
+          ...choiceBody(request.toolChoice),
         }),
     ...formatBody(request.format),
     ...optionsBody(request.options ?? {}),
@@ -33,6 +34,11 @@ export function messagesOf(request: ChatRequest): readonly ChatMessage[] {
   return system === undefined ? [user] : [{ role: "system", content: system }, user];
 }
 
+function choiceBody(choice: ChatRequest["toolChoice"]): JsonObject {
+  if (choice === undefined) return {};
+  return { tool_choice: choice === "required" ? choice : { type: "function", function: { name: choice.name } } };
+}
+
 function formatBody(format: ChatRequest["format"]): JsonObject {
   if (format === undefined) return {};
   if (format === "json") return { response_format: { type: "json_object" } };
@@ -40,11 +46,13 @@ function formatBody(format: ChatRequest["format"]): JsonObject {
 }
 
 function optionsBody(options: ChatOptions): JsonObject {
-  const { temperature, topP, seed, stop, maxTokens, thinking } = options;
+  const { temperature, topP, seed, stop, maxTokens, thinking, frequencyPenalty, presencePenalty } = options;
   return {
     ...(temperature === undefined ? {} : { temperature }),
     ...(topP === undefined ? {} : { top_p: topP }),
     ...(seed === undefined ? {} : { seed }),
+    ...(frequencyPenalty === undefined ? {} : { frequency_penalty: frequencyPenalty }),
+    ...(presencePenalty === undefined ? {} : { presence_penalty: presencePenalty }),
     ...(stop === undefined ? {} : { stop }),
     ...(maxTokens === undefined ? {} : { max_tokens: maxTokens }),
     ...(typeof thinking === "string" ? { reasoning_effort: thinking } : {}),

@@ -128,6 +128,17 @@ describe("the unmodified client of Ollama", () => {
     expect(bodyField(sent, "options")).toEqual({ num_thread: 2 });
   });
 
+  test("that would unload a model is refused, and nothing is loaded instead", async () => {
+    const asked = await Promise.allSettled([
+      ollama.generate({ model: MODEL, prompt: "", keep_alive: 0 }),
+      ollama.chat({ model: MODEL, messages: [], keep_alive: "0s" }),
+    ]);
+
+    for (const one of asked)
+      expect(one).toMatchObject({ reason: { message: containing("unloaded at the endpoints") } });
+    expect(backend.chats).toHaveLength(0);
+  });
+
   test("hears of a model that no endpoint has, with status 404", async () => {
     const asked = ollama.chat({ model: "none", messages: HELLO });
 
@@ -214,6 +225,34 @@ describe("the unmodified client of OpenAI", () => {
     const sent = JSON.stringify(present(backend.chats[1], "chat").body);
     expect(sent).toContain('"tool_name":"read_file"');
     expect(sent).toContain('"arguments":{"path":"x"}');
+  });
+
+  test("has its penalties and its choice of a tool handed on, as far as each dialect has them", async () => {
+    backend.otherwise(reply().text("x"));
+    const other = { ...TOOL, function: { ...TOOL.function, name: "other" } };
+    const choice = { type: "function", function: { name: "read_file" } } as const;
+    const asked = {
+      model: MODEL,
+      messages: HELLO,
+      tools: [TOOL, other].map((tool) => ({ ...tool, function: { ...tool.function } })),
+      frequency_penalty: 0.5,
+      presence_penalty: 0.25,
+    };
+    const served = await serve("openai");
+    const direct = new OpenAI({ baseURL: `${served.url}/openai/v1`, apiKey: TOKEN, maxRetries: 0 });
+
+    await openai.chat.completions.create({ ...asked, tool_choice: choice });
+    await direct.chat.completions.create({ ...asked, tool_choice: choice });
+    await direct.chat.completions.create({ ...asked, tool_choice: "required" });
+    await served.stop({ graceMs: 0 });
+
+    const [toOllama, named, required] = backend.chats.map((chat) => (name: string) => bodyField(chat, name));
+    expect(toOllama?.("options")).toMatchObject({ frequency_penalty: 0.5, presence_penalty: 0.25 });
+    expect(toOllama?.("tools")).toMatchObject([{ function: { name: "read_file" } }]);
+    expect(named?.("tool_choice")).toEqual(choice);
+    expect(named?.("tools")).toHaveLength(2);
+    expect(named?.("frequency_penalty")).toBe(0.5);
+    expect(required?.("tool_choice")).toBe("required");
   });
 
   test("gets vectors in the form that it asks for by itself", async () => {

@@ -171,6 +171,7 @@ describe("clients of OpenAI", () => {
 
   it.each([
     ["n", { n: 2 }],
+    ["logprobs", { logprobs: true }],
     [
       "images",
       { messages: [{ role: "user", content: [{ type: "image_url", image_url: { url: "http://a/b.png" } }] }] },
