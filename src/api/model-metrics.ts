@@ -15,6 +15,7 @@ export function publishModelMetrics({ metrics, models, clock }: ApiPorts): void 
   const cost = metrics.gauge("drover_model_cost_microdollars_day", "Cost of the last 24 hours, by model");
   const vram = metrics.gauge("drover_vram_free_bytes", "Memory of a graphics card that is free, by card");
   const ram = metrics.gauge("drover_ram_available_bytes", "Memory that this node can still take");
+  const budget = metrics.gauge("drover_budget_used_ratio", "Used part of a budget, by span and unit; 1 is all of it");
   metrics.onScrape(async () => {
     waiting.set(models.inference.waiting);
     for (const gauge of [healthy, inFlight, tokens, cost, vram]) gauge.clear();
@@ -27,6 +28,11 @@ export function publishModelMetrics({ metrics, models, clock }: ApiPorts): void 
     for (const gpu of capacity.gpus) {
       const free = freeVramBytes(gpu, capacity.ram);
       if (free !== null) vram.set(free, { gpu: gpu.id, name: gpu.name });
+    }
+    budget.clear();
+    const budgets = await models.budgets();
+    for (const { span, unit, used, limit } of budgets.ok ? budgets.value : []) {
+      budget.set(limit > 0 ? used / limit : 1, { span, unit });
     }
     const toMs = clock.nowMs() + 1;
     const sums = await models.store.usage({ fromMs: toMs - DAY_MS, toMs, by: "model", limit: MAX_MODELS });

@@ -9,6 +9,8 @@ import { DEPENDENCY_POLICIES, LANES } from "#queue";
 export const MAX_KEY_CHARS = 200;
 /** Names local to one batch. */
 export const MAX_REF_CHARS = 64;
+/** Shown in tables, and written with each reply. */
+export const MAX_GOAL_CHARS = 64;
 export const MAX_MODELS = 20;
 /** Models are named as their servers name them, with a namespace and a tag. */
 export const MAX_MODEL_CHARS = 200;
@@ -44,6 +46,11 @@ const labels = z
 export const laneSchema = z.enum(LANES);
 export const keySchema = line(MAX_KEY_CHARS);
 
+const goalSchema = z
+  .string()
+  .regex(/^[A-Za-z0-9][A-Za-z0-9._-]*$/, "must be letters, digits, . _ -")
+  .max(MAX_GOAL_CHARS);
+
 const retrySchema = z
   .strictObject({
     baseMs: z.int().min(1).max(MAX_RETRY_DELAY_MS).optional(),
@@ -71,6 +78,8 @@ export const submissionSchema = z.strictObject({
   retry: retrySchema.optional(),
   idempotencyKey: keySchema.optional(),
   concurrencyKey: keySchema.optional(),
+  /** The goal that the task belongs to: what its models use is accounted to it. */
+  goal: goalSchema.optional(),
   labels: labels.optional(),
   requires: z
     .strictObject({

@@ -45,4 +45,6 @@ export type ModelPlan = {
   readonly checkpointPath: string;
   /** An installed `claude` command that carries the prompt out instead of the tool loop; null for the loop. */
   readonly claudeCommand: string | null;
+  /** The goal that the task belongs to; its replies are accounted to it. */
+  readonly goal: string | null;
 };

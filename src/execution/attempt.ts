@@ -88,9 +88,12 @@ export type ModelWork = {
   /** Whether the outcome says something of the model; an endpoint that died or a budget that ended does not. */
   readonly isJudged: boolean;
   readonly tierReason: string;
+  /** The installed command that carried it out, whose requests went past the node; null for the tool loop. */
+  readonly command: string | null;
   /** Of the last reply; null when there was none. */
   readonly endpoint: string | null;
   readonly model: string | null;
+  /** Of all workers that had a part in the loop; tokens and cost are those of this attempt alone. */
   readonly replies: number;
   readonly promptTokens: number;
   readonly completionTokens: number;
@@ -141,6 +144,8 @@ const modelWorkSchema = z.object({
   classifiedTier: z.enum(TIERS),
   isJudged: z.boolean(),
   tierReason: z.string(),
+  // A release before this field recorded by endpoint: what it left is taken for the loop's, which is recorded already.
+  command: z.string().nullable().default(null),
   endpoint: z.string().nullable(),
   model: z.string().nullable(),
   replies: z.number(),

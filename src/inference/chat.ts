@@ -159,6 +159,8 @@ export type RequestContext = {
   readonly purpose: "task" | "gateway";
   readonly taskId?: string;
   readonly attempt?: number;
+  /** The goal that the task belongs to. */
+  readonly goal?: string;
   /** Requests of one session prefer the endpoint that has the session's prefix in its cache. */
   readonly session?: string;
   /** Explicit models in order of preference; otherwise the tier's. */

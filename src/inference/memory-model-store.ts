@@ -99,8 +99,12 @@ function groupOf(entry: UsageEntry, by: UsageGroup): string | null {
       return entry.model;
     case "endpoint":
       return entry.endpoint;
+    case "attempt":
+      return entry.taskId === null || entry.attempt === null ? null : `${entry.taskId}/${entry.attempt}`;
     case "task":
       return entry.taskId;
+    case "goal":
+      return entry.goal;
     case "purpose":
       return entry.purpose;
     case "tier":

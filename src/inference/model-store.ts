@@ -4,10 +4,13 @@ import type { RouteDecision } from "#scheduler";
 import type { UsageEntry } from "./ports.ts";
 
 /** What usage may be summed by. */
-export const USAGE_GROUPS = ["day", "hour", "model", "endpoint", "task", "purpose", "tier"] as const;
+export const USAGE_GROUPS = ["day", "hour", "model", "endpoint", "attempt", "task", "goal", "purpose", "tier"] as const;
 export type UsageGroup = (typeof USAGE_GROUPS)[number];
 
-/** Sums over replies. `group` is the value they share: a name, an id, or the start of a day or an hour in epoch ms as text. */
+/**
+ * Sums over replies. `group` is the value they share: a name, an id, `task/attempt`, or the start of a day or an hour in epoch
+ * ms as text.
+ */
 export type UsageSum = {
   readonly group: string;
   readonly requests: number;

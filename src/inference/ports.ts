@@ -28,6 +28,8 @@ export type UsageEntry = {
   readonly purpose: RequestContext["purpose"];
   readonly taskId: string | null;
   readonly attempt: number | null;
+  /** The goal that the task named; null without one. */
+  readonly goal: string | null;
   readonly endpoint: string;
   readonly model: string;
   readonly tier: Tier | null;

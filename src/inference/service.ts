@@ -373,6 +373,7 @@ export class InferenceService implements ChatModel {
       purpose: context.purpose,
       taskId: context.taskId ?? null,
       attempt: context.attempt ?? null,
+      goal: context.goal ?? null,
       endpoint,
       model: target.model,
       tier: decision.tier,

@@ -1,4 +1,4 @@
-import type { Clock, IdFactory, Logger, NodeId, Random, Result, ScheduleId, TaskId, Timer } from "#base";
+import type { Clock, IdFactory, JsonObject, Logger, NodeId, Random, Result, ScheduleId, TaskId, Timer } from "#base";
 import { describeFailure, err, MAX_OPEN_TASKS, ok, refused } from "#base";
 import { type ClaimReceipt, type ClaimRequest, claim } from "./commands/claim.ts";
 import { type CancelReceipt, cancel, drop, retry, setKeyPolicy, setPaused } from "./commands/control.ts";
@@ -9,7 +9,17 @@ import { LEASE_TERM_MS, LeaseTable } from "./leases.ts";
 import { type CommandContext, record } from "./ledger.ts";
 import type { QueueStore, QueueTransaction } from "./ports.ts";
 import { nextDueMs, type OverlapPolicy, type ScheduleRow } from "./schedule.ts";
-import type { AttemptReport, Fence, KeyPolicy, KeyRow, NewTask, Progress, QueueEvent, TaskRow } from "./task.ts";
+import type {
+  AnnouncementKind,
+  AttemptReport,
+  Fence,
+  KeyPolicy,
+  KeyRow,
+  NewTask,
+  Progress,
+  QueueEvent,
+  TaskRow,
+} from "./task.ts";
 
 export type QueueServiceOptions = {
   readonly store: QueueStore;
@@ -155,6 +165,14 @@ export class QueueService {
   /** @returns whether it changed. */
   setPaused(paused: boolean): Promise<Result<boolean>> {
     return this.#run(paused ? "pause" : "resume", (tx, context) => setPaused(tx, context, paused));
+  }
+
+  /** Adds a line to the history that is not of the queue itself. */
+  announce(kind: AnnouncementKind, data: JsonObject): Promise<Result<void>> {
+    return this.#run("announce", (tx, context) => {
+      record(tx, context, kind, null, data);
+      return ok(undefined);
+    });
   }
 
   setKeyPolicy(key: string, policy: KeyPolicy): Promise<Result<KeyRow>> {

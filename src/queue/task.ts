@@ -179,6 +179,9 @@ export type LaneRow = {
   readonly counts: Readonly<Record<TaskState, number>>;
 };
 
+/** What others of the node have to tell through the history: nothing of the queue changes. */
+export type AnnouncementKind = "budget.warned" | "budget.reached";
+
 export type QueueEventKind =
   | "task.submitted"
   | "task.ready"
@@ -196,6 +199,7 @@ export type QueueEventKind =
   | "queue.paused"
   | "queue.resumed"
   | "key.changed"
+  | AnnouncementKind
   | "schedule.added"
   | "schedule.removed"
   | "schedule.fired"

@@ -36,8 +36,13 @@ export interface AttemptPlanner {
   readonly sandbox: SandboxPlan;
   /** By which models a task with a prompt is carried out. */
   modelPlan(task: ClaimedTask, spec: TaskSpec, executor: Exclude<ExecutorKind, "shell">): Promise<Result<ModelPlan>>;
-  ended(ref: AttemptRef, result: AttemptResult): void;
+  /** @param isRepeated the report was applied before, by this node or one that died; only what was kept then counts */
+  ended(ref: AttemptRef, result: AttemptResult, isRepeated: boolean): Promise<void>;
+  /** What models were recorded to have used for an attempt up to now. */
+  spentBy(ref: AttemptRef): Promise<Result<Spending>>;
 }
+
+type Spending = Pick<AttemptReport, "tokens" | "costMicrodollars">;
 
 export type AttemptsOptions = {
   readonly queue: QueueService;
@@ -183,24 +188,37 @@ export class Attempts implements AttemptObserver {
     const isGivenBack = this.#isStopping && result.outcome === "cancelled" && result.consequence === "retryable";
     const receipt = isGivenBack
       ? await this.#queue.release(ref.taskId, ref.fence, "the node stopped")
-      : await this.#queue.finish(ref.taskId, ref.fence, reportOf(ref, result));
+      : await this.#queue.finish(ref.taskId, ref.fence, reportOf(ref, result, await this.#spentBy(ref)));
     if (!receipt.ok) throw new Error(describeFailure(receipt.error)); // the pool tries again
-    if (ref.executor !== "shell") this.#modelEnded(ref, result);
+    const { kind } = receipt.value;
+    // A stale one has a successor, whose checkpoint and figures are not this one's to touch.
+    if (ref.executor !== "shell" && kind !== "stale") await this.#modelEnded(ref, result, kind === "duplicate");
     this.#settle(ref);
-    return receipt.value.kind === "stale" ? "refused" : "accepted";
+    return kind === "stale" ? "refused" : "accepted";
   }
 
   async lost(ref: AttemptRef, reason: string): Promise<void> {
-    const receipt = await this.#queue.finish(ref.taskId, ref.fence, { ...lostReport(reason), executor: ref.executor });
+    const spent = await this.#spentBy(ref);
+    const report = { ...lostReport(reason), ...spent, executor: ref.executor };
+    const receipt = await this.#queue.finish(ref.taskId, ref.fence, report);
     if (!receipt.ok) throw new Error(describeFailure(receipt.error)); // the pool tries again
     this.#settle(ref);
   }
 
   /** A tool loop that a machine stopped goes on in the next attempt; any other end is one. */
-  #modelEnded(ref: AttemptRef, result: AttemptResult): void {
+  async #modelEnded(ref: AttemptRef, result: AttemptResult, isRepeated: boolean): Promise<void> {
     const goesOn = result.outcome === "cancelled" && result.consequence === "retryable";
     if (!goesOn) removeCheckpoint(this.#stateDir, ref.taskId);
-    this.#planner?.ended(ref, result);
+    await this.#planner?.ended(ref, result, isRepeated);
+  }
+
+  /** Throws when it cannot be read, so that the pool tries again. */
+  async #spentBy(ref: AttemptRef): Promise<Spending> {
+    const nothing = { tokens: 0, costMicrodollars: 0 };
+    if (ref.executor === "shell" || this.#planner === undefined) return nothing;
+    const spent = await this.#planner.spentBy(ref);
+    if (!spent.ok) throw new Error(describeFailure(spent.error));
+    return spent.value;
   }
 
   /** Asks the worker that holds this fence to end; one that is being launched is asked as soon as it can be. */
@@ -246,7 +264,11 @@ function notStarted(
   return { ...lostReport(error), outcome: "failed", consequence, executor };
 }
 
-function reportOf(ref: AttemptRef, result: AttemptResult): AttemptReport {
+/**
+ * @param recorded what was recorded reply by reply: it also has the replies that were cut off, and those of a claim of
+ * this attempt that was given back; a worker also knows what its server did not count, and what its command used
+ */
+function reportOf(ref: AttemptRef, result: AttemptResult, recorded: Spending): AttemptReport {
   const { outcome, consequence, report, error, durationMs, exitCode, signal, output, sandbox, model } = result;
   return {
     outcome,
@@ -255,8 +277,8 @@ function reportOf(ref: AttemptRef, result: AttemptResult): AttemptReport {
     endpoint: model?.endpoint ?? null,
     model: model?.model ?? null,
     durationMs,
-    tokens: model === undefined ? 0 : model.promptTokens + model.completionTokens,
-    costMicrodollars: model?.costMicrodollars ?? 0,
+    tokens: Math.max(recorded.tokens, model === undefined ? 0 : model.promptTokens + model.completionTokens),
+    costMicrodollars: Math.max(recorded.costMicrodollars, model?.costMicrodollars ?? 0),
     error: error ?? null,
     report: {
       passed: report.passed,

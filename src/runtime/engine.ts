@@ -90,7 +90,7 @@ async function startOn(stores: Stores, options: EngineOptions): Promise<Result<E
   const environment = passedOn(config["executor.shell.env"]);
   const attempts = new Attempts({ queue, clock, logger, environment, stateDir });
   const pool = createPool(options, nodeId, attempts);
-  attempts.connect(pool, attemptPlanner(sandbox.value, stores, models));
+  attempts.connect(pool, attemptPlanner({ sandbox: sandbox.value, stores, models, logger }));
   const socket = new ModelSocket({
     path: modelSocketPath(socketPathFor(stateDir)),
     model: models.inference,

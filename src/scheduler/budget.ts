@@ -2,79 +2,13 @@
  * What was spent, and whether more may be. Windows are whole hours and days of UTC: what is spent is free again at the
  * next full hour or midnight.
  */
-import type { EndpointKind } from "#hw";
-
-/** One reply, as it is accounted. Written once. */
-export type LedgerEntry = {
+/** What of a reply counts for budgets. */
+export type SpentEntry = {
   readonly atMs: number;
-  readonly taskId: string | null;
-  readonly attempt: number | null;
-  readonly goalId: string | null;
-  readonly model: string;
-  readonly endpoint: string;
-  readonly kind: EndpointKind;
   readonly promptTokens: number;
   readonly completionTokens: number;
   readonly costMicrodollars: number;
-  /** Null where it cannot be measured. */
-  readonly energyJoules: number | null;
 };
-
-export const LEDGER_GROUPS = ["attempt", "task", "goal", "model", "endpoint", "day"] as const;
-export type LedgerGroup = (typeof LEDGER_GROUPS)[number];
-
-export type LedgerSum = {
-  readonly replies: number;
-  readonly promptTokens: number;
-  readonly completionTokens: number;
-  readonly costMicrodollars: number;
-  /** Of the replies that were measured; null when none was. */
-  readonly energyJoules: number | null;
-};
-
-const NOTHING: LedgerSum = {
-  replies: 0,
-  promptTokens: 0,
-  completionTokens: 0,
-  costMicrodollars: 0,
-  energyJoules: null,
-};
-
-/** @returns sums by what `group` names; entries without it (a gateway's reply has no task) are left out. */
-export function sumLedger(entries: readonly LedgerEntry[], group: LedgerGroup): ReadonlyMap<string, LedgerSum> {
-  const sums = new Map<string, LedgerSum>();
-  for (const entry of entries) {
-    const key = groupKey(entry, group);
-    if (key === null) continue;
-    const sum = sums.get(key) ?? NOTHING;
-    const { energyJoules } = entry;
-    sums.set(key, {
-      replies: sum.replies + 1,
-      promptTokens: sum.promptTokens + entry.promptTokens,
-      completionTokens: sum.completionTokens + entry.completionTokens,
-      costMicrodollars: sum.costMicrodollars + entry.costMicrodollars,
-      energyJoules: energyJoules === null ? sum.energyJoules : (sum.energyJoules ?? 0) + energyJoules,
-    });
-  }
-  return sums;
-}
-
-function groupKey(entry: LedgerEntry, group: LedgerGroup): string | null {
-  switch (group) {
-    case "attempt":
-      return entry.taskId === null || entry.attempt === null ? null : `${entry.taskId}/${entry.attempt}`;
-    case "task":
-      return entry.taskId;
-    case "goal":
-      return entry.goalId;
-    case "model":
-      return entry.model;
-    case "endpoint":
-      return entry.endpoint;
-    case "day":
-      return new Date(entry.atMs).toISOString().slice(0, 10);
-  }
-}
 
 export const BUDGET_WINDOWS = { hour: 3_600_000, day: 86_400_000 } as const;
 export type BudgetWindow = keyof typeof BUDGET_WINDOWS;
@@ -84,8 +18,6 @@ export const BUDGET_ACTIONS = ["warn", "localOnly", "queue", "refuse"] as const;
 export type BudgetAction = (typeof BUDGET_ACTIONS)[number];
 
 export type Budget = {
-  /** `anthropic` counts Claude alone, `all` everything. */
-  readonly scope: "all" | "anthropic";
   readonly window: BudgetWindow;
   /** Null: no limit of this kind. */
   readonly limitMicrodollars: number | null;
@@ -97,36 +29,33 @@ export type Spent = { readonly costMicrodollars: number; readonly tokens: number
 
 /** What was spent in the current windows. */
 export type BudgetUsage = {
-  readonly spent: (scope: Budget["scope"], window: BudgetWindow, nowMs: number) => Spent;
+  readonly spent: (window: BudgetWindow, nowMs: number) => Spent;
 };
 
 const NOTHING_SPENT: Spent = { costMicrodollars: 0, tokens: 0 };
 
-/** Keeps the sums of the current hour and day; four of them, whatever is spent. */
+/** Keeps the sums of the current hour and day; two of them, whatever is spent. */
 export class BudgetCounter implements BudgetUsage {
-  readonly #sums = new Map<string, { startMs: number; spent: Spent }>();
+  readonly #sums = new Map<BudgetWindow, { startMs: number; spent: Spent }>();
 
-  add(entry: LedgerEntry): void {
-    const tokens = entry.promptTokens + entry.completionTokens;
+  add({ atMs, promptTokens, completionTokens, costMicrodollars }: SpentEntry): void {
     for (const window of ["hour", "day"] as const) {
-      this.#add("all", window, entry.atMs, entry.costMicrodollars, tokens);
-      if (entry.kind === "anthropic") this.#add("anthropic", window, entry.atMs, entry.costMicrodollars, tokens);
+      this.#add(window, atMs, { costMicrodollars, tokens: promptTokens + completionTokens });
     }
   }
 
-  spent(scope: Budget["scope"], window: BudgetWindow, nowMs: number): Spent {
-    const sum = this.#sums.get(`${scope} ${window}`);
+  spent(window: BudgetWindow, nowMs: number): Spent {
+    const sum = this.#sums.get(window);
     return sum?.startMs === windowStartMs(window, nowMs) ? sum.spent : NOTHING_SPENT;
   }
 
-  #add(scope: Budget["scope"], window: BudgetWindow, atMs: number, costMicrodollars: number, tokens: number): void {
-    const key = `${scope} ${window}`;
+  #add(window: BudgetWindow, atMs: number, added: Spent): void {
     const startMs = windowStartMs(window, atMs);
-    const before = this.#sums.get(key);
+    const before = this.#sums.get(window);
     if (before !== undefined && before.startMs > startMs) return; // of a window that has passed
     const spent = before?.startMs === startMs ? before.spent : NOTHING_SPENT;
-    const sum = { costMicrodollars: spent.costMicrodollars + costMicrodollars, tokens: spent.tokens + tokens };
-    this.#sums.set(key, { startMs, spent: sum });
+    const costMicrodollars = spent.costMicrodollars + added.costMicrodollars;
+    this.#sums.set(window, { startMs, spent: { costMicrodollars, tokens: spent.tokens + added.tokens } });
   }
 }
 
@@ -134,9 +63,6 @@ export class BudgetCounter implements BudgetUsage {
 export function windowStartMs(window: BudgetWindow, atMs: number): number {
   return Math.floor(atMs / BUDGET_WINDOWS[window]) * BUDGET_WINDOWS[window];
 }
-
-/** What a request will cost as far as one can tell, and where it would go. */
-export type SpendEstimate = Spent & { readonly kind: EndpointKind };
 
 export type BudgetDecision =
   | { readonly kind: "allowed" }
@@ -148,19 +74,16 @@ export type BudgetDecision =
       readonly budget: Budget;
     };
 
-/** Checks a request before it is sent. A budget of `anthropic` does not concern other endpoints. */
+/** Checks a request before it is sent. @param estimate what it will cost as far as one can tell */
 export function checkBudget(
   usage: BudgetUsage,
   budgets: readonly Budget[],
-  estimate: SpendEstimate,
+  estimate: Spent,
   nowMs: number,
 ): BudgetDecision {
   let worst: Exclude<BudgetDecision, { kind: "allowed" }> | null = null;
   for (const budget of budgets) {
-    if (budget.scope === "anthropic" && estimate.kind !== "anthropic") continue;
-    // A model on one's own machine is what `localOnly` leaves.
-    if (budget.action === "localOnly" && estimate.kind === "ollama") continue;
-    const spent = usage.spent(budget.scope, budget.window, nowMs);
+    const spent = usage.spent(budget.window, nowMs);
     const reason = overReason(budget, spent, estimate);
     if (reason === null) continue;
     const freesAtMs = windowStartMs(budget.window, nowMs) + BUDGET_WINDOWS[budget.window];
@@ -175,15 +98,14 @@ export function checkBudget(
 }
 
 function overReason(budget: Budget, spent: Spent, estimate: Spent): string | null {
-  const { limitMicrodollars, limitTokens, window, scope } = budget;
-  const whose = scope === "anthropic" ? "Claude's budget" : "the budget";
+  const { limitMicrodollars, limitTokens, window } = budget;
   if (limitMicrodollars !== null && spent.costMicrodollars + estimate.costMicrodollars > limitMicrodollars) {
     const parts = `${dollars(spent.costMicrodollars)} of ${dollars(limitMicrodollars)} are spent`;
-    return `${whose} of this ${window} does not cover it: ${parts}, it would cost ${dollars(estimate.costMicrodollars)}`;
+    return `the budget of this ${window} does not cover it: ${parts}, it would cost ${dollars(estimate.costMicrodollars)}`;
   }
   if (limitTokens !== null && spent.tokens + estimate.tokens > limitTokens) {
     const parts = `${spent.tokens} of ${limitTokens} tokens are used`;
-    return `${whose} of this ${window} does not cover it: ${parts}, it would take ${estimate.tokens}`;
+    return `the budget of this ${window} does not cover it: ${parts}, it would take ${estimate.tokens}`;
   }
   return null;
 }
@@ -204,8 +126,7 @@ export function budgetAlerts(budget: Budget, before: Spent, after: Spent): reado
   const was = usedRatio(budget, before);
   const is = usedRatio(budget, after);
   return BUDGET_ALERT_RATIOS.filter((ratio) => was < ratio && is >= ratio).map((ratio) => {
-    const whose = budget.scope === "anthropic" ? "Claude's budget" : "the budget";
-    return { budget, ratio, text: `${Math.round(is * 100)} % of ${whose} of this ${budget.window} is used` };
+    return { budget, ratio, text: `${Math.round(is * 100)} % of the budget of this ${budget.window} is used` };
   });
 }
 

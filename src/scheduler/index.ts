@@ -11,7 +11,6 @@ export {
   type BudgetWindow,
   budgetAlerts,
   checkBudget,
-  type LedgerEntry,
   type Spent,
   windowStartMs,
 } from "./budget.ts";

@@ -20,8 +20,9 @@ export type ModelStoreParts = {
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
 
-const INSERT_USAGE = `INSERT INTO model_usage (at_ms, purpose, task_id, attempt, endpoint, model, tier, prompt_tokens,
-  completion_tokens, cost_microdollars, energy_joules, duration_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`;
+const INSERT_USAGE = `INSERT INTO model_usage (at_ms, purpose, task_id, attempt, goal, endpoint, model, tier,
+  prompt_tokens, completion_tokens, cost_microdollars, energy_joules, duration_ms)
+  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`;
 
 /** Rows share a group when this is equal; rows without one are left out. */
 const GROUP: Readonly<Record<UsageGroup, string>> = {
@@ -29,7 +30,9 @@ const GROUP: Readonly<Record<UsageGroup, string>> = {
   hour: `CAST(at_ms / ${HOUR_MS} * ${HOUR_MS} AS TEXT)`,
   model: "model",
   endpoint: "endpoint",
+  attempt: "task_id || '/' || attempt",
   task: "task_id",
+  goal: "goal",
   purpose: "purpose",
   tier: "tier",
 };
@@ -91,6 +94,7 @@ export class LibsqlModelStore implements ModelStore {
       entry.purpose,
       entry.taskId,
       entry.attempt,
+      entry.goal,
       entry.endpoint,
       entry.model,
       entry.tier,

@@ -195,6 +195,7 @@ function planOf(stateDir: string, { taskId }: LaunchRequest, options: PromptOpti
     corrections: options.corrections ?? 1,
     checkpointPath: checkpointPathOf(stateDir, taskId),
     claudeCommand: options.claudeCommand ?? null,
+    goal: null,
   };
 }
 

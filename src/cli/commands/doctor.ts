@@ -12,6 +12,8 @@ type Endpoint = SuccessOf<Awaited<ReturnType<Client["api"]["endpoints"]["$get"]>
 type Usage = SuccessOf<Awaited<ReturnType<Client["api"]["usage"]["$get"]>>>;
 
 const TONES: Readonly<Record<Finding["level"], Tone>> = { ok: "good", warn: "warn", fail: "bad" };
+/** As the node warns in its events. */
+const WARNED_RATIO = 0.8;
 const WORDS: Readonly<Record<Finding["level"], string>> = { ok: "ok", warn: "warning", fail: "FAIL" };
 
 /** What can be seen from here first, then what the node says of itself; without a node, that there is none. */
@@ -78,9 +80,10 @@ function endpointFindings(endpoints: readonly Endpoint[]): readonly Finding[] {
 
 function budgetFindings(budgets: Usage["budgets"]): readonly Finding[] {
   return budgets
-    .filter(({ used, limit }) => used >= limit)
-    .map(({ span, unit, action, freesAtMs }) => {
-      const detail = `the budget of this ${span} in ${unit} is used up; its action is ${action}`;
+    .filter(({ used, limit }) => used >= limit * WARNED_RATIO)
+    .map(({ span, unit, action, freesAtMs, used, limit }) => {
+      const howMuch = used >= limit ? "is used up" : `is used to ${Math.floor((used / limit) * 100)} %`;
+      const detail = `the budget of this ${span} in ${unit} ${howMuch}; its action is ${action}`;
       const wait = freesAtMs === null ? "" : `Wait until ${new Date(freesAtMs).toISOString()}, or `;
       const remedy = `${wait}raise budgets.${span}_${unit} and restart the node`;
       return finding("budget", "warn", detail, remedy);

@@ -5,7 +5,7 @@ import { TIER_WORDS } from "./words.ts";
 
 const KINDS = ["ollama", "openai", "anthropic"] as const;
 
-const GROUPS = ["day", "hour", "model", "endpoint", "task", "purpose", "tier"] as const;
+const GROUPS = ["day", "hour", "model", "endpoint", "attempt", "task", "goal", "purpose", "tier"] as const;
 const TOKENS = { least: 1, most: 10_000_000 };
 
 /** The API's own notation for a span, passed on as it is. */

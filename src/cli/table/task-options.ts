@@ -1,6 +1,6 @@
 import { parseDurationMs } from "../output/quantities.ts";
 import { choice, flag, list, type Options, pairs, text, value, whole } from "../parsing/option.ts";
-import { DEPENDENCY_POLICY_WORDS, EXECUTOR_WORDS, LANE_WORDS, TIER_WORDS } from "./words.ts";
+import { DEPENDENCY_POLICY_WORDS, LANE_WORDS, TASK_EXECUTOR_WORDS, TIER_WORDS } from "./words.ts";
 
 /** What a task can be given by flags; the names are those of the submission. Shared by `task add` and `schedule add`. */
 export const TASK_OPTIONS = {
@@ -9,16 +9,17 @@ export const TASK_OPTIONS = {
     "Read the task, or a list of tasks, from a file (JSON, YAML or TOML by its ending; - reads JSON or YAML)",
   ),
   title: text("TEXT", "Title; default: the command"),
-  executor: choice(EXECUTOR_WORDS, "How it is carried out", { shownDefault: "by what is given" }),
+  executor: choice(TASK_EXECUTOR_WORDS, "How it is carried out", { shownDefault: "auto, by what is given" }),
   prompt: text("TEXT", "Prompt, for executors that run a model"),
   tier: choice(TIER_WORDS, "Complexity of the prompt", { shownDefault: "by what it asks" }),
-  model: list("MODEL", "Models that may carry out the prompt, best first"),
+  model: list("MODEL", "Model for the prompt; of several the first that can, once a server has each of them"),
   contextFile: list("PATH", "File in the workspace that the model should look at"),
   notes: text("TEXT", "What the model should know beside the prompt"),
   criterion: list("TEXT", "What must hold when the prompt is carried out"),
   selfCorrections: whole("N", "Times a failed check goes back to the model", { least: 0, most: 10 }),
   lane: choice(LANE_WORDS, "Priority class", { shownDefault: "normal" }),
   key: text("KEY", "Concurrency and fairness key"),
+  goal: text("ID", "Goal it belongs to, to which its models' use is accounted"),
   workspace: text("DIR", "Folder it runs in; default: a fresh one"),
   repo: text("DIR", "Git repository to work on, in a worktree of its own"),
   deadline: value("TIME", "End an attempt that takes longer, such as 30m", parseDurationMs),

@@ -21,5 +21,6 @@ export const STATE_WORDS = [
 ] as const satisfies readonly TaskView["state"][];
 export const OVERLAP_WORDS = ["skip", "allow"] as const satisfies readonly ScheduleView["overlap"][];
 export const EXECUTOR_WORDS = ["shell", "ollama", "claude"] as const;
+export const TASK_EXECUTOR_WORDS = ["auto", ...EXECUTOR_WORDS] as const;
 export const DEPENDENCY_POLICY_WORDS = ["fail", "wait", "ignore"] as const;
 export const TIER_WORDS = ["trivial", "standard", "complex"] as const;

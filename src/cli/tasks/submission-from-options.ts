@@ -34,6 +34,7 @@ export function taskFromFlags(flags: TaskFlags, command: readonly string[], cwd:
       prompt: flags.prompt,
       lane: flags.lane,
       concurrencyKey: flags.key,
+      goal: flags.goal,
       workspace: flags.workspace === undefined ? undefined : resolve(cwd, flags.workspace),
       repo: flags.repo === undefined ? undefined : resolve(cwd, flags.repo),
       tier: flags.tier,

@@ -102,6 +102,7 @@ function factsOf(task: TaskView, nowMs: number): readonly (readonly [string, str
   add("prompt", task.prompt);
   add("workspace", task.workspace);
   add("key", task.key);
+  add("goal", task.goal);
   add("node", task.node);
   add("depends on", task.dependsOn.join(", "));
   add(

@@ -79,6 +79,7 @@ export async function runClaudeCommand(shop: Workshop, plan: ModelPlan, program:
       classifiedTier: plan.classifiedTier,
       isJudged,
       tierReason: plan.tierReason,
+      command: program,
       endpoint: program,
       model: plan.models[0] ?? null,
       ...spent,

@@ -88,7 +88,7 @@ export async function runModel(shop: Workshop, plan: ModelPlan): Promise<Work> {
       isJudged,
       ...teller.answeredBy,
       replies: outcome.replies,
-      ...outcome.usage,
+      ...outcome.ownUsage,
       ended: describeLoopEnd(end),
       lastWords: outcome.lastWords,
       completed,
@@ -121,6 +121,7 @@ function requestContext(plan: ModelPlan): RequestContext {
     priority: plan.priority,
     ...(plan.models.length === 0 ? {} : { models: plan.models }),
     ...(plan.namedModels.length === 0 ? {} : { namedModels: plan.namedModels }),
+    ...(plan.goal === null ? {} : { goal: plan.goal }),
   };
 }
 
@@ -149,7 +150,7 @@ class StepTeller {
   readonly #shop: Workshop;
   readonly #plan: ModelPlan;
   #replies = 0;
-  answeredBy: { readonly endpoint: string | null; readonly model: string | null } = { endpoint: null, model: null };
+  answeredBy: Pick<ModelWork, "command" | "endpoint" | "model"> = { command: null, endpoint: null, model: null };
 
   constructor(shop: Workshop, plan: ModelPlan) {
     this.#shop = shop;
@@ -161,7 +162,7 @@ class StepTeller {
     this.#shop.note(line);
     if (step.kind === "replied" || step.kind === "resumed") this.#replies = step.round;
     if (step.kind === "replied") {
-      this.answeredBy = { endpoint: step.endpoint, model: step.model };
+      this.answeredBy = { command: null, endpoint: step.endpoint, model: step.model };
     }
     if (step.kind === "observed") this.#shop.crashPoint("worker:after-tool");
     const ratio = Math.min(1, this.#replies / this.#plan.limits.iterations);

@@ -31,6 +31,7 @@ const contextSchema = z.object({
   kinds: z.array(z.enum(["ollama", "openai", "anthropic"])).optional(),
   allowSpill: z.boolean().optional(),
   priority: z.enum(["critical", "high", "normal", "low", "background"]).optional(),
+  goal: z.string().max(64).optional(),
 });
 
 const bodySchema = z.object({
@@ -100,6 +101,7 @@ export class ModelSocket {
       ...(context.kinds === undefined ? {} : { kinds: context.kinds }),
       ...(context.allowSpill === undefined ? {} : { allowSpill: context.allowSpill }),
       ...(context.priority === undefined ? {} : { priority: context.priority }),
+      ...(context.goal === undefined ? {} : { goal: context.goal }),
     };
     const leaving = new AbortController();
     request.signal.addEventListener("abort", () => leaving.abort());

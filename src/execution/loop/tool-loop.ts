@@ -33,7 +33,10 @@ export type ToolLoopOptions = {
 export type LoopOutcome = {
   readonly end: LoopEnd;
   readonly record: WorkRecord;
+  /** Of all workers that had a part; limits hold for it. */
   readonly usage: LoopUsage;
+  /** Of this worker alone: without what stood in the checkpoint from which it went on. */
+  readonly ownUsage: LoopUsage;
   /** What the model said last; it may say what it did and what remains. */
   readonly lastWords: string;
   readonly replies: number;
@@ -49,6 +52,7 @@ export type LoopOutcome = {
 export class ToolLoop {
   readonly #options: ToolLoopOptions;
   readonly #plan: LoopPlan;
+  readonly #usageBefore: LoopUsage;
   #state: LoopState;
   #underWay: Interruption | undefined;
   #memoryHash: string;
@@ -56,6 +60,7 @@ export class ToolLoop {
   private constructor(options: ToolLoopOptions, plan: LoopPlan, state: LoopState) {
     this.#options = options;
     this.#plan = plan;
+    this.#usageBefore = state.usage;
     this.#state = state;
     this.#memoryHash = textHash(canonicalJson(state.toolMemory));
     // Once for all: a handler for each request would pile up on a promise that lives as long as the attempt.
@@ -182,8 +187,17 @@ export class ToolLoop {
 
   #outcome(end: LoopEnd): LoopOutcome {
     const { record, usage, lastWords, replies, corrections, spentMs } = this.#state;
-    return { end, record, usage, lastWords, replies, corrections, spentMs };
+    const ownUsage = usageSince(this.#usageBefore, usage);
+    return { end, record, usage, ownUsage, lastWords, replies, corrections, spentMs };
   }
+}
+
+function usageSince(before: LoopUsage, now: LoopUsage): LoopUsage {
+  return {
+    promptTokens: now.promptTokens - before.promptTokens,
+    completionTokens: now.completionTokens - before.completionTokens,
+    costMicrodollars: now.costMicrodollars - before.costMicrodollars,
+  };
 }
 
 const ABANDONED: ToolAnswer = {

@@ -3,7 +3,6 @@ import type { ModelPorts } from "#api";
 import { type Clock, describeFailure, type Logger, ok, type Random, type Result } from "#base";
 import {
   CapacityMonitor,
-  type EndpointKind,
   EndpointRegistry,
   type EndpointState,
   HttpEndpointProbe,
@@ -24,7 +23,7 @@ import { Learned } from "./learned.ts";
 import { QueueLookahead } from "./lookahead.ts";
 import { modelPorts } from "./model-ports.ts";
 import { type ModelOffer, modelOffer } from "./offer.ts";
-import { Spending } from "./spending.ts";
+import { type BudgetAlarm, Spending } from "./spending.ts";
 import { TaskPlans } from "./task-plans.ts";
 
 export type ModelParts = {
@@ -72,8 +71,8 @@ export async function openModels(parts: ModelParts): Promise<Result<NodeModels>>
   const learned = new Learned(stores.models, clock, logger, (id) => hardwareOf(id, monitor, registry));
   const loaded = await learned.load();
   if (!loaded.ok) return loaded;
-  const kindOf = (id: string): EndpointKind => registry.state(id)?.endpoint.kind ?? "ollama";
-  const spending = new Spending(config, stores.models, clock, logger, kindOf);
+  const alarm = (one: BudgetAlarm): void => announceBudget(queue, logger, one);
+  const spending = new Spending({ config, store: stores.models, clock, logger, alarm });
   const counted = await spending.load();
   if (!counted.ok) return counted;
 
@@ -193,6 +192,12 @@ function energyOf(
     Object.values(state.inFlight).reduce((sum, count) => sum + count, 0),
   );
   return known.reduce((sum, joules) => sum + joules, 0) / together;
+}
+
+function announceBudget(queue: QueueService, logger: Logger, { kind, text, state }: BudgetAlarm): void {
+  void queue.announce(kind, { ...state, text }).then((written) => {
+    if (!written.ok) logger.warn("the alarm of a budget was not kept", { failure: describeFailure(written.error) });
+  });
 }
 
 function keepDecision(stores: Stores, logger: Logger, context: RequestContext, decision: RouteDecision): void {

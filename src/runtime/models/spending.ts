@@ -1,6 +1,5 @@
 import type { BudgetState } from "#api";
 import { type Clock, describeFailure, type Logger, ok, type Result } from "#base";
-import type { EndpointKind } from "#hw";
 import type { Admission, ModelStore, TokenUsage, UsageEntry } from "#inference";
 import {
   BUDGET_WINDOWS,
@@ -11,6 +10,7 @@ import {
   energyCost,
   type ModelPrice,
   priceOf,
+  type Spent,
   tokenCost,
   windowStartMs,
 } from "#scheduler";
@@ -18,6 +18,21 @@ import type { Config } from "../config/settings.ts";
 
 /** Endpoints and models in one answer of the store; a fleet has fewer. */
 const MAX_GROUPS = 1_000;
+
+/** How the use of a budget is told of: once per threshold and window, when it is passed. */
+export type BudgetAlarm = {
+  readonly kind: "budget.warned" | "budget.reached";
+  readonly text: string;
+  readonly state: BudgetState;
+};
+
+export type SpendingParts = {
+  readonly config: Config;
+  readonly store: ModelStore;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly alarm: (alarm: BudgetAlarm) => void;
+};
 
 /** What models cost, what was spent, and whether more may be. */
 export class Spending {
@@ -28,19 +43,15 @@ export class Spending {
   readonly #prices: readonly ModelPrice[];
   readonly #dollarsPerKwh: number;
   readonly #counter = new BudgetCounter();
-  readonly #kindOf: (endpoint: string) => EndpointKind;
+  readonly #alarm: (alarm: BudgetAlarm) => void;
+  /** The latest entry on its way into the store. */
+  #lastKept: Promise<unknown> = Promise.resolve();
 
-  constructor(
-    config: Config,
-    store: ModelStore,
-    clock: Clock,
-    logger: Logger,
-    kindOf: (endpoint: string) => EndpointKind,
-  ) {
+  constructor({ config, store, clock, logger, alarm }: SpendingParts) {
     this.#clock = clock;
     this.#logger = logger;
     this.#store = store;
-    this.#kindOf = kindOf;
+    this.#alarm = alarm;
     this.#budgets = budgetsOf(config);
     this.#dollarsPerKwh = config["budgets.dollars_per_kwh"];
     this.#prices = Object.entries(config["budgets.prices"]).map(([model, price]) => ({
@@ -62,7 +73,8 @@ export class Spending {
     ] as const) {
       const sums = await this.#store.usage({ fromMs, toMs, by: "endpoint", limit: MAX_GROUPS });
       if (!sums.ok) return sums;
-      for (const sum of sums.value) this.#count({ ...sum, endpoint: sum.group, atMs: fromMs });
+      // Whoever is to be told was told when it was spent.
+      for (const sum of sums.value) this.#counter.add({ ...sum, atMs: fromMs });
     }
     return ok(undefined);
   }
@@ -77,7 +89,7 @@ export class Spending {
   admit(): Admission {
     const nowMs = this.#clock.nowMs();
     const nothing = { costMicrodollars: 1, tokens: 1 };
-    const decision = checkBudget(this.#counter, this.#budgets, { ...nothing, kind: "anthropic" }, nowMs);
+    const decision = checkBudget(this.#counter, this.#budgets, nothing, nowMs);
     switch (decision.kind) {
       case "allowed":
       case "warn":
@@ -92,8 +104,8 @@ export class Spending {
     }
   }
 
-  #usedUp({ scope, window, limitMicrodollars, limitTokens }: Budget, nowMs: number): string {
-    const spent = this.#counter.spent(scope, window, nowMs);
+  #usedUp({ window, limitMicrodollars, limitTokens }: Budget, nowMs: number): string {
+    const spent = this.#counter.spent(window, nowMs);
     const amount =
       limitMicrodollars === null
         ? `${spent.tokens} of ${limitTokens ?? 0} tokens`
@@ -105,48 +117,55 @@ export class Spending {
   /** Accounts a reply, durably, and says when a budget comes to its end. */
   record(entry: UsageEntry): void {
     this.#count(entry);
-    void this.#store.record(entry).then((kept) => {
+    this.#lastKept = this.#store.record(entry).then((kept) => {
       if (!kept.ok) this.#logger.error("the use of a model was not recorded", { failure: describeFailure(kept.error) });
     });
   }
 
-  states(): readonly BudgetState[] {
-    const nowMs = this.#clock.nowMs();
-    return this.#budgets.map((budget) => {
-      const { window: span, scope, action } = budget;
-      const spent = this.#counter.spent(scope, span, nowMs);
-      const isMoney = budget.limitMicrodollars !== null;
-      return {
-        span,
-        unit: isMoney ? "microdollars" : "tokens",
-        limit: (isMoney ? budget.limitMicrodollars : budget.limitTokens) ?? 0,
-        used: isMoney ? spent.costMicrodollars : spent.tokens,
-        action,
-        freesAtMs: windowStartMs(span, nowMs) + BUDGET_WINDOWS[span],
-      };
-    });
+  /** What was recorded of an attempt up to now, and whether anything was. */
+  async spentBy(taskId: string, attempt: number): Promise<Result<Spent & { readonly requests: number }>> {
+    await this.#lastKept;
+    const span = { fromMs: 0, toMs: Number.MAX_SAFE_INTEGER };
+    const sums = await this.#store.usage({ ...span, by: "attempt", taskId, limit: MAX_GROUPS });
+    if (!sums.ok) return sums;
+    const sum = sums.value.find(({ group }) => group === `${taskId}/${attempt}`);
+    if (sum === undefined) return ok({ requests: 0, tokens: 0, costMicrodollars: 0 });
+    const { requests, promptTokens, completionTokens, costMicrodollars } = sum;
+    return ok({ requests, tokens: promptTokens + completionTokens, costMicrodollars });
   }
 
-  #count(
-    entry: Pick<UsageEntry, "atMs" | "endpoint" | "promptTokens" | "completionTokens" | "costMicrodollars">,
-  ): void {
-    const before = this.#budgets.map(({ scope, window }) => this.#counter.spent(scope, window, entry.atMs));
-    this.#counter.add({
-      ...entry,
-      kind: this.#kindOf(entry.endpoint),
-      taskId: null,
-      attempt: null,
-      goalId: null,
-      model: "",
-      energyJoules: null,
-    });
+  states(): readonly BudgetState[] {
+    const nowMs = this.#clock.nowMs();
+    return this.#budgets.map((budget) => this.#stateOf(budget, nowMs));
+  }
+
+  #stateOf(budget: Budget, nowMs: number): BudgetState {
+    const { window: span, action } = budget;
+    const spent = this.#counter.spent(span, nowMs);
+    const isMoney = budget.limitMicrodollars !== null;
+    return {
+      span,
+      unit: isMoney ? "microdollars" : "tokens",
+      limit: (isMoney ? budget.limitMicrodollars : budget.limitTokens) ?? 0,
+      used: isMoney ? spent.costMicrodollars : spent.tokens,
+      action,
+      freesAtMs: windowStartMs(span, nowMs) + BUDGET_WINDOWS[span],
+    };
+  }
+
+  #count(entry: UsageEntry): void {
+    const before = this.#budgets.map(({ window }) => this.#counter.spent(window, entry.atMs));
+    this.#counter.add(entry);
     for (const [index, budget] of this.#budgets.entries()) {
       const was = before[index];
       if (was === undefined) continue;
-      const alerts = budgetAlerts(budget, was, this.#counter.spent(budget.scope, budget.window, entry.atMs));
+      const alerts = budgetAlerts(budget, was, this.#counter.spent(budget.window, entry.atMs));
       // A reply that passes two thresholds at once is told of once.
       const alert = alerts.at(-1);
-      if (alert !== undefined) this.#logger.warn(alert.text, { action: budget.action });
+      if (alert === undefined) continue;
+      this.#logger.warn(alert.text, { action: budget.action });
+      const kind = alert.ratio < 1 ? "budget.warned" : "budget.reached";
+      this.#alarm({ kind, text: alert.text, state: this.#stateOf(budget, entry.atMs) });
     }
   }
 }
@@ -155,9 +174,9 @@ export class Spending {
 function budgetsOf(config: Config): readonly Budget[] {
   const action = config["budgets.action"];
   const money = (window: "hour" | "day", limit: number): Budget[] =>
-    limit > 0 ? [{ scope: "all", window, limitMicrodollars: limit, limitTokens: null, action }] : [];
+    limit > 0 ? [{ window, limitMicrodollars: limit, limitTokens: null, action }] : [];
   const tokens = (window: "hour" | "day", limit: number): Budget[] =>
-    limit > 0 ? [{ scope: "all", window, limitMicrodollars: null, limitTokens: limit, action }] : [];
+    limit > 0 ? [{ window, limitMicrodollars: null, limitTokens: limit, action }] : [];
   return [
     ...money("hour", config["budgets.hour_microdollars"]),
     ...money("day", config["budgets.day_microdollars"]),

@@ -60,6 +60,7 @@ export class TaskPlans {
       readonly id: TaskId;
       readonly lane: Lane;
       readonly requiredModels: readonly string[];
+      readonly goal: string | null;
       readonly labels: Readonly<Record<string, string>>;
       /** Whether another attempt is left should this one fail. */
       readonly mayTryAgain: boolean;
@@ -92,6 +93,7 @@ export class TaskPlans {
       corrections: spec.selfCorrections ?? config["limits.self_corrections"],
       checkpointPath: checkpointPathOf(this.#stateDir, task.id),
       claudeCommand,
+      goal: task.goal,
     };
   }
 

@@ -1,6 +1,7 @@
 import { queueMigration } from "./fleet/0001-queue.ts";
 import { modelsMigration } from "./fleet/0002-models.ts";
+import { goalsMigration } from "./fleet/0003-goals.ts";
 import type { Migration } from "./migration.ts";
 
 /** The schema of fleet.db. */
-export const FLEET_MIGRATIONS: readonly Migration[] = [queueMigration, modelsMigration];
+export const FLEET_MIGRATIONS: readonly Migration[] = [queueMigration, modelsMigration, goalsMigration];

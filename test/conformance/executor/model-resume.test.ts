@@ -69,7 +69,7 @@ describe("the attempt after a worker that was killed", () => {
     const next = await world.again(lost);
     const result = await world.resultOf(next);
 
-    expect(result).toMatchObject({ outcome: "passed", model: { replies: 2, promptTokens: 22, lastWords: "It ran." } });
+    expect(result).toMatchObject({ outcome: "passed", model: { replies: 2, promptTokens: 11, lastWords: "It ran." } });
     expect(effectsOf(lost)).toBe("ran\n");
     expect(server.chats).toHaveLength(2);
     expect(lastOf(server.chats[1])).toMatchObject({ role: "tool", content: containing("Exit code 0.") });
@@ -148,7 +148,7 @@ describe("the attempt after a worker that was killed", () => {
     expect(await cutOff.ended).toBe("abandoned");
     const result = await world.resultOf(await world.again(lost));
 
-    expect(result).toMatchObject({ outcome: "passed", model: { replies: 2, promptTokens: 22, lastWords: "It ran." } });
+    expect(result).toMatchObject({ outcome: "passed", model: { replies: 2, promptTokens: 11, lastWords: "It ran." } });
     expect(effectsOf(lost)).toBe("ran\n");
     expect(messagesIn(server.chats[2])).toEqual(messagesIn(server.chats[1]));
   });

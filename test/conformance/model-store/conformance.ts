@@ -30,6 +30,7 @@ function entry(more: Partial<UsageEntry> = {}): UsageEntry {
     purpose: "task",
     taskId: "t_1",
     attempt: 1,
+    goal: null,
     endpoint: "a",
     model: "small:latest",
     tier: "trivial",
@@ -138,6 +139,27 @@ export function modelStoreConformance(name: string, open: () => Promise<ModelSto
 
       expect(ofTask.map(({ group, requests }) => [group, requests])).toEqual([["task", 1]]);
       expect(byTask.map(({ group }) => group).sort()).toEqual(["t_1", "t_2"]);
+    });
+
+    test("usage by attempt and by goal leaves out what has none", async () => {
+      const store = await fresh();
+      must(await store.record(entry({ costMicrodollars: 3 })));
+      must(await store.record(entry({ attempt: 2, goal: "ship-it", costMicrodollars: 2 })));
+      must(await store.record(entry({ attempt: 2, goal: "ship-it" })));
+      must(await store.record(entry({ taskId: "t_2", goal: "ship-it" })));
+      must(await store.record(entry({ taskId: null, attempt: null, purpose: "gateway" })));
+
+      const byAttempt = must(await store.usage({ ...everything, by: "attempt" }));
+      const byGoal = must(await store.usage({ ...everything, by: "goal" }));
+
+      expect(byAttempt.map(({ group, requests }) => [group, requests])).toEqual([
+        ["t_1/1", 1],
+        ["t_1/2", 2],
+        ["t_2/1", 1],
+      ]);
+      expect(byGoal.map(({ group, requests, costMicrodollars }) => [group, requests, costMicrodollars])).toEqual([
+        ["ship-it", 3, 2],
+      ]);
     });
 
     test("what was learned is replaced by key and kept apart by kind", async () => {

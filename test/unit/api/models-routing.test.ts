@@ -99,6 +99,7 @@ describe("usage", () => {
     purpose: "task",
     taskId: "t_1",
     attempt: 1,
+    goal: null,
     endpoint: "one",
     model: MODEL,
     tier: "standard",

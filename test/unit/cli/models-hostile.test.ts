@@ -73,6 +73,7 @@ const USED: UsageEntry = {
   purpose: "task",
   taskId: EVIL,
   attempt: 1,
+  goal: null,
   endpoint: EVIL,
   model: EVIL,
   tier: "standard",

@@ -17,7 +17,8 @@ function world(): { readonly attempts: Attempts; readonly ref: AttemptRef; reado
   const attempts = new Attempts({ queue, clock, logger: silentLogger, environment: {}, stateDir: "/state" });
   const pool = new PoolDouble();
   const modelPlan = () => Promise.reject(new Error("a command asks no model"));
-  attempts.connect(pool, { sandbox: sandboxPlan(), modelPlan, ended: () => undefined });
+  const spentBy = () => Promise.reject(new Error("a command uses no model"));
+  attempts.connect(pool, { sandbox: sandboxPlan(), modelPlan, ended: () => Promise.resolve(), spentBy });
   return { attempts, ref, pool };
 }
 

@@ -4,69 +4,28 @@ import {
   BudgetCounter,
   budgetAlerts,
   checkBudget,
-  type LedgerEntry,
-  sumLedger,
+  type SpentEntry,
 } from "../../../src/scheduler/budget.ts";
 import { energyCost, priceOf, tokenCost } from "../../../src/scheduler/price.ts";
 
 const NOON = Date.UTC(2026, 10, 21, 12, 30);
 const HOUR_MS = 3_600_000;
 
-function entry(rest: Partial<LedgerEntry> = {}): LedgerEntry {
-  return {
-    atMs: NOON,
-    taskId: "t1",
-    attempt: 1,
-    goalId: null,
-    model: "m",
-    endpoint: "e",
-    kind: "anthropic",
-    promptTokens: 80,
-    completionTokens: 20,
-    costMicrodollars: 500,
-    energyJoules: null,
-    ...rest,
-  };
+function entry(rest: Partial<SpentEntry> = {}): SpentEntry {
+  return { atMs: NOON, promptTokens: 80, completionTokens: 20, costMicrodollars: 500, ...rest };
 }
 
 function budget(rest: Partial<Budget> = {}): Budget {
-  return { scope: "all", window: "hour", limitMicrodollars: 1_000, limitTokens: null, action: "refuse", ...rest };
+  return { window: "hour", limitMicrodollars: 1_000, limitTokens: null, action: "refuse", ...rest };
 }
 
-function counter(...entries: LedgerEntry[]): BudgetCounter {
+function counter(...entries: SpentEntry[]): BudgetCounter {
   const made = new BudgetCounter();
   for (const each of entries) made.add(each);
   return made;
 }
 
-const claude = { kind: "anthropic", costMicrodollars: 600, tokens: 100 } as const;
-
-describe("the ledger", () => {
-  it("sums by attempt, task, goal, model, endpoint and day, and leaves out what has none", () => {
-    const entries = [
-      entry({ energyJoules: 5 }),
-      entry({ attempt: 2, goalId: "g" }),
-      entry({ taskId: null, attempt: null, model: "n", atMs: NOON + 24 * HOUR_MS }),
-    ];
-
-    const costs = (group: Parameters<typeof sumLedger>[1]): unknown =>
-      Object.fromEntries([...sumLedger(entries, group)].map(([key, sum]) => [key, sum.costMicrodollars]));
-
-    expect(costs("attempt")).toEqual({ "t1/1": 500, "t1/2": 500 });
-    expect(costs("task")).toEqual({ t1: 1_000 });
-    expect(costs("goal")).toEqual({ g: 500 });
-    expect(costs("model")).toEqual({ m: 1_000, n: 500 });
-    expect(costs("endpoint")).toEqual({ e: 1_500 });
-    expect(costs("day")).toEqual({ "2026-11-21": 1_000, "2026-11-22": 500 });
-    expect(sumLedger(entries, "task").get("t1")).toEqual({
-      replies: 2,
-      promptTokens: 160,
-      completionTokens: 40,
-      costMicrodollars: 1_000,
-      energyJoules: 5,
-    });
-  });
-});
+const claude = { costMicrodollars: 600, tokens: 100 } as const;
 
 describe("a budget", () => {
   it("allows what it covers, to the last microdollar", () => {
@@ -86,18 +45,12 @@ describe("a budget", () => {
     });
   });
 
-  it("counts tokens as well as money, and Claude apart from the others", () => {
-    const usage = counter(entry({ kind: "ollama", promptTokens: 900, costMicrodollars: 0 }));
+  it("counts tokens as well as money", () => {
+    const usage = counter(entry({ promptTokens: 900, costMicrodollars: 0 }));
 
     expect(checkBudget(usage, [budget({ limitMicrodollars: null, limitTokens: 1_000 })], claude, NOON)).toMatchObject({
       reason: "the budget of this hour does not cover it: 920 of 1000 tokens are used, it would take 100",
     });
-    const forClaude = budget({ scope: "anthropic", limitMicrodollars: null, limitTokens: 1_000 });
-    expect(checkBudget(usage, [forClaude], claude, NOON).kind).toBe("allowed");
-    expect(checkBudget(counter(entry()), [{ ...forClaude, limitTokens: 150 }], claude, NOON).kind).toBe("refuse");
-    expect(
-      checkBudget(counter(entry()), [{ ...forClaude, limitTokens: 150 }], { ...claude, kind: "ollama" }, NOON).kind,
-    ).toBe("allowed");
   });
 
   it("is free again in the next window, and a day holds its hours", () => {
@@ -118,14 +71,6 @@ describe("a budget", () => {
 
     expect(checkBudget(usage, budgets, claude, NOON).kind).toBe("queue");
     expect(checkBudget(usage, [...budgets, budget({ window: "day" })], claude, NOON).kind).toBe("refuse");
-  });
-
-  it("of the action localOnly lets local models pass", () => {
-    const usage = counter(entry({ costMicrodollars: 900 }));
-    const local = budget({ action: "localOnly" });
-
-    expect(checkBudget(usage, [local], { ...claude, kind: "ollama" }, NOON).kind).toBe("allowed");
-    expect(checkBudget(usage, [local], claude, NOON).kind).toBe("localOnly");
   });
 
   it("alerts at 80 % and at 100 %, once each, when they are passed", () => {

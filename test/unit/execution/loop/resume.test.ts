@@ -154,6 +154,7 @@ describe("a loop whose worker dies", () => {
     const outcome = await runLoop(world([{ text: "All is done.", usage }], { tools: fresh, checkpoint }));
 
     expect(outcome.usage).toMatchObject({ promptTokens: 1_500, completionTokens: 150 });
+    expect(outcome.ownUsage).toMatchObject({ promptTokens: 500, completionTokens: 50 });
     expect(outcome.replies).toBe(3);
     expect(fresh.seen).toEqual(["a.txt"]);
   });

@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { SimulatedClock, silentLogger } from "#base";
 import { MemoryModelStore, type UsageEntry } from "#inference";
 import type { Config } from "../../../../src/runtime/config/settings.ts";
-import { Spending } from "../../../../src/runtime/models/spending.ts";
+import { type BudgetAlarm, Spending } from "../../../../src/runtime/models/spending.ts";
 import { must } from "../../../support/opened-stores.ts";
 import { configWith } from "./model-config.ts";
 
@@ -16,6 +16,7 @@ function entry(atMs: number, more: Partial<UsageEntry> = {}): UsageEntry {
     purpose: "task",
     taskId: "t_1",
     attempt: 1,
+    goal: null,
     endpoint: "claude",
     model: "claude-x",
     tier: null,
@@ -34,9 +35,11 @@ async function world(flags: Partial<Config>, before: readonly UsageEntry[] = [])
   for (const one of before) must(await store.record(one));
   const warnings: string[] = [];
   const logger = { ...silentLogger, warn: (text: string) => void warnings.push(text) };
-  const spending = new Spending(configWith(flags), store, clock, logger, () => "anthropic");
+  const alarms: BudgetAlarm[] = [];
+  const alarm = (one: BudgetAlarm): void => void alarms.push(one);
+  const spending = new Spending({ config: configWith(flags), store, clock, logger, alarm });
   must(await spending.load());
-  return { clock, store, spending, warnings };
+  return { clock, store, spending, warnings, alarms };
 }
 
 describe("budgets", () => {
@@ -81,13 +84,37 @@ describe("budgets", () => {
   });
 
   test("are announced when they come to their end, once", async () => {
-    const { spending, warnings } = await world({ "budgets.day_microdollars": 1_000 });
+    const { spending, warnings, alarms } = await world({ "budgets.day_microdollars": 1_000 }, [
+      entry(START_MS - 1, { costMicrodollars: 10 }),
+    ]);
 
-    spending.record(entry(START_MS, { costMicrodollars: 850 }));
+    spending.record(entry(START_MS, { costMicrodollars: 840 }));
     spending.record(entry(START_MS, { costMicrodollars: 10 }));
     spending.record(entry(START_MS, { costMicrodollars: 200 }));
 
     expect(warnings).toHaveLength(2);
+    expect(alarms.map(({ kind, state }) => [kind, state.used, state.span])).toEqual([
+      ["budget.warned", 850, "day"],
+      ["budget.reached", 1_060, "day"],
+    ]);
+  });
+
+  test("are not announced again by a node that starts in the same span", async () => {
+    const { alarms } = await world({ "budgets.day_microdollars": 1_000 }, [
+      entry(START_MS - 1, { costMicrodollars: 2_000 }),
+    ]);
+
+    expect(alarms).toEqual([]);
+  });
+
+  test("know of an attempt what was recorded of it, once that is kept", async () => {
+    const { spending } = await world({});
+    spending.record(entry(START_MS));
+    spending.record(entry(START_MS));
+    spending.record(entry(START_MS, { attempt: 2 }));
+
+    expect(must(await spending.spentBy("t_1", 1))).toEqual({ requests: 2, tokens: 200, costMicrodollars: 1_000 });
+    expect(must(await spending.spentBy("t_2", 1))).toEqual({ requests: 0, tokens: 0, costMicrodollars: 0 });
   });
 });
 

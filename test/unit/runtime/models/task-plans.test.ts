@@ -29,7 +29,7 @@ function world(flags: Parameters<typeof configWith>[0] = {}) {
     plans.modelPlan(
       taskSpecSchema.parse({ title: "t", prompt: "Fix the typo", ...spec }),
       executor,
-      { id, lane: "high", labels: {}, requiredModels: [], mayTryAgain: true },
+      { id, lane: "high", labels: {}, goal: null, requiredModels: [], mayTryAgain: true },
       earlier,
       states(),
     );
