@@ -1,4 +1,5 @@
 /** The part of the demo in which models work: who answers, and the three tasks. */
+import { z } from "zod";
 import { engineAvailability } from "../support/models/engine.ts";
 import { reply } from "../support/models/scripted-reply.ts";
 import { startScriptedServer } from "../support/models/scripted-server.ts";
@@ -9,10 +10,15 @@ export type Answering = {
   readonly endpoints: readonly { readonly name: string; readonly url: string; readonly models?: readonly string[] }[];
   /** Said to whoever watches. */
   readonly notice: string;
-  /** Whether the first task goes to a model that can think. */
-  readonly isReal: boolean;
+  /** Models of the Ollama that the environment names, the largest first, for the first task; empty: a toy answers it. */
+  readonly realModels: readonly string[];
   readonly stop: () => Promise<void>;
 };
+
+/** A server that looks through its models on a slow disk. */
+const LOOK_LIMIT_MS = 10_000;
+/** As many as a tier may name. */
+const MAX_CHAIN = 20;
 
 const EDITED = "# drover, edited by a model";
 
@@ -40,7 +46,10 @@ const TOYS: Readonly<Record<string, readonly ToyStep[]>> = {
   })),
 };
 
-export function agentTasks(repository: string, isReal: boolean): readonly object[] {
+/** A model of 20 GB is read from a disk, then ten replies are written by a processor without a graphics card. */
+export const REAL_LIMIT_MS = 600_000;
+
+export function agentTasks(repository: string, realModels: readonly string[]): readonly object[] {
   const labels = { demo: "models" };
   return [
     {
@@ -52,7 +61,7 @@ export function agentTasks(repository: string, isReal: boolean): readonly object
         { kind: "command_succeeds", command: ["sh", "-c", 'test "$(git diff --name-only)" = README.md'] },
       ],
       labels,
-      ...(isReal ? {} : { requires: { models: ["editor"] } }),
+      ...(realModels.length === 0 ? { requires: { models: ["editor"] } } : { deadlineMs: REAL_LIMIT_MS }),
     },
     {
       title: "Write a greeting",
@@ -74,15 +83,17 @@ export function agentTasks(repository: string, isReal: boolean): readonly object
 }
 
 /** An Ollama that the environment names answers the first task; toys of a megabyte answer the others. */
-export async function startAnswering(): Promise<Answering> {
+export async function startAnswering(host = process.env["OLLAMA_HOST"]): Promise<Answering> {
   const toys = await startToys();
-  const real = await realOllama(process.env["OLLAMA_HOST"]);
+  const real = await realOllama(host);
   if (real === undefined) return toys;
   return {
     ...toys,
     endpoints: [{ name: "ollama", url: real.url }, ...toys.endpoints],
-    notice: `The first task goes to the Ollama at ${real.url} (${real.models} models). ${toys.notice}`,
-    isReal: true,
+    notice:
+      `The first task goes to the Ollama at ${real.url}, to the first that fits into memory of ` +
+      `${real.models.join(", ")}. The others: ${toys.notice}`,
+    realModels: real.models,
   };
 }
 
@@ -96,7 +107,7 @@ async function startToys(): Promise<Answering> {
       notice:
         "These models are toys of a megabyte: real inference by llama.cpp under a grammar, on weights that know a few " +
         "replies by heart and understand nothing. They show the loop, the tools and the sandbox, not what a model can do.",
-      isReal: false,
+      realModels: [],
       stop: () => toy.stop(),
     };
   }
@@ -117,24 +128,48 @@ async function startToys(): Promise<Answering> {
   return {
     endpoints: servers.map(({ name, server }) => ({ name, url: server.url })),
     notice: `No inference can run here (${engine.reason}), so a script answers in the place of models.`,
-    isReal: false,
+    realModels: [],
     stop: async () => {
       await Promise.all(servers.map(({ server }) => server.stop()));
     },
   };
 }
 
+const tagsSchema = z.object({
+  models: z.array(z.object({ name: z.string(), size: z.number().default(0), remote_host: z.string().optional() })),
+});
+const shownSchema = z.object({ capabilities: z.array(z.string()).default([]) });
+
+/** @returns where it is and which of its models can call tools; undefined when there is none that could answer. */
 async function realOllama(
   host: string | undefined,
-): Promise<{ readonly url: string; readonly models: number } | undefined> {
+): Promise<{ readonly url: string; readonly models: readonly string[] } | undefined> {
   if (host === undefined || host === "") return undefined;
   const url = host.includes("://") ? host : `http://${host.includes(":") ? host : `${host}:11434`}`;
   try {
-    const answer = await fetch(`${url}/api/tags`, { signal: AbortSignal.timeout(3_000) });
-    // `as`: only the number of entries is read.
-    const { models = [] } = (await answer.json()) as { readonly models?: readonly unknown[] };
-    return models.length === 0 ? undefined : { url, models: models.length };
-  } catch {
-    return undefined; // It does not answer: the toys do.
+    const { models } = tagsSchema.parse(await ask(`${url}/api/tags`));
+    const able: string[] = [];
+    // One that runs at its vendor is never chosen.
+    const own = models.filter(({ remote_host: vendor = "" }) => vendor === "");
+    for (const { name } of own.toSorted((a, b) => b.size - a.size)) {
+      const shown = await ask(`${url}/api/show`, { model: name });
+      // A name of the toys would be answered by a toy.
+      const isToy = Object.keys(TOYS).some((toy) => name === toy || name === `${toy}:latest`);
+      if (!isToy && shownSchema.parse(shown).capabilities.includes("tools")) able.push(name);
+      if (able.length === MAX_CHAIN) break;
+    }
+    if (able.length === 0) console.log(`The Ollama at ${url} has no model that can call tools; a toy answers instead.`);
+    return able.length === 0 ? undefined : { url, models: able };
+  } catch (cause) {
+    console.log(`OLLAMA_HOST is set and cannot be used (${String(cause)}); a toy answers instead.`);
+    return undefined;
   }
+}
+
+async function ask(url: string, body?: object): Promise<unknown> {
+  const signal = AbortSignal.timeout(LOOK_LIMIT_MS);
+  const asked = body === undefined ? { signal } : { method: "POST", body: JSON.stringify(body), signal };
+  const answer = await fetch(url, asked);
+  if (!answer.ok) throw new Error(`${url} answered ${answer.status}`);
+  return answer.json();
 }
