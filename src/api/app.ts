@@ -6,6 +6,7 @@ import type { ApiEnv } from "./environment.ts";
 import type { StreamLimits } from "./event-stream.ts";
 import { EventStreams } from "./event-streams.ts";
 import { createGuard, type GuardOptions } from "./guard.ts";
+import { LogStreams } from "./log-streams.ts";
 import { publishModelMetrics } from "./model-metrics.ts";
 import { type DescribedRoute, describedRoutes, openApiDocument } from "./openapi.ts";
 import type { ApiPorts } from "./ports.ts";
@@ -23,21 +24,25 @@ import { controlRoutes, nodeRoutes } from "./routes/node.ts";
 import { keyRoutes, queueRoutes, scheduleRoutes } from "./routes/queue.ts";
 import { submissionRoutes } from "./routes/submissions.ts";
 import { taskHistoryRoutes } from "./routes/task-history.ts";
+import { taskLogRoutes } from "./routes/task-log.ts";
 import { taskRoutes } from "./routes/tasks.ts";
 
 export type ApiOptions = GuardOptions & { readonly streamLimits?: StreamLimits };
 
-function allRoutes(ports: ApiPorts, streams: EventStreams, describe: () => unknown) {
+type Streams = { readonly events: EventStreams; readonly logs: LogStreams };
+
+function allRoutes(ports: ApiPorts, streams: Streams, describe: () => unknown) {
   return new Hono<ApiEnv>()
     .route("/", submissionRoutes(ports))
     .route("/", taskRoutes(ports))
     .route("/", taskHistoryRoutes(ports))
+    .route("/", taskLogRoutes(ports, streams.logs))
     .route("/", deadLetterRoutes(ports))
     .route("/", queueRoutes(ports))
     .route("/", keyRoutes(ports))
     .route("/", scheduleRoutes(ports))
     .route("/", figureRoutes(ports))
-    .route("/", eventRoutes(ports, streams))
+    .route("/", eventRoutes(ports, streams.events))
     .route("/", hardwareRoutes(ports))
     .route("/", endpointRoutes(ports))
     .route("/", routingRoutes(ports))
@@ -64,11 +69,10 @@ export type Api = {
  * its metrics, so one registry serves one API.
  */
 export function createApi(ports: ApiPorts, options: ApiOptions = { hosts: [] }): Api {
-  const streams = new EventStreams(
-    { store: ports.queue.store, clock: ports.clock, logger: ports.logger },
-    options.streamLimits,
-  );
-  const stopMetrics = publishQueueMetrics(ports, () => streams.size);
+  const { clock, logger, queue } = ports;
+  const events = new EventStreams({ store: queue.store, clock, logger }, options.streamLimits);
+  const streams: Streams = { events, logs: new LogStreams() };
+  const stopMetrics = publishQueueMetrics(ports, () => events.size);
   publishModelMetrics(ports);
   const app = new Hono<ApiEnv>();
   const describe = (): unknown => openApiDocument(describedRoutes(app), ports.node.version);
@@ -110,7 +114,8 @@ export function createApi(ports: ApiPorts, options: ApiOptions = { hosts: [] }):
     app,
     routes,
     close: () => {
-      streams.close();
+      streams.events.close();
+      streams.logs.close();
       stopMetrics();
     },
   };

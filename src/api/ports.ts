@@ -78,6 +78,8 @@ export interface ApiPorts {
    * end. @returns undefined when there is no such log.
    */
   readLog(taskId: TaskId, attempt: number, offset: number, maxBytes: number): Promise<Result<LogChunk | undefined>>;
+  /** As {@link readLog}, of the steps of a tool loop, one line of JSON each. @returns undefined when it has none. */
+  readSteps(taskId: TaskId, attempt: number, offset: number, maxBytes: number): Promise<Result<LogChunk | undefined>>;
   storage(): Promise<Result<StorageFigures>>;
   /** Writes a verified copy of the database, to `file` on this host or to a name of its own in the backup folder. */
   backup(file: string | undefined): Promise<Result<BackupReceipt>>;

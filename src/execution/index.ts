@@ -20,7 +20,7 @@ export { CRASH_LABELS, type CrashLabel, type CrashPoint } from "./crash-labels.t
 export type { Adoption } from "./io/adoption.ts";
 export type { SandboxLauncher } from "./io/attempt-sandbox.ts";
 export { checkpointPathOf, removeCheckpoint } from "./io/checkpoints.ts";
-export { logPathOf } from "./io/log-retention.ts";
+export { logPathOf, stepsPathOf } from "./io/log-retention.ts";
 export { ModelSocket, modelSocketPath } from "./io/model-socket.ts";
 export { type OwnWorkspace, ownWorkspaces } from "./io/own-workspaces.ts";
 export { runWorker, type WorkerOptions } from "./io/worker.ts";

@@ -6,7 +6,7 @@ import { hostname } from "node:os";
 import { join } from "node:path";
 import type { ApiPorts, LogChunk, ReadinessCheck, ShutdownMode, StorageFigures } from "#api";
 import { describeFailure, type Logger, ok, type Result, retryable } from "#base";
-import { logPathOf } from "#execution";
+import { logPathOf, stepsPathOf } from "#execution";
 import type { Stores } from "#store";
 import { MetricRegistry } from "#telemetry";
 import type { LoadedConfig } from "./config/load.ts";
@@ -46,6 +46,8 @@ export function apiPorts(parts: ApiParts): ApiPorts {
     offers: () => [{ ...nodeOffer(config, engine.nodeId, engine.models), name }],
     workers: () => engine.attempts.running().map((running) => ({ ...running, pid: null })),
     readLog: (taskId, attempt, offset, maxBytes) => readLog(logPathOf(stateDir, taskId, attempt), offset, maxBytes),
+    readSteps: (taskId, attempt, offset, maxBytes) =>
+      readLog(stepsPathOf(logPathOf(stateDir, taskId, attempt)), offset, maxBytes),
     storage: () => Promise.resolve(ok(storageFigures(stateDir))),
     backup: async (file) => {
       const taken = await engine.stores.backups.take(file);

@@ -1,29 +1,21 @@
-/** What happened to one task, what it printed, and why it is where it is. */
+/** What happened to one task, and why it is where it is. */
 
-import { type Context, Hono } from "hono";
+import { Hono } from "hono";
 import { z } from "zod";
-import { MAX_PAGE_ROWS, refused } from "#base";
+import { MAX_PAGE_ROWS } from "#base";
 import type { ApiEnv } from "../environment.ts";
 import { exampleEvent, exampleExplanation } from "../examples.ts";
 import { explainTask, explanationSchema, loadExplainFacts } from "../explain.ts";
 import { integerField, taskIdFrom } from "../parameters.ts";
 import type { ApiPorts } from "../ports.ts";
-import { answerProblem, type ProblemResponse } from "../problem.ts";
+import { answerProblem } from "../problem.ts";
 import { eventSchema, eventView } from "../queue-view.ts";
-import { json, route, text } from "../route.ts";
+import { json, route } from "../route.ts";
 import { findTask } from "./tasks.ts";
-
-/** Most of a log that one answer carries; the rest is asked for from `X-Next-Offset` on. */
-export const MAX_LOG_CHUNK_BYTES = 1024 * 1024;
 
 const eventsQuery = z.strictObject({
   after: integerField(0, Number.MAX_SAFE_INTEGER),
   limit: integerField(1, MAX_PAGE_ROWS),
-});
-
-const logQuery = z.strictObject({
-  attempt: integerField(1, 1_000_000),
-  offset: integerField(0, Number.MAX_SAFE_INTEGER),
 });
 
 export function taskHistoryRoutes(ports: ApiPorts) {
@@ -72,44 +64,5 @@ export function taskHistoryRoutes(ports: ApiPorts) {
         if (!decisions.ok) return answerProblem(c, decisions.error);
         return c.json(explainTask({ ...facts.value, decisions: decisions.value }), 200);
       },
-    )
-    .get(
-      "/api/tasks/:id/log",
-      route({
-        tag: "tasks",
-        summary: "Output of an attempt, from an offset in bytes on",
-        description:
-          "Without `attempt` the running or latest one. `X-Next-Offset` says where to go on, `X-Log-Size` how much there is; a cut may fall inside a character.",
-        query: logQuery,
-        responses: {
-          200: text("Part of the log, at most 1 MiB", "text/plain; charset=utf-8", "41 of 41 tests passed\n"),
-        },
-      }),
-      (c) => answerLog(c, ports, c.req.param("id"), c.req.valid("query")),
     );
-}
-
-async function answerLog(
-  c: Context<ApiEnv>,
-  ports: ApiPorts,
-  given: string,
-  query: z.output<typeof logQuery>,
-): Promise<Response | ProblemResponse> {
-  const record = await findTask(ports, given);
-  if (!record.ok) return answerProblem(c, record.error);
-  const { row } = record.value;
-  const attempt = query.attempt ?? (row.state === "running" ? row.attempts + 1 : Math.max(1, row.attempts));
-  const offset = query.offset ?? 0;
-  const chunk = await ports.readLog(row.id, attempt, offset, MAX_LOG_CHUNK_BYTES);
-  if (!chunk.ok) return answerProblem(c, chunk.error);
-  if (chunk.value === undefined) {
-    return answerProblem(c, refused("not_found", `there is no log of attempt ${attempt} of task ${row.id}`));
-  }
-  const { bytes, sizeBytes } = chunk.value;
-  return c.body(new Uint8Array(bytes), 200, {
-    "content-type": "text/plain; charset=utf-8",
-    "x-attempt": String(attempt),
-    "x-next-offset": String(offset + bytes.byteLength),
-    "x-log-size": String(sizeBytes),
-  });
 }

@@ -1,17 +1,11 @@
-import type { TaskView } from "#api";
 import type { Result } from "#base";
 import { type Answer, type Api, interruptedFault } from "../connection/api.ts";
-import { pause } from "../connection/pause.ts";
+import { follow } from "../connection/follow.ts";
 import type { CommandContext } from "../context.ts";
 import { EXIT } from "../exit-codes.ts";
 import type { Console, Fault } from "../output/console.ts";
 import { safeLog } from "../output/text.ts";
 import type { Handler } from "../parsing/command.ts";
-import { hasEnded } from "../tasks/task-text.ts";
-
-/** A log grows without events, so it is asked for: soon while it grows, seldom while it is silent. */
-const SHORTEST_PAUSE_MS = 150;
-const LONGEST_PAUSE_MS = 2_000;
 
 type LogFlags = { readonly follow: boolean; readonly attempt: number | undefined };
 
@@ -54,43 +48,33 @@ class LogReader {
 
   /** Prints until the task has ended, attempt after attempt; with `only` until that attempt has ended. */
   async follow(only: number | undefined): Promise<Fault | undefined> {
-    const { clock, interrupted } = this.#context.environment;
-    const printer = new LogPrinter(this.#id, this.#context.console);
-    let attempt = only;
-    let offset = 0;
-    let pauseMs = SHORTEST_PAUSE_MS;
-    while (!interrupted.aborted) {
-      // The task is read before its log: when it had ended by then, the log that follows is whole.
-      const task = await this.#task();
-      if (!task.ok) return task.error;
-      attempt ??= latestAttempt(task.value);
-      const hasStarted = isStarted(task.value, attempt);
-      const hasFinished = task.value.attempts.some(({ n }) => n === attempt);
-      if (hasStarted) {
-        const chunk = await this.#chunk(attempt, offset);
-        if (!chunk.ok && (chunk.error.failure.code !== "not_found" || hasFinished)) return chunk.error;
-        if (chunk.ok && chunk.value.body.byteLength > 0) {
-          printer.print(chunk.value.body, attempt);
-          offset = placeOf(chunk.value).nextOffset;
-          pauseMs = SHORTEST_PAUSE_MS;
-          continue;
-        }
+    const { console, environment } = this.#context;
+    const printer = new LogPrinter(this.#id, console);
+    const query = {
+      // Steps are for programs, which have no use for the same in words.
+      form: console.json ? ("steps" as const) : ("output" as const),
+      ...(only === undefined ? {} : { attempt: String(only) }),
+    };
+    const stream = follow(this.#api, "print the log", {
+      open: (client) => client.api.tasks[":id"].log.stream.$get({ param: { id: this.#id }, query }),
+      lastEventId: undefined,
+      signal: environment.interrupted,
+    });
+    for (;;) {
+      const next = await stream.next();
+      if (next.done === true) return next.value ?? interruptedFault("print the log");
+      if (next.value.kind === "lost") console.note(`${next.value.reason}; connecting again`);
+      if (next.value.kind !== "event") continue;
+      const { event, data } = next.value.event;
+      const read = readData(data);
+      if (event === "end" && read.reason === "ended") {
+        await stream.return(undefined);
+        return undefined;
       }
-      if (hasFinished || (hasEnded(task.value) && !hasStarted)) {
-        printer.end();
-        if (only !== undefined || hasEnded(task.value)) return undefined;
-        attempt += 1;
-        offset = 0;
-        this.#context.console.note(`attempt ${attempt} follows`);
-      }
-      await pause(clock, pauseMs, interrupted);
-      pauseMs = Math.min(LONGEST_PAUSE_MS, pauseMs * 2);
+      if (event === "attempt" && read.attempt !== undefined) console.note(`attempt ${read.attempt} follows`);
+      if (event === "step") console.jsonLine({ taskId: this.#id, ...read.whole });
+      if (event === "output") printer.piece(read);
     }
-    return interruptedFault("print the log");
-  }
-
-  #task(): Promise<Result<TaskView, Fault>> {
-    return this.#api.ask("print the log", (client) => client.api.tasks[":id"].$get({ param: { id: this.#id } }));
   }
 
   #chunk(attempt: number | undefined, offset: number): Promise<Result<Answer, Fault>> {
@@ -111,6 +95,12 @@ class LogPrinter {
   constructor(id: string, console: Console) {
     this.#id = id;
     this.#console = console;
+  }
+
+  /** A piece of the stream, which cuts no character. */
+  piece({ bytes, attempt = 1 }: { readonly bytes: Uint8Array; readonly attempt: number | undefined }): void {
+    this.print(bytes, attempt);
+    this.end();
   }
 
   print(bytes: Uint8Array, attempt: number): void {
@@ -147,11 +137,26 @@ function placeOf({ headers, body }: Answer): {
   return { attempt: number("x-attempt", 1), nextOffset, sizeBytes: number("x-log-size", nextOffset) };
 }
 
-function latestAttempt(task: TaskView): number {
-  return hasEnded(task) ? Math.max(1, task.attempts.at(-1)?.n ?? 1) : task.attemptCount + 1;
-}
+type StreamData = {
+  readonly whole: object;
+  readonly attempt: number | undefined;
+  readonly reason: string | undefined;
+  readonly bytes: Uint8Array;
+};
 
-function isStarted(task: TaskView, attempt: number): boolean {
-  if (task.attempts.some(({ n }) => n === attempt)) return true;
-  return task.state === "running" && task.attemptCount + 1 === attempt;
+/** What the command reads of an event of the stream; a newer node may say more. */
+function readData(data: string): StreamData {
+  const value: unknown = JSON.parse(data);
+  const whole: { readonly [name: string]: unknown } = typeof value === "object" && value !== null ? { ...value } : {};
+  const { attempt, reason, text, base64 } = whole;
+  const bytes =
+    typeof base64 === "string"
+      ? Uint8Array.fromBase64(base64)
+      : new TextEncoder().encode(typeof text === "string" ? text : "");
+  return {
+    whole,
+    attempt: typeof attempt === "number" ? attempt : undefined,
+    reason: typeof reason === "string" ? reason : undefined,
+    bytes,
+  };
 }

@@ -79,7 +79,7 @@ function hasEnded(signal: AbortSignal): boolean {
 /** A node that ends a stream says where to go on, also to a client that has seen no event yet. */
 function resumeAfter(event: ServerSentEvent): string | undefined {
   if (event.event !== "end") return undefined;
-  return /"resumeAfter":(\d+)/.exec(event.data)?.[1];
+  return /"resumeAfter":"?([\w.]+)/.exec(event.data)?.[1];
 }
 
 /** One connection with its watch for silence. */

@@ -101,7 +101,8 @@ export const TASK_COMMANDS: readonly Command[] = [
   command({
     name: "task logs",
     section: "Tasks",
-    summary: "Print the output of a task's command",
+    summary: "Print the output of a task's command, or what a model did",
+    notes: ["With --follow and --json, the steps of a tool loop as objects, one a line, as they happen."],
     arguments: [ID],
     options: {
       follow: flag("Go on until the task has ended", { short: "f" }),

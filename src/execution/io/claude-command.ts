@@ -49,14 +49,14 @@ export async function runClaudeCommand(shop: Workshop, plan: ModelPlan, program:
   let prompt = taskPrompt(spec);
   for (;;) {
     const round = reports.length + 1;
-    shop.note(round === 1 ? `ask ${program}` : `correction ${round - 1}: ask ${program} again`);
+    shop.log.note(round === 1 ? `ask ${program}` : `correction ${round - 1}: ask ${program} again`);
     const run = await shop.command({
       command: claudeArguments(program, prompt, plan, round > 1),
       cwd: shop.workspace,
       wallMs: Math.max(1, deadlineMs - shop.clock.monotonicMs()),
       outputBytes: limits.outputBytes,
       headBytes: ANSWER_BYTES,
-      log: shop.log,
+      log: shop.log.output,
     });
     shop.crashPoint("worker:after-command");
     const answer = answerIn(run);

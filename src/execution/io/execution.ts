@@ -6,15 +6,14 @@ import { retryable } from "#base";
 import type { AttemptResult } from "../attempt.ts";
 import { commandEnvironment } from "../environment.ts";
 import { type CommandEnd, judge, skipChecks } from "../outcome.ts";
-import { plainText } from "../plain-text.ts";
 import { skippedReport, type VerificationReport } from "../verification/report.ts";
 import { markerOf } from "./attempt-folder.ts";
+import { AttemptLog } from "./attempt-log.ts";
 import { openAttemptSandbox } from "./attempt-sandbox.ts";
 import { runChecks } from "./check-runner.ts";
 import { runClaudeCommand } from "./claude-command.ts";
 import { type CommandContext, runCommand } from "./command.ts";
 import { libc } from "./libc.ts";
-import { LogFile } from "./log-file.ts";
 import { runModel } from "./model-attempt.ts";
 import { identify } from "./process-identity.ts";
 import { startProcess } from "./start-process.ts";
@@ -74,10 +73,10 @@ async function attempt(parts: ExecutionParts): Promise<Work> {
   });
   if (!workspace.ok) return notDone(workspace.error);
   crashPoint("worker:after-workspace");
-  const opened = LogFile.open(logPath, spec.outputLimitBytes ?? limits.outputBytes);
+  const opened = AttemptLog.open(logPath, spec.outputLimitBytes ?? limits.outputBytes);
   if (!opened.ok) return notDone(opened.error);
   const log = opened.value;
-  const note = (line: string): void => void log.append(new TextEncoder().encode(`drover: ${plainText(line)}\n`));
+  const note = (line: string): void => log.note(line);
   const sandbox = await openAttemptSandbox(assignment, workspace.value, parts.launcher, clock, startProcess, note);
   if (!sandbox.ok) {
     log.close();
@@ -97,12 +96,12 @@ async function attempt(parts: ExecutionParts): Promise<Work> {
       runtime: process.execPath,
       ownFolder: sandbox.value.emptyFolder,
       stopped: () => stop.current !== undefined,
-      run: (request) => command({ ...request, outputBytes: limits.outputBytes, log }),
+      run: (request) => command({ ...request, outputBytes: limits.outputBytes, log: log.output }),
     });
   };
   try {
     parts.link.phase = "running";
-    return await carryOut({ ...parts, workspace: workspace.value, log, command, verify, note });
+    return await carryOut({ ...parts, workspace: workspace.value, log, command, verify });
   } finally {
     const left = await sandbox.value.close();
     if (left !== undefined) parts.say(left.message);
@@ -133,7 +132,7 @@ async function runShell(shop: Workshop): Promise<Work> {
     outputBytes: spec.outputLimitBytes ?? limits.outputBytes,
     headBytes: limits.headBytes,
     tailBytes: limits.tailBytes,
-    log,
+    log: log.output,
     onStart: (pid) => commandStarted(shop, pid),
     onProgress: (progress) => link.progress(progress),
   });

@@ -159,7 +159,9 @@ class StepTeller {
 
   tell(step: LoopStep): void {
     const line = stepLine(step);
-    this.#shop.note(line);
+    const { log, clock } = this.#shop;
+    log.note(line);
+    log.step(step, clock.nowMs());
     if (step.kind === "replied" || step.kind === "resumed") this.#replies = step.round;
     if (step.kind === "replied") {
       this.answeredBy = { command: null, endpoint: step.endpoint, model: step.model };

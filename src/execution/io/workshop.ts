@@ -6,9 +6,9 @@ import { type CommandEnd, judge, type Verdict } from "../outcome.ts";
 import type { StopSwitch } from "../stop-switch.ts";
 import { skippedReport, type VerificationReport } from "../verification/report.ts";
 import type { AttemptFolder } from "./attempt-folder.ts";
+import type { AttemptLog } from "./attempt-log.ts";
 import type { SandboxLauncher } from "./attempt-sandbox.ts";
 import type { CommandRequest, CommandRun } from "./command.ts";
-import type { LogFile } from "./log-file.ts";
 import type { WorkerLink } from "./worker-link.ts";
 
 export type ExecutionParts = {
@@ -35,15 +35,13 @@ export type Work = {
 /** What executors need of the attempt; commands they start are confined. */
 export type Workshop = ExecutionParts & {
   readonly workspace: string;
-  readonly log: LogFile;
+  readonly log: AttemptLog;
   /** Runs a confined command in the workspace. */
   readonly command: (
     request: Omit<CommandRequest, "env"> & { readonly extraEnv?: Readonly<Record<string, string>> },
     stop?: StopSwitch,
   ) => Promise<CommandRun>;
   readonly verify: () => Promise<VerificationReport>;
-  /** A line for people in the attempt's log. */
-  readonly note: (line: string) => void;
 };
 
 /** @returns the work of an attempt that came to nothing before it began. */

@@ -29,7 +29,7 @@ export type LoopStep =
       readonly reason: string;
       readonly next: "again" | "constrained" | "nextModel" | "end";
     }
-  | { readonly kind: "called"; readonly call: string }
+  | { readonly kind: "called"; readonly tool: string; readonly call: string }
   | {
       readonly kind: "observed";
       readonly tool: string;

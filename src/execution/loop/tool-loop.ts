@@ -134,7 +134,7 @@ export class ToolLoop {
       const failure = await this.#options.checkpoint.append({ kind: "begun", callId: call.id, mark }, this.#state);
       if (failure !== undefined) return this.#fail(failure);
     }
-    onStep({ kind: "called", call: tools.describe(call) });
+    onStep({ kind: "called", tool: call.name, call: tools.describe(call) });
     const startMs = clock.monotonicMs();
     const interruption = this.#begin();
     let answer: ToolAnswer | "gone";

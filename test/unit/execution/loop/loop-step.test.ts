@@ -19,7 +19,7 @@ const steps: readonly LoopStep[] = [
     text: `the token is ${token}\nand more ${"text ".repeat(100)}`,
   },
   { kind: "askFailed", reason: "503 busy", next: "again" },
-  { kind: "called", call: `run_command curl -H "Authorization: Bearer ${token}"` },
+  { kind: "called", tool: "run_command", call: `run_command curl -H "Authorization: Bearer ${token}"` },
   { kind: "observed", tool: "run_command", summary: "exit code 0\u001b[31m", error: null, tookMs: 12 },
   { kind: "fault", message: "path is missing" },
   { kind: "hint", pattern: "identical", tool: "read_file", times: 2 },
