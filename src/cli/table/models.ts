@@ -17,6 +17,8 @@ export const MODEL_COMMANDS: readonly Command[] = [
     name: "hw",
     section: "Models",
     summary: "Show processor, memory and graphics cards, as they are available to drover",
+    options: { history: value("TIME", "Instead each minute within this time, the latest last", SPAN) },
+    examples: [{ line: "drover hw --history 2h", does: "See when this host was busy" }],
     load: async () => (await import("../commands/hardware.ts")).hardware,
   }),
   command({
