@@ -72,18 +72,22 @@ async function world() {
   return { queue, store, spending, learned, stateDir, node, claim };
 }
 
+const CHECK = { kind: "file_exists", passed: true, summary: "a", detail: "", durationMs: 1, timedOut: false } as const;
+
 function result(model: Partial<NonNullable<AttemptResult["model"]>>, more: Partial<AttemptResult> = {}): AttemptResult {
   return {
     outcome: "passed",
     exitCode: null,
     signal: null,
     output: { head: "", tail: "", totalBytes: 0, truncated: false, logPath: "/log" },
-    report: { passed: true, checks: [] },
+    report: { passed: true, checks: [CHECK] },
     startedAtMs: 1,
     endedAtMs: 20_000 * 86_400_000,
     durationMs: 5,
     model: {
       tier: "standard",
+      classifiedTier: "standard",
+      isJudged: true,
       tierReason: "said by the test",
       command: null,
       endpoint: "gone",

@@ -47,7 +47,7 @@ async function work(
     const model = plan.models[0] ?? "none";
     const outcome = passes(model) ? "passed" : "failed";
     const hasChecks = (more.spec ?? TASK) === TASK;
-    world.ended(id, resultOf({ plan, model, outcome, isJudged: more.isJudged ?? true, hasChecks }));
+    await world.ended(id, resultOf({ plan, model, outcome, isJudged: more.isJudged ?? true, hasChecks }));
     attempts.push({ plan, outcome });
   }
   return attempts;

@@ -23,7 +23,7 @@ export type NodeModelsWorld = {
     requires?: { readonly models: readonly string[] },
   ) => Promise<ModelPlan>;
   /** Tells the node how an attempt ended. */
-  readonly ended: (id: TaskId, result: AttemptResult) => void;
+  readonly ended: (id: TaskId, result: AttemptResult) => Promise<void>;
   readonly close: () => Promise<void>;
 };
 
@@ -47,7 +47,7 @@ export async function nodeModelsWorld(
   const parts = { config, stateDir, stores, queue, clock, random, logger, ollamaHost: null };
   const models = must(await openModels(parts));
   for (const name of Object.keys(servers)) must(await models.ports.probeEndpoint(name));
-  const planner = attemptPlanner(sandboxPlan(), stores, models);
+  const planner = attemptPlanner({ sandbox: sandboxPlan(), stores, models, logger });
   return {
     models,
     newId: () => ids.task(),
@@ -58,7 +58,7 @@ export async function nodeModelsWorld(
       return must(await planner.modelPlan(task, body, "ollama"));
     },
     ended: (taskId, result) =>
-      planner.ended({ taskId, attempt: 1, fence: { epoch: 0, n: 1 }, executor: "ollama" }, result),
+      planner.ended({ taskId, attempt: 1, fence: { epoch: 0, n: 1 }, executor: "ollama" }, result, false),
     close: async () => {
       await models.stop();
       await stores.close();
@@ -89,6 +89,7 @@ export function resultOf({ plan, model, outcome, isJudged = true, hasChecks = tr
       classifiedTier: plan.classifiedTier,
       isJudged,
       tierReason: plan.tierReason,
+      command: null,
       endpoint: "one",
       model,
       replies: 2,
