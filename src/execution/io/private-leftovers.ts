@@ -9,6 +9,8 @@ import { join } from "node:path";
 import type { Logger } from "#base";
 import type { AttemptRef } from "../attempt.ts";
 import { removePrivateFolder } from "../sandbox/io/private-folder.ts";
+import { restoreBaseline } from "../sandbox/io/repository-baseline.ts";
+import { readBaselines } from "../sandbox/io/repository-baseline-file.ts";
 import { AttemptFolder } from "./attempt-folder.ts";
 import { systemFailure } from "./system-failure.ts";
 
@@ -16,6 +18,22 @@ type Attempt = Pick<AttemptRef, "taskId" | "attempt">;
 
 export function privateFolderOf(stateDir: string, { taskId, attempt }: Attempt): string {
   return join(privateRoot(stateDir), `${taskId}-${attempt}`);
+}
+
+/**
+ * Puts back what steers git in the workspace of an attempt whose worker was killed: to be called when none of its
+ * processes runs any more, and before the attempt is reported, so that nothing uses the workspace in between. Never
+ * throws: failing to is logged.
+ */
+export function restoreRepositories(stateDir: string, attempt: Attempt, logger: Logger): void {
+  const folder = privateFolderOf(stateDir, attempt);
+  try {
+    const paths = readBaselines(folder).flatMap(restoreBaseline);
+    if (paths.length > 0)
+      logger.warn("a command of a lost attempt changed what steers git; that was undone", { ...attempt, paths });
+  } catch (error) {
+    logger.error("put back what steers git", { error: systemFailure(error, `read baselines in ${folder}`).message });
+  }
 }
 
 /** Removes what is left of an attempt none of whose processes run any more. Never throws: failing to is logged. */

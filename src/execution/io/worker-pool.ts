@@ -32,7 +32,7 @@ import { AttemptFolder, markerOf } from "./attempt-folder.ts";
 import { Departures, endLeftovers, killProcess } from "./leftovers.ts";
 import { DEFAULT_MAX_LOG_BYTES, DEFAULT_MAX_LOGS, logPathOf, trimLogs } from "./log-retention.ts";
 import { type FinalAnswer, keyOf, newEntry, type PoolEntry, RememberedAnswers } from "./pool-entry.ts";
-import { removePrivateLeftovers, sweepPrivateFolders } from "./private-leftovers.ts";
+import { removePrivateLeftovers, restoreRepositories, sweepPrivateFolders } from "./private-leftovers.ts";
 import { identify, isRunning } from "./process-identity.ts";
 import { systemFailure } from "./system-failure.ts";
 import { waitAtMost } from "./wait-at-most.ts";
@@ -353,6 +353,7 @@ export class WorkerPool {
     if (result === undefined) {
       const left = await endLeftovers(entry, this.#options.clock);
       if (left > 0) logger.error("processes of a lost attempt do not end", { ...entry.ref, left });
+      restoreRepositories(this.#options.stateDir, entry.ref, logger);
       const said = entry.folder.workerLogTail(MAX_REASON_CHARS);
       const full = said === "" ? reason : `${reason}; it said: ${said}`;
       logger.warn("attempt lost", { taskId: entry.ref.taskId, attempt: entry.ref.attempt, reason: full });

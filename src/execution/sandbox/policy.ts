@@ -137,7 +137,7 @@ function describeChoice(mode: SandboxMode, asked: "auto" | SandboxMode, support:
 
 function kernelGaps(support: SandboxSupport): string {
   const gaps = ["names of files and processes of the host stay visible"];
-  if (!support.mounts.available) gaps.push("git hooks are put back after each command instead of being read-only");
+  if (!support.mounts.available) gaps.push("git hooks are put back after a command instead of being read-only");
   if (support.landlockAbi < ABI_WITH_SIGNAL_SCOPE) gaps.push("commands can signal other processes of their user");
   return ` (${gaps.join("; ")})`;
 }

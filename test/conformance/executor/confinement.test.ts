@@ -191,7 +191,52 @@ describe.runIf(isRoot && support.modes.kernel.available)("where commands cannot 
   });
 });
 
+/** Git as it is in a folder of a user's, which a command may write where nothing makes parts of it read-only. */
+function givenRepository(): string {
+  const path = givenFolder();
+  execFileSync("git", ["init", "-q"], { cwd: path });
+  if (isRoot) execFileSync("chown", ["-R", `${NOBODY}:${NOBODY}`, path]);
+  return path;
+}
+
 describe("of a worker that was killed", () => {
+  describe.runIf(support.modes.kernel.available)("what its command made git run is undone", () => {
+    const plain = { mode: "kernel", support: { ...support, mounts: { available: false, reason: "a user" } } } as const;
+    const script = (seconds: string): string =>
+      `echo evil > .git/hooks/post-checkout; git config core.pager ./evil; sleep ${seconds}`;
+
+    it("before the attempt is reported lost", async () => {
+      const [state, workspace, seconds] = [folder(), givenRepository(), uniqueSeconds()] as const;
+      const config = readFileSync(join(workspace, ".git/config"), "utf8");
+      const world = await node(state);
+      await launch(world, { workspace, command: ["sh", "-c", script(seconds)] }, plain);
+      await waitUntil("the command sleeps", () => sleeping(seconds).length > 0);
+      const during = readdirSync(join(workspace, ".git/hooks"));
+
+      process.kill(workerOf(state), "SIGKILL");
+      await waitUntil("the attempt is reported", () => world.observer.ends().length > 0);
+
+      expect(during).toContain("post-checkout");
+      expect(readdirSync(join(workspace, ".git/hooks"))).not.toContain("post-checkout");
+      expect(readFileSync(join(workspace, ".git/config"), "utf8")).toBe(config);
+    });
+
+    it("by the next node, when the node was gone too", async () => {
+      const [state, workspace, seconds] = [folder(), givenRepository(), uniqueSeconds()] as const;
+      const first = await node(state);
+      await launch(first, { workspace, command: ["sh", "-c", script(seconds)] }, plain);
+      await waitUntil("the command sleeps", () => sleeping(seconds).length > 0);
+      await first.pool.stop({ leaveRunning: true });
+      process.kill(workerOf(state), "SIGKILL");
+
+      const second = await node(state);
+
+      expect(second.observer.ends()).toMatchObject([{ kind: "lost" }]);
+      expect(readdirSync(join(workspace, ".git/hooks"))).not.toContain("post-checkout");
+      expect(readdirSync(join(state, "private"))).toEqual([]);
+    });
+  });
+
   it("the next node removes what its commands had for themselves, also what they closed up", async () => {
     const state = folder();
     const seconds = uniqueSeconds();
@@ -216,7 +261,7 @@ describe("of a worker that was killed", () => {
   for (const one of (["strict", "kernel"] as const).filter((one) => support.modes[one].available)) {
     it(`what left its session in mode ${one} has ended when the attempt is lost`, async () => {
       const state = folder();
-      const [own, other] = [uniqueSeconds(), uniqueSeconds()];
+      const [own, other] = [uniqueSeconds(), uniqueSeconds()] as const;
       const world = await node(state);
       await launch(world, { command: ["sh", "-c", `setsid sleep ${other} & sleep ${own}`] }, { mode: one });
       await waitUntil("both sleep", () => sleeping(own).length > 0 && sleeping(other).length > 0);

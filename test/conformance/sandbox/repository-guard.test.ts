@@ -5,6 +5,7 @@ import {
   lstatSync,
   mkdirSync,
   readFileSync,
+  readlinkSync,
   renameSync,
   rmSync,
   statSync,
@@ -13,6 +14,8 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import { restoreBaseline } from "../../../src/execution/sandbox/io/repository-baseline.ts";
+import { readBaselines } from "../../../src/execution/sandbox/io/repository-baseline-file.ts";
 import { RepositoryGuard } from "../../../src/execution/sandbox/io/repository-guard.ts";
 import { findRepository, protectionOf } from "../../../src/execution/sandbox/io/repository-layout.ts";
 import { temporaryFolders } from "../../support/temporary-folder.ts";
@@ -34,11 +37,22 @@ function git(cwd: string, ...args: readonly string[]): void {
   if (done.status !== 0) throw new Error(done.stderr.toString());
 }
 
-function sealed(path: string): RepositoryGuard {
-  const protection = protectionOf(findRepository(path));
-  const guard = new RepositoryGuard(protection.pinned[0], protection.watched);
+/** @param privateFolder of the attempt, beside those of others */
+function guardOf(path: string, privateFolder: string): RepositoryGuard {
+  const { pinned, watched } = protectionOf(findRepository(path));
+  return new RepositoryGuard([{ gitDir: pinned[0] ?? null, watched, isNested: false }], privateFolder);
+}
+
+function sealed(path: string, privateFolder = attemptIn(folder())): RepositoryGuard {
+  const guard = guardOf(path, privateFolder);
   if (!guard.seal().ok) throw new Error("the guard refused the repository");
   return guard;
+}
+
+function attemptIn(root: string, name = "t_1-1"): string {
+  const path = join(root, name);
+  mkdirSync(path);
+  return path;
 }
 
 describe("the guard of a repository", () => {
@@ -117,6 +131,84 @@ describe("the guard of a repository", () => {
       expect(existsSync(join(path, ".git/hooks/pre-commit"))).toBe(false);
       expect(existsSync(join(path, ".git/hooks/kept"))).toBe(true);
     }
+  });
+});
+
+describe("the baseline of a repository on disk", () => {
+  it("G2: puts back what a command changed whose worker was killed, and says what", () => {
+    const path = repository();
+    const privateFolder = attemptIn(folder());
+    const config = readFileSync(join(path, ".git/config"), "utf8");
+    sealed(path, privateFolder); // Whoever sealed it is gone with its memory.
+
+    writeFileSync(join(path, ".git/hooks/post-checkout"), "evil", { mode: 0o755 });
+    writeFileSync(join(path, ".git/config"), "[core]\n\tpager = evil\n");
+    symlinkSync("/etc", join(path, ".git/modules"));
+    const changed = readBaselines(privateFolder).flatMap(restoreBaseline);
+
+    expect(changed.map((one) => one.slice(path.length + 6)).sort()).toEqual(["config", "hooks", "modules"]);
+    expect(existsSync(join(path, ".git/hooks/post-checkout"))).toBe(false);
+    expect(readFileSync(join(path, ".git/config"), "utf8")).toBe(config);
+    expect(readBaselines(privateFolder).flatMap(restoreBaseline)).toEqual([]);
+  });
+
+  it("keeps files of any bytes, modes, links and folders as they are", () => {
+    const path = repository();
+    const privateFolder = attemptIn(folder());
+    const bytes = Uint8Array.from({ length: 256 }, (_, byte) => byte);
+    writeFileSync(join(path, ".git/hooks/binary"), bytes, { mode: 0o711 });
+    symlinkSync("kept", join(path, ".git/hooks/link"));
+    sealed(path, privateFolder);
+
+    rmSync(join(path, ".git/hooks"), { recursive: true });
+    readBaselines(privateFolder).flatMap(restoreBaseline);
+
+    expect(new Uint8Array(readFileSync(join(path, ".git/hooks/binary")))).toEqual(bytes);
+    expect(statSync(join(path, ".git/hooks/binary")).mode & 0o777).toBe(0o711);
+    expect(readlinkSync(join(path, ".git/hooks/link"))).toBe("kept");
+  });
+
+  it("is read anew before each command, so that what a person changed in between stays", () => {
+    const path = repository();
+    const privateFolder = attemptIn(folder());
+    const guard = sealed(path, privateFolder);
+
+    writeFileSync(join(path, ".git/hooks/mine"), "mine", { mode: 0o755 });
+    guard.seal();
+    rmSync(join(path, ".git/hooks/mine"));
+    readBaselines(privateFolder).flatMap(restoreBaseline);
+
+    expect(readFileSync(join(path, ".git/hooks/mine"), "utf8")).toBe("mine");
+  });
+
+  it("G3: is taken over by an attempt that begins while another's command is under way, or was not cleaned up yet", () => {
+    const path = repository();
+    const root = folder();
+    sealed(path, attemptIn(root, "t_1-1"));
+    writeFileSync(join(path, ".git/hooks/post-checkout"), "evil", { mode: 0o755 });
+
+    const second = sealed(path, attemptIn(root, "t_2-1"));
+    const changed = second.restore();
+
+    expect(changed).toEqual([join(path, ".git/hooks")]);
+    expect(existsSync(join(path, ".git/hooks/post-checkout"))).toBe(false);
+    expect(readBaselines(join(root, "t_2-1"))).toEqual(readBaselines(join(root, "t_1-1")));
+  });
+
+  it("leaves the repository alone when another one's is held", () => {
+    const root = folder();
+    sealed(repository(), attemptIn(root, "t_1-1"));
+    const path = repository();
+    writeFileSync(join(path, ".git/hooks/mine"), "mine", { mode: 0o755 });
+
+    expect(sealed(path, attemptIn(root, "t_2-1")).restore()).toEqual([]);
+    expect(existsSync(join(path, ".git/hooks/mine"))).toBe(true);
+  });
+
+  it("refuses a command whose baseline cannot be kept", () => {
+    const sealing = guardOf(repository(), join(folder(), "missing", "t_1-1")).seal();
+
+    expect(sealing).toMatchObject({ ok: false, error: { kind: "terminal" } });
   });
 });
 

@@ -1,9 +1,10 @@
 /** The folder of an attempt's own that its commands may use beside the workspace; gone with the attempt. */
-import { chmodSync, existsSync, lchownSync, lstatSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, lchownSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { err, type Failure, ok, type Result } from "#base";
 import { systemFailure } from "../../io/system-failure.ts";
 import type { SandboxUser } from "../launch-order.ts";
+import { openUp } from "./repository-baseline.ts";
 
 export type PrivatePlaces = {
   /** HOME of the commands: nothing of the user's own settings. */
@@ -53,15 +54,5 @@ export function removePrivateFolder(folder: string): Result<void, Failure> {
     return ok(undefined);
   } catch (error) {
     return err(systemFailure(error, `remove the private folder ${folder}`));
-  }
-}
-
-function openUp(folder: string): void {
-  const waiting = [folder];
-  for (let path = waiting.pop(); path !== undefined; path = waiting.pop()) {
-    chmodSync(path, 0o700);
-    for (const name of readdirSync(path)) {
-      if (lstatSync(join(path, name)).isDirectory()) waiting.push(join(path, name));
-    }
   }
 }

@@ -68,6 +68,16 @@ export type RepositoryProtection = {
   readonly watched: readonly string[];
 };
 
+/** A repository whose steering files are as before when a command has ended. */
+export type GuardedRepository = {
+  /** Its git folder, which is a folder again afterwards; null where that lies outside the workspace. */
+  readonly gitDir: string | null;
+  /** Absolute paths, whether they exist or not. */
+  readonly watched: readonly string[];
+  /** Somewhere in the workspace: it may be deleted. */
+  readonly isNested: boolean;
+};
+
 /** What to protect. In a worktree objects and references of the repository are readable only: no commit from inside. */
 export function protectionOf(layout: RepositoryLayout): RepositoryProtection {
   switch (layout.kind) {

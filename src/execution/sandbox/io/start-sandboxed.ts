@@ -117,9 +117,12 @@ class Sandbox {
   }
 
   #guardOf(protection: RepositoryProtection): RepositoryGuard {
-    const key = protection.watched.join("\0");
+    const { watched } = protection;
+    const key = watched.join("\0");
     if (this.#guard?.key !== key) {
-      this.#guard = { key, guard: new RepositoryGuard(protection.pinned[0], protection.watched) };
+      const own = { gitDir: protection.pinned[0] ?? null, watched, isNested: false };
+      const repositories = watched.length === 0 ? [] : [own];
+      this.#guard = { key, guard: new RepositoryGuard(repositories, this.#context.policy.privateFolder) };
     }
     return this.#guard.guard;
   }
