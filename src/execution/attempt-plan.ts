@@ -3,11 +3,13 @@ import type { EndpointKind, Tier } from "#hw";
 import type { RequestContext } from "#inference";
 import type { LoopLimits } from "./loop/loop-limits.ts";
 import type { SandboxLimits } from "./sandbox/launch-order.ts";
-import type { SandboxMode, SandboxSupport } from "./sandbox/policy.ts";
+import type { CommandsRefused, SandboxMode, SandboxSupport } from "./sandbox/policy.ts";
 
 /** How the commands of an attempt are confined. */
 export type SandboxPlan = {
   readonly mode: SandboxMode;
+  /** Why this node starts no command of a task, and what to do; null when it does. */
+  readonly commandsRefused: CommandsRefused | null;
   /** What this host was found to enforce; looked at once by the node. */
   readonly support: SandboxSupport;
   /** Hosts that commands may reach through the proxy; null for no network at all. */

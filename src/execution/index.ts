@@ -34,6 +34,7 @@ export type { WorkerPhase } from "./protocol.ts";
 export { resolveUser } from "./sandbox/io/sandbox-user.ts";
 export { sandboxSupport } from "./sandbox/io/support.ts";
 export {
+  checkNetwork,
   chooseSandbox,
   DEFAULT_SANDBOX_LIMITS,
   type SandboxChoice,

@@ -18,6 +18,7 @@ export function sandboxPlan(): SandboxPlan {
   if (!choice.ok) throw new Error(choice.error.message);
   return {
     mode: choice.value.mode,
+    commandsRefused: choice.value.commandsRefused,
     support,
     allowedHosts: null,
     user: "nobody",

@@ -7,7 +7,8 @@ import { makePrivateFolder, removePrivateFolder } from "../sandbox/io/private-fo
 import { chooseUser, handOver, impassableAncestors } from "../sandbox/io/sandbox-user.ts";
 import { sandboxedStart } from "../sandbox/io/start-sandboxed.ts";
 import type { SandboxNetwork, SandboxUser } from "../sandbox/launch-order.ts";
-import { checkNetwork } from "../sandbox/policy.ts";
+import { type CommandsRefused, checkNetwork } from "../sandbox/policy.ts";
+import { noCommand } from "../wanted-commands.ts";
 import { privateFolderOf } from "./private-leftovers.ts";
 import type { StartProcess } from "./start-process.ts";
 
@@ -45,12 +46,12 @@ export async function openAttemptSandbox(
   const place = realpathSync(workspace);
   const reached = mustReach ? checkWay(place, user.value) : ok(undefined);
   if (!reached.ok) return reached;
-  const egress = await openEgress(sandbox.allowedHosts, clock, say);
+  const { commandsRefused } = sandbox;
+  const egress = await openEgress(commandsRefused === null ? sandbox.allowedHosts : null, clock, say);
   if (!egress.ok) return egress;
   const proxy = egress.value;
   const network: SandboxNetwork = proxy === undefined ? { kind: "none" } : { kind: "allow", proxyPort: proxy.port };
-  // In mode limits no rule of Landlock is entered, so nothing would keep a command to the proxy.
-  const enforced = checkNetwork(network, sandbox.mode === "limits" ? 0 : sandbox.support.landlockAbi);
+  const enforced = checkNetwork(network.kind, sandbox.mode, sandbox.support.landlockAbi);
   const privateFolder = privateFolderOf(stateDir, assignment);
   const places = enforced.ok ? makePrivateFolder(privateFolder, user.value) : enforced;
   if (!places.ok) {
@@ -81,7 +82,16 @@ export async function openAttemptSandbox(
     const removed = removePrivateFolder(privateFolder);
     return removed.ok ? undefined : removed.error;
   };
-  return ok({ start: confined, emptyFolder: places.value.empty, close });
+  const allowed = commandsRefused === null ? confined : runtimeAlone(confined, commandsRefused);
+  return ok({ start: allowed, emptyFolder: places.value.empty, close });
+}
+
+/** Of all programs only drover's own, which looks for a pattern in a file: nothing of a task decides what that does. */
+function runtimeAlone(start: StartProcess, refused: CommandsRefused): StartProcess {
+  return (request) =>
+    request.command[0] === process.execPath && request.env["BUN_BE_BUN"] === "1"
+      ? start(request)
+      : err(noCommand("the command", refused));
 }
 
 /** Where commands cannot be given a view of their own, they walk to the workspace by the folders of the host. */

@@ -7,6 +7,7 @@ import type { AttemptResult } from "../attempt.ts";
 import { commandEnvironment } from "../environment.ts";
 import { type CommandEnd, judge, skipChecks } from "../outcome.ts";
 import { skippedReport, type VerificationReport } from "../verification/report.ts";
+import { refusedHere } from "../wanted-commands.ts";
 import { markerOf } from "./attempt-folder.ts";
 import { AttemptLog } from "./attempt-log.ts";
 import { openAttemptSandbox } from "./attempt-sandbox.ts";
@@ -54,6 +55,8 @@ const NO_OUTPUT = { head: "", tail: "", totalBytes: 0, truncated: false };
 async function attempt(parts: ExecutionParts): Promise<Work> {
   const { assignment, clock, stop, crashPoint } = parts;
   const { spec, limits, logPath } = assignment;
+  const refused = refusedHere(assignment);
+  if (refused !== undefined) return notDone(refused);
   const marker = markerOf(assignment.token);
   // All children of a worker belong to its attempt, so it may end every one of them.
   const adoptsOrphans = libc?.becomeSubreaper() ?? false;

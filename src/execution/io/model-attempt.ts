@@ -14,6 +14,7 @@ import { systemPrompt, taskPrompt } from "../loop/prompts.ts";
 import { ToolLoop } from "../loop/tool-loop.ts";
 import { MAX_PROGRESS_MESSAGE_CHARS } from "../progress-line.ts";
 import { StopSwitch } from "../stop-switch.ts";
+import type { RunToolCommand } from "../tools/io/command-tool.ts";
 import { ToolBox } from "../tools/io/tool-box.ts";
 import { WorkspaceFiles } from "../tools/io/workspace-files.ts";
 import type { CommandRun } from "./command.ts";
@@ -41,11 +42,8 @@ export async function runModel(shop: Workshop, plan: ModelPlan): Promise<Work> {
   const tools = new BoxedTools({
     files: files.value,
     observationChars: chars,
-    boxOn: (ledger) => {
-      const runTool = (command: readonly string[], timeoutMs: number, outputBytes: number, signal: AbortSignal) =>
-        runToolCommand(shop, command, timeoutMs, outputBytes, signal);
-      return new ToolBox({ files: files.value, ledger, clock, runCommand: runTool, observationChars: chars });
-    },
+    boxOn: (ledger) =>
+      new ToolBox({ files: files.value, ledger, clock, runCommand: commandTool(shop), observationChars: chars }),
   });
   const teller = new StepTeller(shop, plan);
   try {
@@ -123,6 +121,12 @@ function requestContext(plan: ModelPlan): RequestContext {
     ...(plan.namedModels.length === 0 ? {} : { namedModels: plan.namedModels }),
     ...(plan.goal === null ? {} : { goal: plan.goal }),
   };
+}
+
+/** @returns how the model's commands are run; undefined where all would be refused, since a tool for that costs replies. */
+function commandTool(shop: Workshop): RunToolCommand | undefined {
+  if (shop.assignment.sandbox.commandsRefused !== null) return undefined;
+  return (command, timeoutMs, outputBytes, signal) => runToolCommand(shop, command, timeoutMs, outputBytes, signal);
 }
 
 /** A command of the model ends with its time, with the attempt, and with the call that asked for it. */

@@ -71,11 +71,17 @@ export type SandboxChoice = {
   readonly mode: SandboxMode;
   /** For `doctor` and the record of the attempt: why this mode, and what it leaves open. */
   readonly reason: string;
+  /** Why no command of a task is started in this mode, and what to do; null when they are. */
+  readonly commandsRefused: CommandsRefused | null;
 };
+
+/** What is said to whoever wanted a command on a node that starts none. */
+export type CommandsRefused = { readonly reason: string; readonly remedy: string };
 
 /**
  * Chooses the mode: the strongest that can be had, or exactly the one asked for.
- * @param allowUnsandboxed whether the operator accepts commands in mode `limits`
+ * @param allowUnsandboxed whether the operator accepts commands in mode `limits`; without, the node works with its
+ *   file tools alone
  */
 export function chooseSandbox(
   asked: "auto" | SandboxMode,
@@ -90,13 +96,21 @@ export function chooseSandbox(
   if (!capability.available) {
     return refuse(`sandbox mode ${mode} cannot be had: ${capability.reason}`, remedyFor(mode, support));
   }
-  if (mode === "limits" && !allowUnsandboxed) {
-    return refuse(
-      `sandbox mode limits does not keep commands from the files of this host (${whyNot(support, "kernel")})`,
-      "Use a kernel with Landlock (Linux 5.13 or newer), install bubblewrap, or accept it with sandbox.allow_unsandboxed = true",
-    );
-  }
-  return ok({ mode, reason: describeChoice(mode, asked, support) });
+  const commandsRefused = mode === "limits" && !allowUnsandboxed ? commandsRefusedIn(support) : null;
+  return ok({ mode, reason: describeChoice(mode, asked, support), commandsRefused });
+}
+
+function commandsRefusedIn(support: SandboxSupport): CommandsRefused {
+  const instead = SANDBOX_MODES.find((one) => one !== "limits" && support.modes[one].available);
+  const better =
+    instead === undefined
+      ? "Use a kernel with Landlock (Linux 5.13 or newer)"
+      : `Set sandbox.mode to ${instead} or auto`;
+  const why = instead === undefined ? ` (${whyNot(support, "kernel")})` : "";
+  return {
+    reason: `sandbox mode limits does not keep commands from the files of this host${why}`,
+    remedy: `${better}, or accept it with sandbox.allow_unsandboxed = true`,
+  };
 }
 
 function refuse(message: string, remedy: string): Result<never, Failure> {
@@ -143,10 +157,21 @@ function kernelGaps(support: SandboxSupport): string {
 }
 
 /** Whether the network of a policy can be enforced. An allow-list that cannot be kept is refused, never widened. */
-export function checkNetwork(network: SandboxNetwork, landlockAbi: number): Result<void, Failure> {
-  if (network.kind === "none" || landlockAbi >= ABI_WITH_TCP_RULES) return ok(undefined);
+export function checkNetwork(
+  network: SandboxNetwork["kind"],
+  mode: SandboxMode,
+  landlockAbi: number,
+): Result<void, Failure> {
+  if (network === "none") return ok(undefined);
+  if (mode === "limits") {
+    return refuse(
+      "a list of allowed hosts needs Landlock, which mode limits does without: nothing would hold a command to it",
+      "Set sandbox.network = none, or use mode strict or kernel",
+    );
+  }
+  if (landlockAbi >= ABI_WITH_TCP_RULES) return ok(undefined);
   return refuse(
     `a list of allowed hosts needs Landlock ABI ${ABI_WITH_TCP_RULES} (Linux 6.7), this kernel has ${landlockAbi}`,
-    "Leave the list of allowed hosts empty on this host, or use a newer kernel",
+    "Set sandbox.network = none on this host, or use a newer kernel",
   );
 }

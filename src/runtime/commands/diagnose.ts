@@ -3,11 +3,11 @@ import { tmpdir } from "node:os";
 import { delimiter, dirname, join } from "node:path";
 import { describeFailure } from "#base";
 import type { Finding, GlobalOptions } from "#cli";
-import { chooseSandbox, confinementText, type SandboxSupport, sandboxSupport, WorkspaceFiles } from "#execution";
+import { confinementText, sandboxSupport, WorkspaceFiles } from "#execution";
 import type { Config } from "../config/settings.ts";
 import { checkEndpoints } from "../models/known-endpoints.ts";
-import { sandboxPlanOf } from "../models/task-plans.ts";
 import { stateDirOf } from "../program.ts";
+import { sandboxFindings } from "./sandbox-findings.ts";
 import { settingsOf } from "./settings.ts";
 
 /** Enough for databases, logs and a few worktrees; the node itself refuses work below 32 MiB. */
@@ -59,25 +59,6 @@ function stateFinding(options: GlobalOptions, config: Config): Finding {
 
 function nearestExisting(path: string): string {
   return existsSync(path) || dirname(path) === path ? path : nearestExisting(dirname(path));
-}
-
-function sandboxFindings(config: Config, support: SandboxSupport): readonly Finding[] {
-  const choice = chooseSandbox(config["sandbox.mode"], support, config["sandbox.allow_unsandboxed"]);
-  const plan = sandboxPlanOf(config);
-  if (!plan.ok) return [finding("sandbox", "fail", plan.error.message, plan.error.remedy ?? null)];
-  if (!choice.ok) return [finding("sandbox", "fail", choice.error.message, choice.error.remedy ?? null)];
-  const { mode, reason } = choice.value;
-  const strict = support.modes.strict;
-  const better =
-    mode === "strict" || strict.available
-      ? null
-      : finding("sandbox: strict", "warn", strict.reason, "Install the package bubblewrap for the strictest mode");
-  const network =
-    config["sandbox.network"] === "allow" && !support.allowList.available
-      ? finding("sandbox: network", "fail", support.allowList.reason, "Set sandbox.network = none")
-      : null;
-  const found = finding("sandbox", mode === "limits" ? "warn" : "ok", reason);
-  return [found, better, network].filter((one) => one !== null);
 }
 
 function fileToolsFinding(): Finding {

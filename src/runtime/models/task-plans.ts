@@ -9,6 +9,7 @@ import {
   type ModelPlan,
   resolveUser,
   type SandboxPlan,
+  type SandboxSupport,
   sandboxSupport,
   type TaskSpec,
   TIER_LIMITS,
@@ -20,8 +21,7 @@ import type { Config } from "../config/settings.ts";
 import type { Chains } from "./chains.ts";
 
 /** @returns how the commands of every attempt of this node are confined, or why they cannot be. */
-export function sandboxPlanOf(config: Config): Result<SandboxPlan> {
-  const support = sandboxSupport();
+export function sandboxPlanOf(config: Config, support: SandboxSupport = sandboxSupport()): Result<SandboxPlan> {
   const choice = chooseSandbox(config["sandbox.mode"], support, config["sandbox.allow_unsandboxed"]);
   if (!choice.ok) return choice;
   if (support.uid === 0) {
@@ -30,6 +30,7 @@ export function sandboxPlanOf(config: Config): Result<SandboxPlan> {
   }
   return ok({
     mode: choice.value.mode,
+    commandsRefused: choice.value.commandsRefused,
     support,
     allowedHosts: config["sandbox.network"] === "allow" ? config["sandbox.allow_hosts"] : null,
     user: config["sandbox.user"],

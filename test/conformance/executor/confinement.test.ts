@@ -230,6 +230,7 @@ describe("of a worker that was killed", () => {
       process.kill(workerOf(state), "SIGKILL");
 
       const second = await node(state);
+      await waitUntil("the attempt is settled", () => second.pool.live.length === 0);
 
       expect(second.observer.ends()).toMatchObject([{ kind: "lost" }]);
       expect(readdirSync(join(workspace, ".git/hooks"))).not.toContain("post-checkout");
@@ -251,6 +252,7 @@ describe("of a worker that was killed", () => {
     mkdirSync(join(state, "private", "left-behind", "tmp"), { recursive: true });
 
     const second = await node(state);
+    await waitUntil("the attempt is settled", () => second.pool.live.length === 0);
 
     expect(before).toEqual(attempts);
     expect(second.observer.ends()).toMatchObject([{ kind: "lost" }]);

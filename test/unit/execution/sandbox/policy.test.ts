@@ -62,15 +62,19 @@ describe("the mode of the sandbox", () => {
     });
   });
 
-  it("is limits only for an operator who accepts it", () => {
+  it("starts commands in limits only for an operator who accepts it, and says with which setting", () => {
     const old = host({ strict: no("no Landlock"), kernel: no("no Landlock") }, { landlockAbi: 0 });
+    const refused = { remedy: containing("sandbox.allow_unsandboxed") };
 
     expect(chooseSandbox("auto", old, false)).toMatchObject({
-      ok: false,
-      error: { remedy: containing("sandbox.allow_unsandboxed") },
+      value: { mode: "limits", commandsRefused: { ...refused, reason: containing("no Landlock") } },
     });
-    expect(chooseSandbox("auto", old, true)).toMatchObject({ ok: true, value: { mode: "limits" } });
-    expect(chooseSandbox("limits", host(), false)).toMatchObject({ ok: false });
+    expect(chooseSandbox("auto", old, true)).toMatchObject({ value: { mode: "limits", commandsRefused: null } });
+    expect(chooseSandbox("limits", host(), false)).toMatchObject({
+      value: { commandsRefused: { remedy: containing("sandbox.mode to strict") } },
+    });
+    for (const mode of ["strict", "kernel"] as const)
+      expect(chooseSandbox(mode, host(), false)).toMatchObject({ value: { mode, commandsRefused: null } });
   });
 
   it("is none on a host that can enforce nothing, whatever the operator accepts", () => {
@@ -92,8 +96,13 @@ describe("the mode of the sandbox", () => {
 
 describe("a list of allowed hosts", () => {
   it("is refused on a kernel that cannot limit connections to the proxy, and no network never is", () => {
-    expect(checkNetwork({ kind: "allow", proxyPort: 1 }, 3)).toMatchObject({ ok: false, error: { kind: "refused" } });
-    expect(checkNetwork({ kind: "allow", proxyPort: 1 }, 4)).toMatchObject({ ok: true });
-    expect(checkNetwork({ kind: "none" }, 1)).toMatchObject({ ok: true });
+    expect(checkNetwork("allow", "kernel", 3)).toMatchObject({ ok: false, error: { kind: "refused" } });
+    expect(checkNetwork("allow", "kernel", 4)).toMatchObject({ ok: true });
+    expect(checkNetwork("none", "kernel", 1)).toMatchObject({ ok: true });
+  });
+
+  it("is refused in mode limits on any kernel, since nothing would hold a command to it", () => {
+    expect(checkNetwork("allow", "limits", 7)).toMatchObject({ ok: false, error: { message: containing("limits") } });
+    expect(checkNetwork("none", "limits", 0)).toMatchObject({ ok: true });
   });
 });
