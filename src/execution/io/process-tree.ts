@@ -1,14 +1,15 @@
 /**
- * Ends a command with everything it started. Four ways find a descendant, since each can be evaded alone:
+ * Ends a command with everything it started. Five ways find a descendant, since each can be evaded alone:
  * the process group and session of the command; the chain of parents; the marker in the environment, which survives
- * setsid and double forks; and, in a worker, being a child of the worker: as a subreaper (prctl(2)) it inherits every
- * orphan below it, so there nothing is missed. Without the subreaper a process that left group and session, lost its
- * parents and cleared its environment is not found.
+ * setsid and double forks; in the sandbox a mark that cannot be put down (sandbox/process-mark.ts); and, in a worker,
+ * being a child of the worker: as a subreaper (prctl(2)) it inherits every orphan below it, so there nothing is missed.
+ * Without subreaper and mark a process that left group and session, lost its parents and cleared its environment is not
+ * found.
  */
 import { readdirSync, readFileSync } from "node:fs";
 import { assert, type Clock, sleep } from "#base";
-import { MARKER_NAME } from "../environment.ts";
 import { libc } from "./libc.ts";
+import { belongsTo } from "./marked-process.ts";
 import { type ProcessEntry, parseStat, ps, readEntry } from "./process-identity.ts";
 
 /** How long a process may take to end by itself after SIGTERM. */
@@ -120,15 +121,7 @@ function isRoot(scope: TreeScope, entry: ProcessEntry): boolean {
   if (scope.adoptsOrphans) return entry.parent === process.pid;
   const { leader } = scope;
   if (leader !== undefined && (entry.pid === leader || entry.group === leader || entry.session === leader)) return true;
-  return carriesMarker(entry.pid, scope.marker);
-}
-
-function carriesMarker(pid: number, marker: string): boolean {
-  try {
-    return readFileSync(`/proc/${pid}/environ`, "latin1").split("\0").includes(`${MARKER_NAME}=${marker}`);
-  } catch {
-    return false; // Ended, or another user's: then the marker cannot be read and is not relied on.
-  }
+  return belongsTo(entry.pid, scope.marker);
 }
 
 /**

@@ -46,6 +46,8 @@ export type LaunchOrder = {
   /** The filter's program in base64, as the kernel takes it; null without seccomp. */
   readonly seccomp: string | null;
   readonly mounts: MountPlan | null;
+  /** What the attempt's processes are found by, see process-mark.ts; null where there is no filter to keep it. */
+  readonly mark: number | null;
   /** The process that must still be the parent; null inside bubblewrap, which sees to it itself. */
   readonly parentPid: number | null;
 };

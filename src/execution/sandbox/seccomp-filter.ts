@@ -3,6 +3,7 @@
  * is denied: a list of what is allowed breaks programs with each new libc, and Landlock and the user id are the other
  * half of the wall. F1: a call of another ABI ends the process. F2: no rule falls through into the operand of another.
  */
+import { MARK_RESOURCE } from "./process-mark.ts";
 import {
   AUDIT_ARCH,
   DENIED_CALLS,
@@ -80,8 +81,21 @@ export function filterProgram(request: FilterRequest): readonly Instruction[] {
     ...deny("clone3", ENOSYS),
     ...on("clone", denyIfAnyBit(argument(0), CLONE_NAMESPACES)),
     ...on("ioctl", [load(argument(1)), skipIf(TIOCSTI, 1), skipUnless(TIOCLINUX, 1), ret(fail(EPERM)), ret(ALLOW)]),
-    // Limits of other processes of the same user; of itself a process may still ask and lower them.
-    ...on("prlimit64", [load(argument(0)), skipUnless(0, 1), ret(ALLOW), ret(fail(EPERM))]),
+    // Limits of other processes of the same user; of itself a process may still ask and lower them, but for its mark.
+    ...on("prlimit64", [
+      load(argument(0)),
+      skipUnless(0, 7),
+      load(argument(1)),
+      skipUnless(MARK_RESOURCE, 4),
+      // Both words of the pointer to the new limit: without one it is only asked for.
+      load(argument(2)),
+      skipUnless(0, 3),
+      load(argument(2) + 4),
+      skipUnless(0, 1),
+      ret(ALLOW),
+      ret(fail(EPERM)),
+    ]),
+    ...on("setrlimit", [load(argument(0)), skipUnless(MARK_RESOURCE, 1), ret(fail(EPERM)), ret(ALLOW)]),
     ...(request.ownIpc ? [] : IPC_CALLS.flatMap((name) => deny(name))),
     // A datagram pair can still be sent to any path; stream and packet pairs are bound to each other.
     ...on("socketpair", [

@@ -37,6 +37,7 @@ const NUMBERS = {
   clone: [56, 220],
   clone3: [435, 435],
   ioctl: [16, 29],
+  setrlimit: [160, 164],
   socket: [41, 198],
   socketpair: [53, 199],
   connect: [42, 203],

@@ -4,6 +4,7 @@ import { chmodSync, chownSync, mkdirSync, readdirSync, readFileSync, writeFileSy
 import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
 import { type AttemptResult, type SandboxPlan, sandboxSupport } from "#execution";
+import { SANDBOX_MODES } from "../../../src/execution/sandbox/policy.ts";
 import { attemptOf, type Node, startNode } from "../../support/pool-world.ts";
 import { sandboxPlan } from "../../support/sandbox-plan.ts";
 import { temporaryFolders } from "../../support/temporary-folder.ts";
@@ -276,17 +277,37 @@ describe("of a worker that was killed", () => {
     });
   }
 
-  it.runIf(mode === "strict")("nothing is left of what also cleared its environment and left the session", async () => {
-    const state = folder();
-    const seconds = uniqueSeconds();
-    const world = await node(state);
-    await launch(world, { command: ["sh", "-c", `(env -i setsid sleep ${seconds} &); sleep 600`] });
-    await waitUntil("the orphan sleeps", () => sleeping(seconds).length > 0);
+  for (const one of SANDBOX_MODES.filter((one) => support.modes[one].available)) {
+    it(`nothing is left in mode ${one} of what cleared its environment and left session and parents`, async () => {
+      const state = folder();
+      const seconds = uniqueSeconds();
+      const world = await node(state);
+      const lower = "ulimit -S -R 1 2>/dev/null; ulimit -H -R 1 2>/dev/null";
+      const script = `(env -i setsid bash -c '${lower}; sleep ${seconds} & exit' &); sleep 600`;
+      await launch(world, { command: ["sh", "-c", script] }, { mode: one });
+      await waitUntil("the orphan sleeps", () => sleeping(seconds).length > 0);
+
+      process.kill(workerOf(state), "SIGKILL");
+      await waitUntil("the attempt is settled", () => world.pool.live.length === 0);
+
+      expect(world.observer.ends()).toMatchObject([{ kind: "lost" }]);
+      expect(running(seconds)).toEqual([]);
+    });
+  }
+
+  it("what belongs to another attempt is left alone", async () => {
+    const [state, other] = [folder(), folder()];
+    const [lost, kept] = [uniqueSeconds(), uniqueSeconds()];
+    const [world, neighbour] = [await node(state), await node(other)];
+    const orphan = (seconds: string): string => `(env -i setsid sleep ${seconds} &); sleep 600`;
+    await launch(world, { command: ["sh", "-c", orphan(lost)] });
+    await launch(neighbour, { command: ["sh", "-c", orphan(kept)] });
+    await waitUntil("both sleep", () => sleeping(lost).length > 0 && sleeping(kept).length > 0);
 
     process.kill(workerOf(state), "SIGKILL");
     await waitUntil("the attempt is settled", () => world.pool.live.length === 0);
 
-    expect(world.observer.ends()).toMatchObject([{ kind: "lost" }]);
-    expect(running(seconds)).toEqual([]);
+    expect(running(lost)).toEqual([]);
+    expect(sleeping(kept).length).toBeGreaterThan(0);
   });
 });

@@ -11,6 +11,7 @@ import { applyMounts } from "./mounts.ts";
 import {
   applyEarlyLimits,
   applyLateLimits,
+  carryMark,
   closeDescriptorsOnExec,
   countTasks,
   dieWithParent,
@@ -64,6 +65,7 @@ function launch(argv: readonly string[]): void {
 function restrict(kernel: Kernel, order: LaunchOrder): void {
   if (order.mounts !== null) applyMounts(kernel, order.mounts);
   closeDescriptorsOnExec(kernel);
+  if (order.mark !== null) carryMark(kernel, order.mark);
   applyEarlyLimits(kernel, order.limits);
   dropRights(kernel, order.user);
   if (order.parentPid !== null) dieWithParent(kernel, order.parentPid);

@@ -1,6 +1,7 @@
 /** Resource limits, the user, and the other attributes of a process that survive execve. */
 import { readFileSync } from "node:fs";
 import type { SandboxLimits, SandboxUser } from "../launch-order.ts";
+import { MARK_RESOURCE } from "../process-mark.ts";
 import type { SyscallName } from "../syscall-table.ts";
 import { errorText, type Kernel, type SyscallArgument } from "./kernel.ts";
 
@@ -36,6 +37,14 @@ function check(kernel: Kernel, name: SyscallName, ...args: readonly SyscallArgum
 function setLimit(kernel: Kernel, resource: number, value: number): void {
   // Soft and hard alike: the command cannot raise it again.
   check(kernel, "prlimit64", 0, resource, BigUint64Array.of(BigInt(value), BigInt(value)), 0);
+}
+
+/**
+ * Where the host has a limit of its own that is lower, an unprivileged launcher cannot raise it: then the marker in the
+ * environment is all there is.
+ */
+export function carryMark(kernel: Kernel, mark: number): void {
+  kernel.call("prlimit64", 0, MARK_RESOURCE, BigUint64Array.of(BigInt(mark), BigInt(mark)), 0);
 }
 
 /** The limits that the launcher itself can live with for its last moments. */

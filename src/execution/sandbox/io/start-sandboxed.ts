@@ -2,6 +2,7 @@
 import { realpathSync, statSync } from "node:fs";
 import { err, type Failure, ok, type Result, terminal } from "#base";
 import { type Environment, MARKER_NAME } from "../../environment.ts";
+import { processMark } from "../../io/marked-process.ts";
 import type { StartedProcess, StartProcess, StartRequest } from "../../io/start-process.ts";
 import { bubblewrapArguments } from "../bubblewrap-arguments.ts";
 import { sandboxEnvironment } from "../command-environment.ts";
@@ -172,6 +173,7 @@ class Sandbox {
 
   #order(request: StartRequest, protection: RepositoryProtection): LaunchOrder {
     const { policy } = this.#context;
+    const marker = request.env[MARKER_NAME];
     const port = policy.network.kind === "allow" ? policy.network.proxyPort : null;
     const grants = [
       ...this.#grants,
@@ -186,6 +188,7 @@ class Sandbox {
         policy.mode === "limits" || this.#landlockAbi === 0 ? null : landlockOrder(this.#landlockAbi, grants, port),
       seccomp: this.#filter,
       mounts: this.#changesMounts() ? this.#mountPlan(protection) : null,
+      mark: marker === undefined || this.#filter === null ? null : processMark(marker),
       parentPid: policy.mode === "strict" ? null : process.pid,
     };
   }

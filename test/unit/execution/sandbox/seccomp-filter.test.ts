@@ -75,6 +75,18 @@ describe.each(ARCHES)("the filter on %s", (arch) => {
     expect(decide(program, { arch: AUDIT_ARCH[arch], number: 399 })).toBe(ALLOW);
   });
 
+  it("lets a process ask for its mark and change its other limits, and neither change the mark nor another's limits", () => {
+    const filter = filterFor({ arch });
+    const [mark, cpu, pointer] = [15, 0, 0x7000];
+
+    expect(filter("prlimit64", 0, mark, 0, pointer)).toBe(ALLOW);
+    expect(filter("prlimit64", 0, mark, pointer, 0)).toBe(EPERM);
+    expect(filter("prlimit64", 0, cpu, pointer, 0)).toBe(ALLOW);
+    expect(filter("prlimit64", 7, cpu, 0, pointer)).toBe(EPERM);
+    expect(filter("setrlimit", mark, pointer)).toBe(EPERM);
+    expect(filter("setrlimit", cpu, pointer)).toBe(ALLOW);
+  });
+
   it("ends a process that calls by another ABI", () => {
     const program = filterProgram({ arch, network: "none", landlockAbi: 7, ownIpc: true });
 
