@@ -61,17 +61,14 @@ async function attempt(parts: ExecutionParts): Promise<Work> {
   // All children of a worker belong to its attempt, so it may end every one of them.
   const adoptsOrphans = libc?.becomeSubreaper() ?? false;
   const open: CommandContext = { clock, start: startProcess, stop, marker, adoptsOrphans };
-  const env = commandEnvironment({
-    inherited: process.env,
-    extra: spec.env ?? {},
-    taskId: assignment.taskId,
-    attempt: assignment.attempt,
-    marker,
-  });
+  const { taskId, attempt: number } = assignment;
+  const own = { inherited: process.env, taskId, attempt: number, marker };
+  const env = commandEnvironment({ ...own, extra: spec.env ?? {} });
+  // Without what the task sets: a PATH or GIT_EXEC_PATH of its own would choose the program that runs outside.
+  const gitEnv = { ...commandEnvironment({ ...own, extra: {} }), GIT_TERMINAL_PROMPT: "0" };
   // Before anything of the task has run, and with the repository's own programs switched off: outside the sandbox.
   const workspace = await prepareWorkspace(assignment.workspace, (args, cwd) => {
     const command = ["git", ...GIT_SAFETY, ...args];
-    const gitEnv = { ...env, GIT_TERMINAL_PROMPT: "0" };
     return runCommand({ command, cwd, env: gitEnv, wallMs: GIT_TIMEOUT_MS, outputBytes: 1024 * 1024 }, open);
   });
   if (!workspace.ok) return notDone(workspace.error);

@@ -12,8 +12,21 @@ export const GIT_TIMEOUT_MS = 10 * 60 * 1_000;
 /** Runs git in `cwd`; nothing of the repository's own configuration may start a program. */
 export type RunGit = (args: readonly string[], cwd: string) => Promise<CommandRun>;
 
-/** Also on a workspace that was handed to the user of its commands: what git must not trust is switched off here. */
-export const GIT_SAFETY = ["-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false", "-c", "safe.directory=*"];
+/**
+ * What a repository's own configuration and hooks could make git run is switched off, since it runs outside the sandbox
+ * and a task may have written them. safe.directory: also in a workspace that was handed to the user of its commands.
+ */
+export const GIT_SAFETY = [
+  "core.hooksPath=/dev/null",
+  "core.fsmonitor=false",
+  "submodule.recurse=false",
+  "gc.auto=0",
+  "maintenance.auto=false",
+  "core.sshCommand=false",
+  "credential.helper=",
+  "protocol.allow=never",
+  "safe.directory=*",
+].flatMap((setting) => ["-c", setting]);
 
 /** Makes the workspace of an attempt ready. @returns its path; the failure says what to do. */
 export async function prepareWorkspace(plan: WorkspacePlan, git: RunGit): Promise<Result<string, Failure>> {
@@ -93,7 +106,9 @@ async function prepareWorktree(
   if (!disposed.ok) return disposed;
   const made = makeFolder(dirname(plan.path));
   if (!made.ok) return made;
-  const added = await git(["worktree", "add", "--detach", "--force", plan.path, "HEAD"], plan.repo);
+  const filters = await ownFilters(plan.repo, git);
+  if (!filters.ok) return filters;
+  const added = await git([...filters.value, "worktree", "add", "--detach", "--force", plan.path, "HEAD"], plan.repo);
   if (!succeeded(added)) {
     const reason = added.output.head.trim() || describeEnd(added.end);
     return err(retryable("unavailable", `make a worktree of ${plan.repo}: ${reason}`));
@@ -105,6 +120,31 @@ async function prepareWorktree(
     return err(systemFailure(error, `mark workspace ${plan.path}`));
   }
 }
+
+/**
+ * A checkout runs the filters (smudge, process) that configuration and attributes name. Those of the host and of the
+ * user are the operator's; those of the repository itself may be a task's, and are switched off.
+ */
+async function ownFilters(repo: string, git: RunGit): Promise<Result<readonly string[], Failure>> {
+  const found = new Set<string>();
+  for (const scope of ["--local", "--worktree"]) {
+    const listed = await git(["config", scope, "--includes", "--name-only", "--get-regexp", FILTERS], repo);
+    // 1: there are none. With several worktrees and no configuration of each, --worktree is refused: then there is none.
+    if (!succeeded(listed) && !(listed.end.kind === "exited" && (listed.exitCode === 1 || scope === "--worktree")))
+      return err(gitFailure(listed, `read the filters of repo ${repo}`, "Correct its .git/config"));
+    const { head, totalBytes } = listed.output;
+    const names = succeeded(listed) ? head.split("\n").filter((name) => name.startsWith("filter.")) : [];
+    // Not all was read, or not as it is (control characters are left out); or git would end the name at a "=".
+    const unsafe = Buffer.byteLength(head) !== totalBytes || names.some((name) => name.includes("="));
+    if (unsafe) return err(terminal("invalid", `use repo ${repo}: its filters cannot be switched off`, FILTER_REMEDY));
+    for (const name of names) found.add(name.slice(0, name.lastIndexOf(".")));
+  }
+  return ok([...found].flatMap((filter) => FILTER_OFF.flatMap((setting) => ["-c", `${filter}.${setting}`])));
+}
+
+const FILTERS = "^filter\\.";
+const FILTER_OFF = ["smudge=", "clean=", "process=", "required=false"];
+const FILTER_REMEDY = "Remove filter.* from its .git/config, or set them for the user with git config --global";
 
 function succeeded(run: CommandRun): boolean {
   return run.end.kind === "exited" && run.end.exitCode === 0;

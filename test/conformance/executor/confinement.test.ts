@@ -1,6 +1,6 @@
 /** What an attempt can do, and what it leaves, although each of its commands runs in the sandbox. */
 import { execFileSync } from "node:child_process";
-import { chmodSync, chownSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { chmodSync, chownSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
 import { type AttemptResult, type SandboxPlan, sandboxSupport } from "#execution";
@@ -109,6 +109,20 @@ describe("an attempt in the sandbox", () => {
     const result = await resultOf({ repo, command: ["sh", "-ec", "cat a; echo 2 > a; git status --porcelain"] });
 
     expect(result).toMatchObject({ outcome: "passed", output: { head: "committed\n M a\n" } });
+  });
+
+  it("makes a worktree with the host's git, whatever the task's variables name", async () => {
+    const repo = givenRepository();
+    const [evil, ran] = [folder(), join(folder(), "ran")];
+    writeFileSync(join(evil, "git"), `#!/bin/sh\ntouch ${ran}\nexec /usr/bin/git "$@"\n`, { mode: 0o755 });
+    const config = { GIT_CONFIG_COUNT: "1", GIT_CONFIG_KEY_0: "core.worktree", GIT_CONFIG_VALUE_0: "/nowhere" };
+    const identity = ["-c", "user.name=t", "-c", "user.email=t@example.invalid", "-c", "safe.directory=*"];
+    execFileSync("git", [...identity, "commit", "-q", "--allow-empty", "-m", "one"], { cwd: repo });
+
+    const result = await resultOf({ repo, env: { PATH: `${evil}:/usr/bin:/bin`, ...config }, command: ["true"] });
+
+    expect(result.outcome).toBe("passed");
+    expect(existsSync(ran)).toBe(false);
   });
 
   it.skipIf(mode === "limits" && !isRoot)("works in a given folder and does not see the node's state", async () => {

@@ -76,6 +76,41 @@ describe("a workspace", () => {
     expect(git(repo, "status", "--porcelain")).toBe("");
   });
 
+  it("of a repository is checked out without the filters, monitors and included settings that it names itself", async () => {
+    const repo = repository();
+    const ran = join(folder(), "ran");
+    const evil = join(folder(), "evil");
+    writeFileSync(evil, `#!/bin/sh\ntouch ${ran}\ncat\n`, { mode: 0o755 });
+    writeFileSync(join(repo, ".gitattributes"), "a filter=x\n* filter=y.z\n");
+    git(repo, "add", ".");
+    git(repo, "commit", "-qm", "two");
+    git(repo, "config", "filter.x.smudge", evil);
+    git(repo, "config", "filter.x.required", "true");
+    writeFileSync(
+      join(repo, ".git/more"),
+      `[filter "y.z"]\n\tprocess = ${evil}\n\tsmudge = ${evil}\n\trequired = true\n`,
+    );
+    git(repo, "config", "include.path", "more");
+    git(repo, "config", "core.fsmonitor", evil);
+    const plan: WorkspacePlan = { kind: "worktree", repo, path: join(folder(), "workspaces", "t") };
+
+    const prepared = await prepare(plan);
+
+    expect(prepared).toEqual({ ok: true, value: plan.path });
+    expect(readFileSync(join(plan.path, "a"), "utf8")).toBe("committed");
+    expect(existsSync(ran)).toBe(false);
+  });
+
+  it("of a repository whose filter cannot be switched off is refused", async () => {
+    const repo = repository();
+    git(repo, "config", "filter.x=y.smudge", "true");
+
+    const prepared = await prepare({ kind: "worktree", repo, path: join(folder(), "workspaces", "t") });
+
+    expect(prepared).toMatchObject({ ok: false, error: { kind: "terminal" } });
+    expect(!prepared.ok && prepared.error.remedy).toContain("filter.*");
+  });
+
   it("of a repository whose hooks would run a program runs none", async () => {
     const repo = repository();
     const proof = join(folder(), "hook-ran");
