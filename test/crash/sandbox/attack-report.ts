@@ -1,6 +1,8 @@
 /** What an attack run found, for people and for the verdict. */
+import type { SandboxMode } from "../../../src/execution/sandbox/policy.ts";
 import type { Who } from "./harness.ts";
-import type { SettingReport } from "./suite.ts";
+import { isHeldInLimits } from "./not-held-in-limits.ts";
+import { ATTACK_NAMES, type SettingReport } from "./suite.ts";
 
 /** From ABI 6 on Landlock keeps signals inside; below it mode kernel says that it does not. */
 const ABI_WITH_SIGNALS = 6;
@@ -13,10 +15,45 @@ const SIGNALS = [
 /** @returns what got through and must not have: the gaps that the mode states itself are left out. */
 export function breaches(report: SettingReport): readonly string[] {
   const { mode, landlockAbi } = report.setting;
-  const stated = mode === "kernel" && (landlockAbi ?? ABI_WITH_SIGNALS) < ABI_WITH_SIGNALS ? SIGNALS : [];
+  const signals = mode === "kernel" && (landlockAbi ?? ABI_WITH_SIGNALS) < ABI_WITH_SIGNALS ? SIGNALS : [];
+  const isStated = (name: string): boolean => (mode === "limits" ? !isHeldInLimits(name) : signals.includes(name));
   // With namespaces not even names may be seen.
   const sights = mode === "strict" ? report.sights : [];
-  return [...report.succeeded, ...sights].filter((name) => !stated.includes(name));
+  return [...report.succeeded, ...sights].filter((name) => !isStated(name));
+}
+
+/** Fewer, and somebody deleted some. */
+export const LEAST_ATTACKS = 90;
+/**
+ * Attacks that fail without a sandbox too show nothing here. An unprivileged user may do less without one as well, and
+ * hosts lack one thing or another (a terminal, a disk's device, python).
+ */
+export const MOST_NOT_SHOWN: Readonly<Record<Who, number>> = { dropped: 36, unprivileged: 60 };
+
+/** @returns everything for which the run fails, in words. */
+export function verdictOf(
+  who: Who,
+  reports: readonly SettingReport[],
+  mayMiss: readonly SandboxMode[],
+): readonly string[] {
+  const faults: string[] = [];
+  if (ATTACK_NAMES.length < LEAST_ATTACKS) faults.push(`there are ${ATTACK_NAMES.length} attacks`);
+  const control = reports.find(({ setting }) => setting.mode === "none");
+  if (control === undefined) return [...faults, "nothing was tried without a sandbox"];
+  const idle = provesNothing(control, ATTACK_NAMES);
+  if (idle.length > MOST_NOT_SHOWN[who])
+    faults.push(`${idle.length} attacks fail without a sandbox too, more than ${MOST_NOT_SHOWN[who]}`);
+  for (const report of reports) {
+    const { mode } = report.setting;
+    if (mode === "none") continue;
+    if (report.notRun !== undefined) {
+      if (!mayMiss.includes(mode)) faults.push(`${title(report)} could not be run: ${report.notRun}`);
+      continue;
+    }
+    faults.push(...breaches(report).map((name) => `${title(report)}: ${name} got through`));
+    faults.push(...report.brokenWork.map((name) => `${title(report)}: ordinary work did not go on: ${name}`));
+  }
+  return faults;
 }
 
 /** @returns the lines of a table, one for each setting, with the names of everything that got through. */
@@ -51,6 +88,8 @@ export function reportLines(who: Who, reports: readonly SettingReport[]): readon
       `${title(report).padEnd(15)}${cells.map((cell, index) => String(cell).padStart(widths[index] ?? 8)).join(" ")}`,
     );
     if (!isControl) lines.push(...found.map((name) => `  BREACH ${name}`));
+    if (report.setting.mode === "limits")
+      lines.push(...report.succeeded.filter((name) => !found.includes(name)).map((name) => `  not held ${name}`));
     lines.push(...report.brokenWork.map((name) => `  BROKEN ${name}`));
   }
   if (control !== undefined) lines.push(...controlLines(control));
@@ -59,9 +98,12 @@ export function reportLines(who: Who, reports: readonly SettingReport[]): readon
 
 function controlLines(control: SettingReport): readonly string[] {
   const { attacks, succeeded, sights, byWorker } = control;
+  const idle = attacks < ATTACK_NAMES.length ? [] : provesNothing(control, ATTACK_NAMES);
   return [
     `without a sandbox ${succeeded.length + sights.length} of ${attacks} attacks succeed`,
     `  ended by the worker itself, with or without: ${byWorker.length}`,
+    `  fail without a sandbox too, and show nothing here: ${idle.length}`,
+    ...idle.map((name) => `    ${name}`),
   ];
 }
 

@@ -1,7 +1,7 @@
 /** Attacks that leave something behind which runs outside the sandbox later: when a person, or drover, uses git. */
 import { existsSync, readFileSync, realpathSync, statSync } from "node:fs";
 import { type Attack, content } from "./attack.ts";
-import type { World } from "./world.ts";
+import { BASELINE, type World } from "./world.ts";
 
 const EVIL = "printf '#!/bin/sh\\ntouch evil\\n'";
 const hook =
@@ -95,6 +95,16 @@ export const ATTACKS_BY_PERSISTENCE: readonly Attack[] = [
     "add a submodule's configuration",
     () => "mkdir -p .git/modules/m && printf '[core]\\n\\tpager = ./evil\\n' > .git/modules/m/config",
     ({ workspace }) => text(`${workspace}/.git/modules/m/config`).includes("evil"),
+  ),
+  content(
+    "hide a hook in a folder that cannot be read",
+    () => `${EVIL} > .git/hooks/pre-commit && chmod +x .git/hooks/pre-commit && chmod 300 .git/hooks`,
+    hook("pre-commit"),
+  ),
+  content(
+    "change the record of what steers git",
+    ({ state }) => `for f in ${state}/private/*/git-baseline-*; do echo evil > $f; done`,
+    ({ state }) => text(`${state}/${BASELINE}`).includes("evil"),
   ),
 ];
 

@@ -18,6 +18,9 @@ import {
 /** Where attacks leave a file named after the world: without a sandbox, as root, they can. */
 const SHARED = ["/dev/shm", "/tmp", "/var/tmp", "/etc/cron.d"];
 
+/** As the sandbox keeps it for each attempt. */
+export const BASELINE = "private/other/git-baseline-of-another.json";
+
 /** Plain data: it travels to the worker's process as JSON. */
 export type WorldFacts = {
   readonly name: string;
@@ -76,12 +79,15 @@ export async function makeWorld(user: { uid: number; gid: number }): Promise<Mad
   const state = join(base, "state");
   const repository = join(base, "work", "repo");
   const linked = join(base, "work", "linked");
-  for (const folder of [join(base, "work"), state, join(state, "attempts/t_1-1"), join(state, "workspaces/other")])
+  for (const folder of ["work", "state/attempts/t_1-1", "state/workspaces/other", "state/private/other"].map((one) =>
+    join(base, one),
+  ))
     mkdirSync(folder, { recursive: true });
   makeOutside(outside, "template");
   writeFileSync(join(state, "drover.db"), "PRIVATE\n");
   writeFileSync(join(state, "attempts/t_1-1/assignment.json"), "PRIVATE\n");
   writeFileSync(join(state, "workspaces/other/file"), "PRIVATE\n");
+  writeFileSync(join(state, BASELINE), "{}\n");
   writeFileSync(`/dev/shm/${name}-secret`, "PRIVATE\n", { mode: 0o644 });
   makeRepository(join(base, "template"));
   makeRepository(repository);
@@ -146,6 +152,7 @@ export async function makeWorld(user: { uid: number; gid: number }): Promise<Mad
 export function resetWorld(world: WorldFacts): void {
   const pristine = join(world.base, "pristine");
   for (const part of ["ws", "repo", "linked"]) {
+    spawnSync("chmod", ["-R", "u+rwX", join(world.base, "work", part)]); // An attack may have closed folders.
     rmSync(join(world.base, "work", part), { recursive: true, force: true });
     cpSync(join(pristine, part), join(world.base, "work", part), { recursive: true, verbatimSymlinks: true });
     if (process.getuid?.() === 0) giveAll(join(world.base, "work", part), world.user);
@@ -155,6 +162,7 @@ export function resetWorld(world: WorldFacts): void {
   makeOutside(world.outside, "again");
   for (const folder of SHARED) rmSync(`${folder}/${world.name}-new`, { force: true });
   rmSync(join(world.state, "workspaces/other/new"), { force: true });
+  writeFileSync(join(world.state, BASELINE), "{}\n");
   if (process.getuid?.() === 0) giveAll(world.outside, world.user);
 }
 
