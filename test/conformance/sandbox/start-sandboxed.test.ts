@@ -87,6 +87,15 @@ describe.each(modes)("a command in mode %s", (mode) => {
     expect(done.output.head).toBe(`a b\n'$x\nerr\n${workspace}\n`);
   });
 
+  it("does not see what its launcher is started with", async () => {
+    const { run } = bench(mode);
+
+    const done = await run(["env"], { env: { SEEN: "yes" } });
+
+    expect(done.output.head).toMatch(/^SEEN=yes$/m);
+    expect(done.output.head).not.toMatch(/^(BUN|DROVER)_/m);
+  });
+
   it("is reported with the signal that ended it", async () => {
     expect((await bench(mode).run(["sh", "-c", "kill -9 $$"])).end).toEqual({ kind: "signalled", signal: "SIGKILL" });
   });

@@ -14,6 +14,7 @@ const HELD_OF_FILES = [
 ];
 
 const NOT_HELD = [
+  "processes: read the parent's environment",
   "processes: read the worker's environment",
   "processes: read any environment",
   "processes: read another process's environment",
