@@ -6,7 +6,7 @@ const config: KnipConfig = {
     "src/main.ts!",
     // Started by URL as worker threads: the list is build/entrypoints.ts.
     "src/**/*-worker.ts!",
-    "build/{main,check,check-arm64,binary-setup}.ts",
+    "build/{main,check,check-arm64,binary-setup,sign}.ts",
     "test/**/*.test.ts",
     "test/bench/*/main.ts",
     "test/bench/routing/real-fleet.ts",

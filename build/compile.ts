@@ -13,6 +13,8 @@ export type CompileOrder = {
   readonly outfile: string;
   readonly version: string;
   readonly commit: string;
+  /** Public keys that releases are trusted by, each 32 bytes in base64. */
+  readonly rootKeys: readonly string[];
 };
 
 /** A finished executable. */
@@ -62,6 +64,7 @@ async function bundle(order: CompileOrder, outfile: string): Promise<void> {
       DROVER_VERSION: JSON.stringify(order.version),
       DROVER_COMMIT: JSON.stringify(order.commit),
       DROVER_TARGET: JSON.stringify(order.target.name),
+      DROVER_ROOT_KEYS: JSON.stringify(order.rootKeys.join(" ")),
     },
     compile: {
       target: order.target.compileTarget,

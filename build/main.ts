@@ -2,6 +2,7 @@
  * Makes the executables.
  *   bun build/main.ts                                   dist/drover for this machine
  *   bun build/main.ts --target linux-arm64 [--target …] dist/<target>/drover for others ("all" for every one)
+ *   --root-key FILE: a public key that releases are trusted by, from `bun build/sign.ts keys`; repeatable
  *   --without-selftest: the executable is only asked for its version afterwards (for work on its start-up)
  * Ends with 1 when a target that was asked for could not be made; the others are made all the same.
  */
@@ -11,6 +12,7 @@ import { compile } from "./compile.ts";
 import { mainEntry, workerEntries } from "./entrypoints.ts";
 import { partsOf } from "./parts.ts";
 import { sourceCommit, sourceVersion } from "./revision.ts";
+import { publicText, readPublicKey } from "./signing/keys.ts";
 import { type SmokeFault, smokeTest } from "./smoke.ts";
 import { hostTarget, type Target, targetNamed, targets } from "./targets.ts";
 
@@ -21,11 +23,21 @@ async function main(args: readonly string[]): Promise<number> {
     args: [...args],
     options: {
       target: { type: "string", multiple: true },
+      "root-key": { type: "string", multiple: true },
       "without-selftest": { type: "boolean", default: false },
     },
   });
   const smoke = (executable: string): SmokeFault =>
     smokeTest(executable, sourceVersion(root), values["without-selftest"] ? ["--version"] : ["--version", "selftest"]);
+  const rootKeys: string[] = [];
+  for (const path of values["root-key"] ?? []) {
+    try {
+      rootKeys.push(publicText(readPublicKey(path)));
+    } catch (error) {
+      console.error(`build: --root-key ${path}: ${error instanceof Error ? error.message : String(error)}`);
+      return 1;
+    }
+  }
   const asked = values.target ?? [];
   if (asked.length === 0) {
     const host = hostTarget();
@@ -33,7 +45,7 @@ async function main(args: readonly string[]): Promise<number> {
       console.error(`build: drover is not built for ${process.platform} ${process.arch}; give --target`);
       return 1;
     }
-    return (await buildOne(host, join(root, "dist", `drover${host.exeSuffix}`), smoke)) ? 0 : 1;
+    return (await buildOne(host, join(root, "dist", `drover${host.exeSuffix}`), rootKeys, smoke)) ? 0 : 1;
   }
   let failed = 0;
   for (const name of asked.includes("all") ? targets.map((target) => target.name) : asked) {
@@ -41,7 +53,7 @@ async function main(args: readonly string[]): Promise<number> {
     if (target === undefined) {
       console.error(`build: no target ${name}; there are ${targets.map((known) => known.name).join(", ")}, and all`);
       failed += 1;
-    } else if (!(await buildOne(target, join(root, "dist", target.name, `drover${target.exeSuffix}`)))) {
+    } else if (!(await buildOne(target, join(root, "dist", target.name, `drover${target.exeSuffix}`), rootKeys))) {
       failed += 1;
     }
   }
@@ -49,7 +61,12 @@ async function main(args: readonly string[]): Promise<number> {
 }
 
 /** @param smoke the test of an executable that this machine can run: the host's own. */
-async function buildOne(target: Target, outfile: string, smoke?: (executable: string) => SmokeFault): Promise<boolean> {
+async function buildOne(
+  target: Target,
+  outfile: string,
+  rootKeys: readonly string[],
+  smoke?: (executable: string) => SmokeFault,
+): Promise<boolean> {
   try {
     const compiled = await compile({
       target,
@@ -58,6 +75,7 @@ async function buildOne(target: Target, outfile: string, smoke?: (executable: st
       outfile,
       version: sourceVersion(root),
       commit: sourceCommit(root),
+      rootKeys,
     });
     const megabytes = (compiled.bytes / 1e6).toFixed(1);
     console.log(

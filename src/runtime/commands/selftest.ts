@@ -9,6 +9,7 @@ import { crashPoint } from "../crash-point.ts";
 import { type Engine, startEngine } from "../engine.ts";
 import { ownCommand } from "../program.ts";
 import { realClock, realRandom } from "../real-clock.ts";
+import { compiledRootKeys } from "../root-keys.ts";
 import { untilEnded } from "./until-ended.ts";
 
 /** How long the whole of it may take; a sound machine needs a fraction of a second. */
@@ -45,6 +46,12 @@ export async function selftest(console: Console): Promise<number> {
 }
 
 async function runSteps(folder: string, step: RunStep): Promise<void> {
+  await step("root keys", async () => {
+    const roots = compiledRootKeys();
+    if (!roots.ok) return roots;
+    const ids = roots.value.map(({ id }) => id.slice(0, 8));
+    return { ok: true, value: ids.length === 0 ? "none compiled in" : `${ids.length} compiled in: ${ids.join(", ")}` };
+  });
   const config = loadConfig({ file: undefined, env: {}, cwd: folder, flags: {} });
   if (!config.ok) return void (await step("configuration", async () => config));
   const random = realRandom();
