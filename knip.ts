@@ -21,7 +21,7 @@ const config: KnipConfig = {
   // A named limit is exported for those who must obey it, also before somebody has to.
   ignoreExportsUsedInFile: true,
   // Run by build/check.ts through their files; no import names them.
-  ignoreBinaries: ["mkfifo", "mount", "umount"], // of the system; tests ask before they use them
+  ignoreBinaries: ["mkfifo", "mount", "strace", "umount"], // of the system; tests ask before they use them
   ignoreDependencies: [
     "oxlint",
     "oxlint-tsgolint",

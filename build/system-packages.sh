@@ -1,7 +1,8 @@
 #!/bin/sh
-# Installs what some suites use where it is there: bubblewrap (strict mode of the sandbox) and libgomp1 (real inference).
+# Installs what some suites use where it is there: bubblewrap (strict mode of the sandbox), libgomp1 (real inference)
+# and strace (kills inside a swap).
 # Only root on a Debian can; everywhere else, and when it fails, the suites say what they skip.
-packages="bubblewrap libgomp1"
+packages="bubblewrap libgomp1 strace"
 [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null || exit 0
 dpkg -s $packages >/dev/null 2>&1 && exit 0
 install="apt-get install -y --no-install-recommends $packages"

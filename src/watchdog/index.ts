@@ -8,7 +8,7 @@ export { DOWNLOAD_LIMITS, type DownloadLimits, type UrlSourceParts, urlSource } 
 export type { Journal, SwapStep } from "./update/journal.ts";
 export { type Health, PROBATION, type ProbationPolicy } from "./update/probation.ts";
 export { REFUSAL_REASONS, type Refusal, type RefusalReason } from "./update/refusal.ts";
-export { type SwapCrashPoint, type SwapLabel } from "./update/swap-labels.ts";
+export { SWAP_LABELS, type SwapCrashPoint, type SwapLabel } from "./update/swap-labels.ts";
 export type { SelftestReport, SwapPorts } from "./update/swap-ports.ts";
 export { parseRootKeys, type RootKey } from "./update/trust.ts";
 export { compareVersions, parseVersion, type Version } from "./update/version.ts";
