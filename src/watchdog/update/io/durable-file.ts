@@ -13,7 +13,6 @@ import {
   readlinkSync,
   readSync,
   renameSync,
-  rmSync,
   symlinkSync,
   unlinkSync,
   writeSync,
@@ -32,7 +31,7 @@ export function syncFolder(path: string): void {
 
 export function writeDurably(path: string, text: string): void {
   const draft = `${path}.new`;
-  rmSync(draft, { force: true });
+  removeIfThere(draft);
   const descriptor = openSync(draft, "wx", 0o600);
   try {
     writeAll(descriptor, new TextEncoder().encode(text));
@@ -71,10 +70,15 @@ export function writeAll(descriptor: number, bytes: Uint8Array): void {
 /** Lets the link `path` lead to `target`, in one step for everybody who looks. */
 export function replaceLink(path: string, target: string): void {
   const draft = `${path}.new`;
-  rmSync(draft, { force: true });
+  removeIfThere(draft);
   symlinkSync(target, draft);
   renameSync(draft, path);
   syncFolder(dirname(path));
+}
+
+/** Looks first: on a read-only disk even removing what is not there fails. */
+export function removeIfThere(path: string): void {
+  if (lstatSync(path, { throwIfNoEntry: false }) !== undefined) unlinkSync(path);
 }
 
 export function removeDurably(path: string): void {

@@ -37,9 +37,9 @@ export class ReleaseFolder {
   /** Makes the folder; throws when it cannot be used. What crashed tries left behind is removed. */
   prepare(): void {
     mkdirSync(this.path, { recursive: true, mode: 0o700 });
-    if (!lstatSync(this.path).isDirectory())
-      throw Object.assign(new Error(`${this.path} is a link`), { code: "ELOOP" });
-    chmodSync(this.path, 0o700);
+    const status = lstatSync(this.path);
+    if (!status.isDirectory()) throw Object.assign(new Error(`${this.path} is a link`), { code: "ELOOP" });
+    if ((status.mode & 0o777) !== 0o700) chmodSync(this.path, 0o700);
     for (const name of readdirSync(this.path)) {
       if (name.startsWith(STAGING) || name.startsWith(REMOVED))
         rmSync(join(this.path, name), { recursive: true, force: true });

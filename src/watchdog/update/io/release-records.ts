@@ -1,4 +1,4 @@
-import { renameSync, rmSync } from "node:fs";
+import { renameSync } from "node:fs";
 import { join } from "node:path";
 import { FieldReader } from "../field-reader.ts";
 import { type HistoryRow, MAX_HISTORY_ROW_BYTES, MAX_HISTORY_ROWS, readHistory, writeHistoryRow } from "../history.ts";
@@ -6,7 +6,7 @@ import { type Journal, readJournal, writeJournal } from "../journal.ts";
 import { KEY_ID, readVersion } from "../manifest.ts";
 import { NEW_TRUST, type TrustMemory } from "../trust.ts";
 import { compareVersions, type Version } from "../version.ts";
-import { appendDurably, readBounded, removeDurably, writeDurably } from "./durable-file.ts";
+import { appendDurably, readBounded, removeDurably, removeIfThere, writeDurably } from "./durable-file.ts";
 
 const MAX_RECORD_BYTES = 256 * 1024;
 /** Rows above the limit that may gather before the file is written anew: rewriting it for each row would be waste. */
@@ -101,7 +101,7 @@ export class ReleaseRecords {
   /** What a crash left of files that were being written. */
   removeDrafts(): void {
     for (const name of ["journal.json", "floor.json", "trust.json", "history.ndjson", "current", "previous"]) {
-      rmSync(this.#path(`${name}.new`), { force: true });
+      removeIfThere(this.#path(`${name}.new`));
     }
   }
 

@@ -120,25 +120,22 @@ export class SwapRun {
    * With `resume` in the answer, {@link resume} starts the release; otherwise the caller does.
    */
   recover(): Result<Recovery, Refusal> {
-    const { store, policy, clock } = this.#parts;
+    const { store, policy, clock, logger } = this.#parts;
     const prepared = store.prepare();
     if (!prepared.ok) return prepared;
     const planned = store.planRecovery(policy.probation.maxBoots);
     if (!planned.ok) return planned;
     const { current, previous, then, journal } = planned.value;
-    if (journal !== null && then !== "nothing") {
-      const written = store.writeJournal(journal);
-      if (!written.ok) return written;
-    }
-    const linked = store.setLinks(current, previous);
-    if (!linked.ok) return linked;
+    // A disk that is full or read-only must not keep a release from being started: what cannot be written now is
+    // found again by the next start, and starts are not counted meanwhile.
+    const warn = (what: string, result: Result<unknown, Refusal>): void => {
+      if (!result.ok) logger.warn(what, { reason: describeFailure(result.error) });
+    };
+    if (journal !== null) warn("the journal of the swap could not be written", store.writeJournal(journal));
+    warn("the links of the releases could not be moved", store.setLinks(current, previous));
     const binary = current === null ? null : store.folder.binaryOf(current);
-    if (then === "close" && journal !== null) {
-      const closed = this.#close(journal, clock.nowMs());
-      if (!closed.ok) return closed;
-    } else if (then !== "nothing") {
-      this.#journal = journal;
-    }
+    if (then === "close" && journal !== null) warn("the swap could not be ended", this.#close(journal, clock.nowMs()));
+    else this.#journal = journal;
     return ok({ version: current, binary, resume: this.#journal !== null });
   }
 
@@ -169,7 +166,9 @@ export class SwapRun {
     const links = { from: store.folder.linked("current"), previousBefore: store.folder.linked("previous") };
     const journal = beginSwap({ ...order, ...links }, clock.nowMs());
     const written = store.writeJournal(journal);
-    return written.ok ? this.#drive(journal) : written;
+    if (written.ok) return this.#drive(journal);
+    if (this.#staged !== null) store.folder.dropStaging(this.#staged.folder);
+    return written;
   }
 
   async #drive(start: Journal): Promise<Result<HistoryRow, Refusal>> {
