@@ -115,7 +115,8 @@ export type ChatEvent =
       /** What this reply cost, in millionths of a dollar; 0 for local models without a price. */
       readonly costMicrodollars: number;
     }
-  | { readonly kind: "failed"; readonly failure: InferenceFailure };
+  /** `model`: which one was asked last, where one was and `routed` did not say so. */
+  | { readonly kind: "failed"; readonly failure: InferenceFailure; readonly model?: string };
 
 /**
  * Why there is no (whole) reply. `tried` lists endpoint and reason of each try, for a person.

@@ -68,7 +68,7 @@ export class InferenceService implements ChatModel {
     for (;;) {
       const admitted = await this.#admit(this.#need(asked, context), tries.excluded, signal);
       if (isFailure(admitted)) {
-        yield { kind: "failed", failure: tries.told(admitted) };
+        yield tries.failedEvent(admitted);
         return;
       }
       const target = this.#target(admitted);
@@ -84,7 +84,7 @@ export class InferenceService implements ChatModel {
         tries.noted(target.endpoint.id, target.model, failure);
         asked = without;
       } else if (!tries.failed({ ...target, endpoint: target.endpoint.id }, failure)) {
-        yield { kind: "failed", failure: tries.told(failure) };
+        yield tries.failedEvent(failure);
         return;
       }
     }

@@ -1,7 +1,7 @@
 /** What became of the tries at one reply so far, and what is therefore not asked again. Pure but for its own lists. */
 import type { CallOutcome } from "#hw";
 import type { EndpointModel } from "#scheduler";
-import type { InferenceFailure } from "./chat.ts";
+import type { ChatEvent, InferenceFailure } from "./chat.ts";
 import { mayTryElsewhere } from "./failure.ts";
 
 /** Pairs of endpoint and model asked for one reply. Four that fail in a row fail for a reason that a fifth shares. */
@@ -22,6 +22,7 @@ export class Tries {
   readonly #faulty = new Set<string>();
   readonly #said: string[] = [];
   #latest: InferenceFailure | undefined;
+  #latestModel: string | undefined;
 
   get excluded(): Excluded {
     return { endpoints: this.#endpoints, models: this.#models };
@@ -47,7 +48,14 @@ export class Tries {
   /** For the history alone: the same pair is asked again, in another way. */
   noted(endpoint: string, model: string, failure: InferenceFailure): void {
     this.#latest = failure;
+    this.#latestModel = model;
     this.#said.push(`${model} on ${endpoint}: ${failure.message}`);
+  }
+
+  /** @returns the last event of a request that came to nothing: why, and which model was asked last, if one was. */
+  failedEvent(failure: InferenceFailure): Extract<ChatEvent, { kind: "failed" }> {
+    const model = this.#latestModel;
+    return { kind: "failed", failure: this.told(failure), ...(model === undefined ? {} : { model }) };
   }
 
   /** @returns the failure as the caller is told it, with what was tried before. */

@@ -10,7 +10,7 @@ import type { LoopEvent, LoopState } from "./loop-state.ts";
 import type { Pattern } from "./repetition.ts";
 
 /** Of state, events and of how the machine decides: a replay needs all three to be alike. */
-export const CHECKPOINT_VERSION = 1;
+export const CHECKPOINT_VERSION = 2;
 
 const text = z.string();
 const count = z.number().min(0);
@@ -159,6 +159,7 @@ export const loopStateSchema: z.ZodType<LoopState> = z.object({
   corrections: z.array(note),
   mode: z.enum(["native", "constrained"]),
   modelIndex: count,
+  answeredIndex: count,
   failures: count,
   pauseMs: count,
   isCool: z.boolean(),
@@ -215,7 +216,7 @@ const loopEventSchema: z.ZodType<LoopEvent> = z.discriminatedUnion("kind", [
     contextTokens: count.nullable(),
     tookMs,
   }),
-  z.object({ kind: z.literal("askFailed"), failure: inferenceFailure, tookMs }),
+  z.object({ kind: z.literal("askFailed"), failure: inferenceFailure, model: text, pieces: count, tookMs }),
   z.object({ kind: z.literal("answered"), callId: text, answer, toolMemory: json, tookMs }),
   z.object({ kind: z.literal("filesFound"), files: z.array(fileMark) }),
   z.object({ kind: z.literal("corrected"), prompt: text, note }),

@@ -1,3 +1,4 @@
+import { canonicalModelName } from "#hw";
 import { ended, prepareAsk } from "./before-ask.ts";
 import type { LoopPlan } from "./loop-plan.ts";
 import type { LoopState, Transition } from "./loop-state.ts";
@@ -43,12 +44,17 @@ function nextModel(state: LoopState, pattern: Pattern, plan: LoopPlan): Transiti
   return after([{ kind: "nextModel", model, pattern }], prepareAsk(next, plan));
 }
 
-/** @returns the state with the next model of the chain, which starts with native tools again; undefined at its end. */
+/**
+ * @returns the state with the model after the one that was asked last, which starts with native tools again; undefined
+ *   at the end of the chain. Models before it had their turn, or could take no request.
+ */
 export function withNextModel(state: LoopState, plan: LoopPlan): LoopState | undefined {
-  if (state.modelIndex + 1 >= plan.models.length) return undefined;
+  const modelIndex = Math.max(state.modelIndex, state.answeredIndex) + 1;
+  if (modelIndex >= plan.models.length) return undefined;
   return {
     ...state,
-    modelIndex: state.modelIndex + 1,
+    modelIndex,
+    answeredIndex: modelIndex,
     mode: "native",
     isCool: false,
     isThoughtless: false,
@@ -58,6 +64,12 @@ export function withNextModel(state: LoopState, plan: LoopPlan): LoopState | und
     withheld: {},
     repetition: { ...state.repetition, strikes: 0, idleStrikes: 0 },
   };
+}
+
+/** @param model as whoever routed the request calls it; the chain may write `x` for `x:latest`. */
+export function withAnswering(state: LoopState, model: string, plan: LoopPlan): LoopState {
+  const index = plan.models.findIndex((name) => name === model || canonicalModelName(name) === model);
+  return index < state.modelIndex ? state : { ...state, answeredIndex: index };
 }
 
 export function after(steps: readonly LoopStep[], transition: Transition): Transition {

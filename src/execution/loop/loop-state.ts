@@ -29,8 +29,10 @@ export type LoopState = {
   /** What verification found before each correction. */
   readonly corrections: readonly CorrectionNote[];
   readonly mode: ReplyMode;
-  /** Index into the chain of models. */
+  /** Index into the chain of models: the first that may still answer. */
   readonly modelIndex: number;
+  /** Index of the model that was asked last; later than `modelIndex` when earlier ones could take no request. */
+  readonly answeredIndex: number;
   /** Times in a row that asking failed. */
   readonly failures: number;
   /** How long to wait before asking, after a failure. */
@@ -75,7 +77,15 @@ export type LoopEvent =
       readonly contextTokens: number | null;
       readonly tookMs: number;
     }
-  | { readonly kind: "askFailed"; readonly failure: InferenceFailure; readonly tookMs: number }
+  | {
+      readonly kind: "askFailed";
+      readonly failure: InferenceFailure;
+      /** Which model failed; empty when none was asked. */
+      readonly model: string;
+      /** Pieces of a reply that were seen: about a token each. */
+      readonly pieces: number;
+      readonly tookMs: number;
+    }
   | {
       readonly kind: "answered";
       readonly callId: string;

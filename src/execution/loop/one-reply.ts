@@ -28,10 +28,8 @@ export async function askOnce(
   const stream = model.chat(next.request, context, interruption.signal)[Symbol.asyncIterator]();
   for (;;) {
     const item = await interruption.orGone(stream.next());
-    if (item === "gone")
-      return { kind: "askFailed", failure: failed("timedOut", "the model did not stop when told to") };
-    if (item.done === true)
-      return { kind: "askFailed", failure: failed("cut", "the stream of the reply ended without its end") };
+    if (item === "gone") return reply.failed(failed("timedOut", "the model did not stop when told to"));
+    if (item.done === true) return reply.failed(failed("cut", "the stream of the reply ended without its end"));
     const asked = reply.take(item.value);
     if (asked !== undefined) return asked;
     if (reply.chars > plan.limits.replyChars) {
@@ -45,6 +43,7 @@ export async function askOnce(
 
 class ReplyInProgress {
   chars = 0;
+  #pieces = 0;
   readonly #begin: (model: string) => ReplyReading;
   #begun: ReplyReading | undefined;
   #endpoint = "?";
@@ -70,22 +69,29 @@ class ReplyInProgress {
         this.#contextTokens = event.contextTokens;
         return undefined;
       case "thinking":
+        this.#pieces += 1;
         this.chars += event.text.length;
         this.#reading.thinking(event.text);
         return undefined;
       case "text":
+        this.#pieces += 1;
         this.chars += event.text.length;
         this.#reading.text(event.text);
         return undefined;
       case "toolCall":
+        this.#pieces += 1;
         this.chars += typeof event.call.arguments === "string" ? event.call.arguments.length : 0;
         this.#reading.call(event.call);
         return undefined;
       case "done":
         return this.replied(event.reason === "length", event.usage, event.costMicrodollars);
       case "failed":
-        return { kind: "askFailed", failure: event.failure };
+        return this.failed(event.failure, event.model);
     }
+  }
+
+  failed(failure: InferenceFailure, model = this.#model): Asked {
+    return { kind: "askFailed", failure, model, pieces: this.#pieces };
   }
 
   replied(isCut: boolean, usage: TokenUsage, costMicrodollars: number): Asked {

@@ -4,7 +4,7 @@ import { ended } from "./before-ask.ts";
 import { startCalls } from "./call-taken.ts";
 import { replyTurn } from "./conversation.ts";
 import { isWithheld, promptUnits, replyTokens } from "./due.ts";
-import { after, onIdle } from "./idle-reply.ts";
+import { after, onIdle, withAnswering } from "./idle-reply.ts";
 import { MAX_LAST_WORDS_CHARS } from "./loop-limits.ts";
 import type { LoopPlan } from "./loop-plan.ts";
 import type { LoopEvent, LoopState, Transition, WaitingCall } from "./loop-state.ts";
@@ -60,7 +60,7 @@ function accounted(before: LoopState, event: Replied, plan: LoopPlan): Transitio
   const completionTokens =
     event.usage.completionTokens > 0 ? event.usage.completionTokens : tokensOf(before.gauge, unitsOf(written));
   const state: LoopState = {
-    ...before,
+    ...withAnswering(before, event.model, plan),
     gauge,
     replies: before.replies + 1,
     iteration: before.iteration + 1,

@@ -38,6 +38,7 @@ export function beginLoop(plan: LoopPlan): Transition {
       corrections: [],
       mode: "native",
       modelIndex: 0,
+      answeredIndex: 0,
       failures: 0,
       pauseMs: 0,
       isCool: false,

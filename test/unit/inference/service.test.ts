@@ -80,7 +80,7 @@ describe("a request for a reply", () => {
 
     const events = await replyOf(world.service);
 
-    expect(events).toMatchObject([{ kind: "failed", failure: { isRetryable: true } }]);
+    expect(events).toMatchObject([{ kind: "failed", failure: { isRetryable: true }, model: MODEL }]);
     const message = events[0]?.kind === "failed" ? events[0].failure.message : "";
     expect(message).toContain("first is broken");
     expect(message).toContain("second is broken");
@@ -92,7 +92,7 @@ describe("a request for a reply", () => {
 
     const events = await replyOf(world.service);
 
-    expect(events).toMatchObject([{ kind: "failed", failure: { kind: "refused" } }]);
+    expect(events).toMatchObject([{ kind: "failed", failure: { kind: "refused" }, model: MODEL }]);
     expect(second.chats).toHaveLength(0);
   });
 

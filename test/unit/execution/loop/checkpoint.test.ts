@@ -112,7 +112,7 @@ describe("a checkpoint file", () => {
     await file.begin(state);
 
     expect(await fileOf("t 2").load()).toBeUndefined();
-    writeFileSync(path(), readFileSync(path(), "utf8").replace('"v":1', '"v":2'));
+    writeFileSync(path(), readFileSync(path(), "utf8").replace('"v":2', '"v":3'));
     expect(await file.load()).toBeUndefined();
   });
 

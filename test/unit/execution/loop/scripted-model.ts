@@ -21,6 +21,8 @@ export type ScriptedReply = {
   readonly failure?: Partial<InferenceFailure> & { readonly kind: InferenceFailure["kind"] };
   /** Ends the stream without any end. */
   readonly isBroken?: boolean;
+  /** Which of the models asked for answers; the first one when left out, as if it could. */
+  readonly model?: string;
   /** Called in the middle of the stream; the stream then waits until it is aborted. */
   readonly hang?: () => void;
 };
@@ -50,7 +52,13 @@ export class ScriptedModel implements ChatModel {
       this.requests.shift();
       this.contexts.shift();
     }
-    const model = context.models?.[0] ?? "toy";
+    const model = reply.model ?? context.models?.[0] ?? "toy";
+    const { failure } = reply;
+    if (failure !== undefined && !(failure.afterFirstToken ?? false) && reply.text === undefined) {
+      // As the service does it: a request of which nothing was seen is not said to be routed.
+      yield { kind: "failed", failure: failureOf(failure), model };
+      return;
+    }
     yield { kind: "routed", endpoint: "here", model, contextTokens: this.contextTokens };
     if (reply.thinking !== undefined) yield { kind: "thinking", text: reply.thinking };
     if (reply.text !== undefined) yield { kind: "text", text: reply.text };
@@ -64,7 +72,7 @@ export class ScriptedModel implements ChatModel {
       yield { kind: "failed", failure: failureOf({ kind: "cancelled" }) };
       return;
     }
-    if (reply.failure !== undefined) yield { kind: "failed", failure: failureOf(reply.failure) };
+    if (failure !== undefined) yield { kind: "failed", failure: failureOf(failure) };
     else if (reply.isBroken !== true) {
       yield {
         kind: "done",

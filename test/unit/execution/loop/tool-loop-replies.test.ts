@@ -1,11 +1,19 @@
 /** What the loop makes of single replies: several calls, faults, failures, and the ladder that answers them. */
 import { describe, expect, it } from "vitest";
 import { REFUSALS } from "../../../../src/execution/loop/prompts.ts";
-import { calls, kindsOf, reads, runLoop, runs, world, writes } from "./loop-world.ts";
+import { calls, kindsOf, reads, runLoop, runs, type World, world, writes } from "./loop-world.ts";
 
 const done = { text: "I have finished the work." };
 const contents = (messages: readonly { readonly role: string; readonly content: string }[], role: string) =>
   messages.filter((message) => message.role === role).map(({ content }) => content);
+
+/** Pauses between failed requests pass at once; the wall time does not. */
+function skipPauses(w: World): void {
+  w.clock.after = (delayMs, action) => {
+    if (delayMs < 60_000) queueMicrotask(action);
+    return { cancel: () => undefined };
+  };
+}
 
 describe("calls of one reply", () => {
   it("are executed one after another in their order, each with its observation", async () => {
@@ -137,6 +145,46 @@ describe("the ladder", () => {
     expect(kindsOf(w.steps).filter((kind) => kind === "nextModel")).toHaveLength(1);
   });
 
+  it.each([
+    ["its replies lead nowhere", { text: "I will now read the file." }, 4],
+    ["it fails", { failure: { kind: "cut", isRetryable: true, afterFirstToken: true } }, 4],
+    ["it fails before its first token", { failure: { kind: "serverFault", isRetryable: true } }, 4],
+    ["it cannot do what is asked", { failure: { kind: "notSupported", capability: "vision" } }, 1],
+  ] as const)(
+    "goes on after the model that answered, not after the first of the list, when %s",
+    async (_, bad, times) => {
+      // The first model is down: the node has the second one answer as long as it may.
+      const w = world(
+        (_request, _index, { models = [] }) => {
+          const model = models.find((name) => name !== "down") ?? "";
+          return model === "weak:latest" || model === "weak" ? { ...bad, model: "weak:latest" } : { ...done, model };
+        },
+        { models: ["down", "weak", "strong"], limits: { iterations: 20 } },
+      );
+      skipPauses(w);
+
+      const outcome = await runLoop(w);
+
+      expect(outcome.end).toEqual({ kind: "final" });
+      expect(w.model.contexts.map(({ models }) => models)).toEqual([
+        ...Array.from({ length: times }, () => ["down", "weak", "strong"]),
+        ["strong"],
+      ]);
+      expect(w.steps).toContainEqual(expect.objectContaining({ kind: "nextModel", model: "strong" }));
+    },
+  );
+
+  it("ends after the last model, although an earlier one of the list was never asked", async () => {
+    const w = world(() => ({ text: "I will now read the file.", model: "weak" }), {
+      models: ["down", "weak"],
+      limits: { iterations: 20 },
+    });
+
+    expect((await runLoop(w)).end.kind).toBe("noTools");
+    expect(w.model.asked).toBe(4);
+    expect(kindsOf(w.steps)).not.toContain("nextModel");
+  });
+
   it("takes a reply that the server could not read for an unreadable one: cooler, then constrained", async () => {
     const bad = { failure: { kind: "badToolCall", message: "error parsing tool call" } } as const;
     const w = world([bad, bad, { text: '{"final":"nothing to do"}' }]);
@@ -187,6 +235,28 @@ describe("the ladder", () => {
 });
 
 describe("a request that fails", () => {
+  it("after its first token is charged to the budget of tokens, which then ends the loop", async () => {
+    const cut = { text: "half a reply", failure: { kind: "cut", isRetryable: true, afterFirstToken: true } } as const;
+    const usage = { promptTokens: 400, completionTokens: 10 };
+    const w = world([{ ...writes("a", "1"), usage }, cut, cut, cut, { ...done, usage }], { limits: { tokens: 1_000 } });
+    skipPauses(w);
+
+    const outcome = await runLoop(w);
+
+    expect(outcome.end).toMatchObject({ kind: "tokens", limit: 1_000 });
+    expect(outcome.usage.promptTokens).toBeGreaterThan(400);
+    expect(outcome.usage.completionTokens).toBeGreaterThan(10);
+    expect(w.model.asked).toBeLessThan(5);
+  });
+
+  it("before its first token costs no tokens", async () => {
+    const busy = { failure: { kind: "overloaded", isRetryable: true } } as const;
+    const w = world([busy, busy, { ...done, usage: { promptTokens: 400, completionTokens: 10 } }]);
+    skipPauses(w);
+
+    expect((await runLoop(w)).usage).toMatchObject({ promptTokens: 400, completionTokens: 10 });
+  });
+
   it("is asked again unchanged after the first token, with growing pauses, and costs no iteration", async () => {
     const cut = { text: "half", failure: { kind: "cut", isRetryable: false, afterFirstToken: true } } as const;
     const w = world([writes("a", "1"), cut, { text: "half", isBroken: true }, done], { limits: { iterations: 2 } });
