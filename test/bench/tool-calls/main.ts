@@ -1,7 +1,9 @@
 /**
- * bun test/bench/tool-calls/main.ts [--documents 300000] [--seed 1] [--show "hermes / BOM"] [--innocent FOLDER]
+ * bun test/bench/tool-calls/main.ts [--documents 300000] [--split-rounds 3] [--seed 1]
+ *   [--show "hermes / BOM"] [--innocent FOLDER]
  *
- * Reads generated replies, every format under every corruption, and prints how many came back exactly as meant.
+ * Reads generated replies, every format under every corruption, and prints how many came back exactly as meant. Then as
+ * many rounds of documents in every cut, which must be read as the whole is.
  */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -13,6 +15,7 @@ import { CORRUPTIONS } from "./corruptions.ts";
 import { randomCalls } from "./documents.ts";
 import { INNOCENT } from "./innocent.ts";
 import { isBeginningOf, judge, type Verdict } from "./judge.ts";
+import { readSplit } from "./splits.ts";
 import { TOOLS } from "./tools.ts";
 import { WRITERS } from "./writers.ts";
 
@@ -28,6 +31,7 @@ type Tally = Record<Verdict, number> & { beginnings: number };
 function main(): number {
   const { values } = parseArgs({
     options: {
+      "split-rounds": { type: "string", default: "3" },
       documents: { type: "string", default: "300000" },
       seed: { type: "string", default: "1" },
       show: { type: "string" },
@@ -36,8 +40,9 @@ function main(): number {
   });
   const documents = Number(values.documents);
   const seed = Number(values.seed);
-  if (!Number.isSafeInteger(documents) || documents < 1 || !Number.isSafeInteger(seed)) {
-    console.error("--documents and --seed take whole numbers");
+  const rounds = Number(values["split-rounds"]);
+  if (![documents, seed, rounds].every((value) => Number.isSafeInteger(value) && value >= 0)) {
+    console.error("--documents, --split-rounds and --seed take whole numbers");
     return 2;
   }
   console.log(`${documents} documents, seed ${seed}`);
@@ -81,7 +86,39 @@ function main(): number {
   console.log(
     `\n${Math.round(tookMs)} ms, ${(((chars / tookMs) * 1000) / 1e6).toFixed(2)} million characters a second, slowest document ${slowestMs.toFixed(1)} ms`,
   );
-  return innocent(values.innocent);
+  const mismatches = readSplits(seed, rounds);
+  return innocent(values.innocent) === 0 && mismatches === 0 ? 0 : 1;
+}
+
+/** @returns how many readings gave something else than the whole. */
+function readSplits(seed: number, rounds: number): number {
+  const random = seededRandom(seed);
+  const startedMs = performance.now();
+  let documents = 0;
+  let readings = 0;
+  let slips = 0;
+  let exact = 0;
+  let mismatches = 0;
+  for (const corruption of CORRUPTIONS) {
+    for (const reading of readSplit(random, corruption, { rounds, draws: 1 })) {
+      documents += 1;
+      readings += reading.readings;
+      mismatches += reading.mismatches.length;
+      if (corruption.isLossless) {
+        slips += reading.readings;
+        // A reading that is as the whole is worth what the whole is.
+        if (judge(reading.whole, reading.corrupted) === "exact") exact += reading.readings - reading.mismatches.length;
+      }
+      const [first] = reading.mismatches;
+      if (first !== undefined)
+        console.log(`--- ${reading.writer.name} / ${corruption.name}: ${first}\n${reading.corrupted.text}`);
+    }
+  }
+  const share = slips === 0 ? "-" : ((exact / slips) * 100).toFixed(2);
+  console.log(
+    `\nsplits: ${readings} readings of ${documents} documents, cut at every byte and into pieces of 1 to 3; mismatches ${mismatches}, of ${slips} with slips exact ${share} %, ${Math.round(performance.now() - startedMs)} ms`,
+  );
+  return mismatches;
 }
 
 function print(tallies: ReadonlyMap<string, Tally>): void {

@@ -5,6 +5,7 @@ import type { ReadReply } from "../../../../src/execution/tool-calls/read-reply.
 import { CORRUPTIONS, type Corrupted, type Corruption } from "../../../bench/tool-calls/corruptions.ts";
 import { below, pick, randomCalls } from "../../../bench/tool-calls/documents.ts";
 import { isBeginningOf, judge } from "../../../bench/tool-calls/judge.ts";
+import { readSplit } from "../../../bench/tool-calls/splits.ts";
 import { TOOLS } from "../../../bench/tool-calls/tools.ts";
 import { WRITERS } from "../../../bench/tool-calls/writers.ts";
 import { read, readInChunks } from "./reading.ts";
@@ -62,6 +63,26 @@ describe.each(CORRUPTIONS)(`calls with $name (seed ${SEED})`, (corruption) => {
 
     expect(wrong).toEqual([]);
     expect((exact / all) * 100).toBeGreaterThanOrEqual(PARTLY[corruption.name] ?? (corruption.isLossless ? 100 : 0));
+  });
+});
+
+/** Of so many the shortest is cut everywhere; the bench cuts longer ones. */
+const DRAWN = 8;
+
+describe.each(CORRUPTIONS)(`replies of every format with $name (seed ${SEED})`, (corruption) => {
+  it("are read the same whole, cut at any byte, and in pieces of one, two and three bytes", () => {
+    const mismatches: string[] = [];
+    const formats = new Set<string>();
+    for (const reading of readSplit(seededRandom(SEED), corruption, { rounds: 1, draws: DRAWN })) {
+      const { writer, corrupted } = reading;
+      mismatches.push(...reading.mismatches.map((cut) => `${writer.name}, ${cut}: ${corrupted.text}`));
+      expect(reading.readings).toBe(new TextEncoder().encode(corrupted.text).length + 2);
+      formats.add(writer.name);
+    }
+
+    expect(mismatches).toEqual([]);
+    // Some slips are those of JSON, and not every format has an opener.
+    expect(formats.size).toBeGreaterThanOrEqual(corruption.name === "opener missing" ? 6 : 14);
   });
 });
 
