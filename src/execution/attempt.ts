@@ -6,6 +6,7 @@ import { DEFAULT_HEAD_BYTES, DEFAULT_TAIL_BYTES, type OutputExcerpt } from "./ou
 import { SANDBOX_MODES, type SandboxMode } from "./sandbox/policy.ts";
 import { EXECUTORS, type ExecutorKind, type TaskSpec } from "./task-spec.ts";
 import { boundDetail, type VerificationReport } from "./verification/report.ts";
+import { reportSchema } from "./verification/report-schema.ts";
 import type { WorkspacePlan } from "./workspace.ts";
 
 /** The fencing number of a claim: a later claim has a larger one, and effects of a smaller one are refused. */
@@ -123,21 +124,6 @@ export const assignmentHeadSchema = z.object({
   logPath: z.string(),
 });
 export type AssignmentHead = z.infer<typeof assignmentHeadSchema>;
-
-const checkResultSchema = z.object({
-  kind: z.enum(["file_exists", "file_contains", "command_succeeds", "test_passes", "git_clean", "json_schema"]),
-  passed: z.boolean(),
-  summary: z.string(),
-  detail: z.string(),
-  durationMs: z.number(),
-  timedOut: z.boolean(),
-});
-
-const reportSchema = z.object({
-  passed: z.boolean(),
-  checks: z.array(checkResultSchema),
-  skipped: z.string().exactOptional(),
-});
 
 const modelWorkSchema = z.object({
   tier: z.enum(TIERS),

@@ -5,6 +5,7 @@
 import { z } from "zod";
 import type { FailureCode, JsonObject, JsonValue } from "#base";
 import type { InferenceFailure } from "#inference";
+import { reportSchema } from "../verification/report-schema.ts";
 import type { CheckpointEntry } from "./checkpoint.ts";
 import type { LoopEvent, LoopState } from "./loop-state.ts";
 import type { Pattern } from "./repetition.ts";
@@ -149,14 +150,12 @@ const finding = z.discriminatedUnion("kind", [
   z.object({ kind: z.literal("repeat"), pattern, weight: count, isWeak: z.boolean(), tool: text, times: count }),
 ]);
 
-const note = z.object({ passed: count, total: count, failed: z.array(text) });
-
 export const loopStateSchema: z.ZodType<LoopState> = z.object({
   phase: z.enum(["asking", "calling", "ended"]),
   end: end.nullable(),
   replies: count,
   iteration: count,
-  corrections: z.array(note),
+  corrections: z.array(reportSchema),
   mode: z.enum(["native", "constrained"]),
   modelIndex: count,
   answeredIndex: count,
@@ -219,7 +218,7 @@ const loopEventSchema: z.ZodType<LoopEvent> = z.discriminatedUnion("kind", [
   z.object({ kind: z.literal("askFailed"), failure: inferenceFailure, model: text, pieces: count, tookMs }),
   z.object({ kind: z.literal("answered"), callId: text, answer, toolMemory: json, tookMs }),
   z.object({ kind: z.literal("filesFound"), files: z.array(fileMark) }),
-  z.object({ kind: z.literal("corrected"), prompt: text, note }),
+  z.object({ kind: z.literal("corrected"), prompt: text, report: reportSchema }),
   z.object({ kind: z.literal("outOfTime"), tookMs }),
   z.object({ kind: z.literal("stopRequested"), request: stopRequest, tookMs }),
 ]);

@@ -1,16 +1,16 @@
 import { boundSummary, skippedReport, type VerificationReport } from "../verification/report.ts";
+import { headAndTail } from "./conversation.ts";
 import { judgeLoop, type LoopVerdict, mayCorrect, skipLoopChecks } from "./judgement.ts";
-import type { CorrectionNote } from "./loop-state.ts";
 import { correctionPrompt } from "./prompts.ts";
 import type { LoopOutcome, ToolLoop } from "./tool-loop.ts";
 
-/** Failed checks that a note names. */
-const MAX_NOTED_CHECKS = 20;
+/** Evidence of one check in a report that is kept: the model was told more, and it lies in every checkpoint from then on. */
+const MAX_KEPT_DETAIL_CHARS = 1_000;
 
 export type CorrectedRun = {
   /** Tokens, money and time of all rounds together. */
   readonly outcome: LoopOutcome;
-  /** The report of each round in this process, the last one deciding. */
+  /** The report of each round, also of those of lost workers; the last one decides, and has its evidence whole. */
   readonly reports: readonly VerificationReport[];
   readonly verdict: LoopVerdict;
 };
@@ -25,24 +25,24 @@ export async function runWithCorrections(options: {
   readonly maxCorrections: number;
 }): Promise<CorrectedRun> {
   const { loop, verify, maxCorrections } = options;
-  const reports: VerificationReport[] = [];
   let outcome = await loop.run();
   for (;;) {
     const skipped = skipLoopChecks(outcome);
     const report = skipped === undefined ? await verify() : skippedReport(skipped);
-    reports.push(report);
     const round = outcome.corrections.length + 1;
     const isOver = report.passed || skipped !== undefined || report.skipped !== undefined || round > maxCorrections;
-    if (isOver || !mayCorrect(outcome.end)) return { outcome, reports, verdict: judgeLoop(outcome, report) };
-    outcome = await loop.correct(correctionPrompt(report, round, maxCorrections), noteOf(report));
+    if (isOver || !mayCorrect(outcome.end)) {
+      return { outcome, reports: [...outcome.corrections, report], verdict: judgeLoop(outcome, report) };
+    }
+    outcome = await loop.correct(correctionPrompt(report, round, maxCorrections), inShort(report));
   }
 }
 
-function noteOf(report: VerificationReport): CorrectionNote {
-  const failed = report.checks.filter(({ passed }) => !passed);
-  return {
-    passed: report.checks.length - failed.length,
-    total: report.checks.length,
-    failed: failed.slice(0, MAX_NOTED_CHECKS).map(({ summary }) => boundSummary(summary)),
-  };
+function inShort(report: VerificationReport): VerificationReport {
+  const checks = report.checks.map((check) => ({
+    ...check,
+    summary: boundSummary(check.summary),
+    detail: headAndTail(check.detail, MAX_KEPT_DETAIL_CHARS),
+  }));
+  return { ...report, checks };
 }

@@ -47,8 +47,9 @@ export function mayCorrect(end: LoopEnd): boolean {
 }
 
 /**
- * Verified work has passed, however the loop ended. Otherwise some passed checks, or changes that no check judges, make
- * a partial pass; nothing of either is a failure, and past the wall limit timed_out.
+ * Verified work has passed, however the loop ended. Otherwise it is a partial pass when some checks passed, when there
+ * are changes that no check judges, or when a limit ended work that had begun (files changed, commands run), whatever
+ * the checks say of the half of it. Nothing of these is a failure, and past the wall limit timed_out.
  */
 export function judgeLoop(
   outcome: Pick<LoopOutcome, "end" | "record" | "lastWords">,
@@ -109,8 +110,28 @@ function isPassed(end: LoopEnd, report: VerificationReport): boolean {
 }
 
 function isPartial(end: LoopEnd, record: WorkRecord, report: VerificationReport): boolean {
+  if (isLimit(end) && describeRecord(record).length > 0) return true;
   if (report.checks.length > 0) return report.checks.some((check) => check.passed) && record.callCount > 0;
   return end.kind !== "final" && Object.keys(record.files).length > 0;
+}
+
+/** Ends by which the model was kept from going on; after these the next attempt goes on with what is there. */
+function isLimit(end: LoopEnd): boolean {
+  switch (end.kind) {
+    case "iterations":
+    case "tokens":
+    case "wallTime":
+    case "cost":
+    case "context":
+    case "stuck":
+      return true;
+    case "final":
+    case "noTools":
+    case "modelFailed":
+    case "stopped":
+    case "failed":
+      return false;
+  }
 }
 
 function consequenceOf(end: LoopEnd): "retryable" | "terminal" {

@@ -1,6 +1,7 @@
 import type { JsonValue } from "#base";
 import type { InferenceFailure, TokenUsage, ToolCall } from "#inference";
 import type { StopRequest } from "../outcome.ts";
+import type { VerificationReport } from "../verification/report.ts";
 import type { Turn } from "./conversation.ts";
 import type { LoopEnd, LoopUsage, WorkRecord } from "./loop-end.ts";
 import type { LoopStep } from "./loop-step.ts";
@@ -8,9 +9,6 @@ import type { Finding, RepetitionState } from "./repetition.ts";
 import type { ParsedReply, ReplyMode } from "./reply-parser.ts";
 import type { TokenGauge } from "./token-gauge.ts";
 import type { FileMark, ToolAnswer } from "./tool-caller.ts";
-
-/** A report of verification in short, for the history of an attempt. */
-export type CorrectionNote = { readonly passed: number; readonly total: number; readonly failed: readonly string[] };
 
 /** A call that waits to be executed, or to be answered without. */
 export type WaitingCall = {
@@ -26,8 +24,8 @@ export type LoopState = {
   /** Replies of all times, and those since the task or the last correction was given. */
   readonly replies: number;
   readonly iteration: number;
-  /** What verification found before each correction. */
-  readonly corrections: readonly CorrectionNote[];
+  /** What verification found before each correction, with its evidence in short. */
+  readonly corrections: readonly VerificationReport[];
   readonly mode: ReplyMode;
   /** Index into the chain of models: the first that may still answer. */
   readonly modelIndex: number;
@@ -96,7 +94,7 @@ export type LoopEvent =
     }
   /** A worker resumed, and found files not as the lost one left them. */
   | { readonly kind: "filesFound"; readonly files: readonly FileMark[] }
-  | { readonly kind: "corrected"; readonly prompt: string; readonly note: CorrectionNote }
+  | { readonly kind: "corrected"; readonly prompt: string; readonly report: VerificationReport }
   | { readonly kind: "outOfTime"; readonly tookMs: number }
   | { readonly kind: "stopRequested"; readonly request: StopRequest; readonly tookMs: number };
 

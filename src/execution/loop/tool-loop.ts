@@ -1,12 +1,13 @@
 import { type Clock, canonicalJson, err, type Failure, ok, type Result } from "#base";
 import type { ChatModel, RequestContext, ToolCall } from "#inference";
 import type { StopSwitch } from "../stop-switch.ts";
+import type { VerificationReport } from "../verification/report.ts";
 import type { Checkpoint } from "./checkpoint.ts";
 import { type Due, due } from "./due.ts";
 import { Interruption } from "./interruption.ts";
 import type { LoopEnd, LoopUsage, WorkRecord } from "./loop-end.ts";
 import type { LoopPlan } from "./loop-plan.ts";
-import type { CorrectionNote, LoopEvent, LoopState, Transition } from "./loop-state.ts";
+import type { LoopEvent, LoopState, Transition } from "./loop-state.ts";
 import type { LoopStep } from "./loop-step.ts";
 import { askOnce } from "./one-reply.ts";
 import type { ReplyParser } from "./reply-parser.ts";
@@ -40,7 +41,8 @@ export type LoopOutcome = {
   /** What the model said last; it may say what it did and what remains. */
   readonly lastWords: string;
   readonly replies: number;
-  readonly corrections: readonly CorrectionNote[];
+  /** What verification found before each correction, over all workers that had a part. */
+  readonly corrections: readonly VerificationReport[];
   /** Time spent asking and calling, over all workers that had a part. */
   readonly spentMs: number;
 };
@@ -83,10 +85,6 @@ export class ToolLoop {
     return ok(new ToolLoop(options, plan, state));
   }
 
-  get corrections(): number {
-    return this.#state.corrections.length;
-  }
-
   /** Runs to the next end. Throws only on a bug. */
   async run(): Promise<LoopOutcome> {
     for (;;) {
@@ -101,8 +99,8 @@ export class ToolLoop {
   }
 
   /** Goes on after an end, with what verification found. */
-  async correct(prompt: string, note: CorrectionNote): Promise<LoopOutcome> {
-    await this.#take({ kind: "corrected", prompt, note });
+  async correct(prompt: string, report: VerificationReport): Promise<LoopOutcome> {
+    await this.#take({ kind: "corrected", prompt, report });
     return this.run();
   }
 

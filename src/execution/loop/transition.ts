@@ -6,7 +6,7 @@
  *     not, before the model is asked again.
  * L3: the model is asked only below every limit: iterations, tokens, money, time, context.
  * L4: at any time exactly one thing is due (`due`), and it follows from the state alone.
- * L5: the state has a constant bound: turns by the context, marks, record and last words by their limits.
+ * L5: the state has a constant bound: turns by the context, marks, record, reports and last words by their limits.
  * L6: a failed request changes nothing of the conversation; the same is asked again at most `retries` times in a row,
  *     then of the next model.
  * L7: every end keeps conversation, record and last words: the partial result.
@@ -80,10 +80,11 @@ export function step(state: LoopState, event: LoopEvent, plan: LoopPlan): Transi
       assert(state.phase === "ended", "L8: only an ended loop is corrected");
       const turns = [...state.turns, plainTurn("correction", event.prompt)];
       const repetition = { ...state.repetition, strikes: 0, idleStrikes: 0 };
-      const corrections = [...state.corrections, event.note];
+      const corrections = [...state.corrections, event.report];
       const fresh = { end: null, iteration: 0, withheld: {}, failures: 0, pauseMs: 0 };
       const next = prepareAsk({ ...state, ...fresh, phase: "asking", corrections, turns, repetition }, plan);
-      const told: LoopStep = { kind: "correction", round: corrections.length, failedChecks: event.note.failed.length };
+      const failedChecks = event.report.checks.filter(({ passed }) => !passed).length;
+      const told: LoopStep = { kind: "correction", round: corrections.length, failedChecks };
       return { state: next.state, steps: [told, ...next.steps] };
     }
     case "outOfTime":

@@ -87,6 +87,24 @@ describe("the attempt after a worker that was killed", () => {
     expect(server.chats).toHaveLength(2);
   });
 
+  test("after a correction still has the report of the round before it in its result", async () => {
+    server.enqueue(
+      reply().text("I have nothing to do."),
+      reply().toolCall("run_command", APPEND),
+      reply().text("It ran."),
+    );
+    const verify = [{ kind: "file_contains", path: "effects.txt", pattern: "ran" }];
+
+    const lost = await lose("worker:before-result", { verify });
+    const result = await world.resultOf(await world.again(lost));
+
+    expect(result).toMatchObject({
+      outcome: "passed",
+      model: { replies: 3, corrections: [{ passed: false, checks: [{ kind: "file_contains", passed: false }] }] },
+    });
+    expect(server.chats).toHaveLength(3);
+  });
+
   test("within a command is told that it may have run, and only the model's own word runs it again", async () => {
     const seconds = uniqueSeconds();
     const command = { command: `echo ran >> effects.txt; sleep ${seconds}` };

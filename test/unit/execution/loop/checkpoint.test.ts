@@ -152,7 +152,7 @@ describe("a checkpoint file", () => {
     const event = {
       kind: "corrected",
       prompt: "p".repeat(100_000),
-      note: { passed: 0, total: 1, failed: ["x"] },
+      report: { passed: false, checks: [] },
     } as const;
     let largest = 0;
 
