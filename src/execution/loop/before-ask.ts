@@ -16,7 +16,9 @@ export function prepareAsk(state: LoopState, plan: LoopPlan): Transition {
   if (spentUp !== undefined) return ended(asking, spentUp);
   const { turns, fits, fadedIds } = compact(asking.turns, turnBudgetUnits(asking, plan));
   const repetition = fade(asking.repetition, fadedIds);
-  const fitted: LoopState = { ...asking, turns, repetition };
+  // A shortened conversation does not begin like the one that was reported last.
+  const gauge = turns === asking.turns ? asking.gauge : { ...asking.gauge, seen: null };
+  const fitted: LoopState = { ...asking, turns, repetition, gauge };
   const contextTokens = usableContextTokens(asking, plan);
   if (!fits) return ended(fitted, { kind: "context", contextTokens });
   const used = usedTokens(fitted) + promptTokens(fitted, plan);

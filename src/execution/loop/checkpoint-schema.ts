@@ -164,7 +164,12 @@ export const loopStateSchema: z.ZodType<LoopState> = z.object({
   isCool: z.boolean(),
   isThoughtless: z.boolean(),
   turns: z.array(turn),
-  gauge: z.object({ factor: z.number(), leavesOutCached: z.boolean(), cutAtTokens: count.nullable() }),
+  gauge: z.object({
+    factor: z.number(),
+    leavesOutCached: z.boolean(),
+    cutAtTokens: count.nullable(),
+    seen: z.object({ source: text, units: count, tokens: count }).nullable(),
+  }),
   modelContextTokens: count.nullable(),
   repetition: z.object({ marks: z.array(mark), worlds: z.array(text), strikes: count, idleStrikes: count }),
   findings: z.array(finding),

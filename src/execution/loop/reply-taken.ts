@@ -53,7 +53,8 @@ function concludes(text: string): boolean {
 /** Usage, limits and what the report of tokens teaches. A server that reports nothing is accounted by estimate. */
 function accounted(before: LoopState, event: Replied, plan: LoopPlan): Transition {
   const units = promptUnits(before, plan);
-  const { gauge, cut } = learn(before.gauge, units, event.usage.promptTokens);
+  const source = `${event.endpoint} ${event.model} ${before.mode}`;
+  const { gauge, cut } = learn(before.gauge, units, event.usage.promptTokens, source);
   const { text, thinking, calls } = event.reply;
   const written = text + thinking + (calls.length === 0 ? "" : JSON.stringify(calls.map((call) => call.arguments)));
   const promptTokens = event.usage.promptTokens > 0 ? event.usage.promptTokens : tokensOf(before.gauge, units);

@@ -63,6 +63,7 @@ describe("a loop of 200 rounds", () => {
         expect(orphans(messages)).toEqual([]);
       }
       expect(w.steps.some(({ kind }) => kind === "compacted")).toBe(true);
+      expect(w.steps.some(({ kind }) => kind === "promptCut")).toBe(false);
     },
   );
 
@@ -213,30 +214,99 @@ describe("compaction", () => {
   });
 });
 
+function sum(values: readonly number[]): number {
+  return values.reduce((total, value) => total + value, 0);
+}
+
+/** As Ollama does: system and latest messages stay. */
+function keptBy(tokens: readonly number[], real: number): number {
+  const [system = 0, ...rest] = tokens;
+  while (system + sum(rest) > real && rest.length > 1) rest.shift();
+  return system + sum(rest);
+}
+
 describe("the token gauge", () => {
   it("believes at once that a text costs more than estimated, and slowly that it costs less", () => {
-    expect(learn(NEW_GAUGE, 1_000, 2_000).gauge.factor).toBe(2);
-    expect(learn(NEW_GAUGE, 1_000, 900).gauge.factor).toBeGreaterThan(1.1);
+    expect(learn(NEW_GAUGE, 1_000, 2_000, "s").gauge.factor).toBe(2);
+    expect(learn(NEW_GAUGE, 1_000, 900, "s").gauge.factor).toBeGreaterThan(1.1);
     expect(tokensOf(NEW_GAUGE, unitsOf("语言模型"))).toBeGreaterThanOrEqual(4);
   });
 
   it("finds a prompt cut when far fewer tokens are reported than were sent", () => {
-    const { cut, gauge } = learn(NEW_GAUGE, 8_000, 4_096);
+    const { cut, gauge } = learn(NEW_GAUGE, 8_000, 4_096, "s");
 
     expect(cut).toEqual({ expectedTokens: 9_600, seenTokens: 4_096 });
     expect(gauge.cutAtTokens).toBe(4_096);
   });
 
   it("takes a small report for a cache that is left out, then and from there on", () => {
-    const first = learn(NEW_GAUGE, 8_000, 120);
-    const second = learn(first.gauge, 8_000, 4_096);
+    const first = learn(NEW_GAUGE, 8_000, 120, "s");
+    const second = learn(first.gauge, 8_000, 4_096, "s");
 
     expect([first.cut, second.cut]).toEqual([undefined, undefined]);
     expect(first.gauge.factor).toBe(NEW_GAUGE.factor);
   });
 
+  it("finds a prompt cut when the report stops growing, however small the steps, and on the same server only", () => {
+    let gauge = learn(NEW_GAUGE, 3_000, 3_300, "s").gauge;
+    const cuts: unknown[] = [];
+    for (let units = 3_200; units <= 3_800; units += 200) {
+      const next = learn(gauge, units, 3_310, "s");
+      gauge = next.gauge;
+      cuts.push(next.cut?.seenTokens);
+    }
+    const elsewhere = learn(learn(NEW_GAUGE, 3_000, 3_300, "s").gauge, 3_800, 3_310, "other");
+
+    expect(cuts).toContain(3_310);
+    expect(gauge.cutAtTokens).toBe(3_310);
+    expect(elsewhere.cut).toBeUndefined();
+  });
+
+  it("finds a prompt cut when the report ends just below a usual context and lags behind what was added", () => {
+    const before = learn(NEW_GAUGE, 3_000, 3_600, "s").gauge;
+
+    expect(learn(before, 3_900, 4_000, "s").cut).toEqual({ expectedTokens: 4_680, seenTokens: 4_000 });
+    expect(learn(before, 3_900, 4_500, "s").cut).toBeUndefined();
+    // Just as little more for as much text, far from any usual context: the text was sparse.
+    expect(learn(learn(NEW_GAUGE, 4_000, 4_800, "s").gauge, 4_900, 5_200, "s").cut).toBeUndefined();
+  });
+
+  it("believes a server that is later seen to take more than where it seemed to cut", () => {
+    const cut = learn(learn(NEW_GAUGE, 3_000, 3_600, "s").gauge, 3_900, 3_600, "s").gauge;
+
+    expect(cut.cutAtTokens).toBe(3_600);
+    expect(learn(cut, 4_000, 4_700, "s").gauge.cutAtTokens).toBe(4_700);
+  });
+
+  it("does not take a server that reports only what it had not cached for one that cuts", () => {
+    const before = learn(NEW_GAUGE, 3_000, 3_600, "s").gauge;
+
+    expect(learn(before, 4_200, 1_450, "s").cut).toBeUndefined();
+  });
+
+  it("finds no prompt of an honest server cut, whatever is added to it", () => {
+    const step = fc.record({
+      units: fc.integer({ min: 10, max: 3_000 }),
+      tokensPerUnit: fc.double({ min: 0.8, max: 1.3, noNaN: true }),
+    });
+    fc.assert(
+      fc.property(fc.array(step, { minLength: 2, maxLength: 30 }), (steps) => {
+        let gauge = NEW_GAUGE;
+        let units = 0;
+        let tokens = 0;
+        for (const added of steps) {
+          units += added.units;
+          tokens += added.units * added.tokensPerUnit;
+          const next = learn(gauge, units, Math.ceil(tokens), "s");
+          gauge = next.gauge;
+          expect(next.cut).toBeUndefined();
+        }
+      }),
+    );
+  });
+
   it("learns nothing from a server that says nothing", () => {
-    expect(learn(NEW_GAUGE, 8_000, 0).gauge).toBe(NEW_GAUGE);
+    expect(learn(NEW_GAUGE, 8_000, 0, "s").gauge).toBe(NEW_GAUGE);
   });
 });
 
@@ -259,9 +329,44 @@ describe("a server with less context than asked for", () => {
     await runLoop(w);
 
     const found = w.steps.filter(({ kind }) => kind === "promptCut");
-    const first = sent.findIndex((tokens) => tokens > real / 0.6);
+    const first = sent.findIndex((tokens) => tokens > real);
     expect(found).toHaveLength(1);
+    expect(first).toBeGreaterThan(0);
     expect(sent.slice(first + 1).every((tokens) => tokens <= real)).toBe(true);
+  });
+
+  it.each([
+    ["fills what it has", (tokens: readonly number[], real: number) => Math.min(sum(tokens), real - 60)],
+    ["drops the oldest messages", keptBy],
+    [
+      "discards half at a time",
+      (tokens: readonly number[], real: number) => (sum(tokens) > real ? real / 2 : sum(tokens)),
+    ],
+  ])("half of 8,192 and %s is found after at most two prompts that it cut", async (_, reported) => {
+    const real = 4_096;
+    const tools = new ToyTools();
+    tools.command = (command) => answer(noise(Number(command), Number(command) % 3 === 0 ? 2_500 : 900));
+    let cutPrompts = 0;
+    let cutAfterFound = 0;
+    const w = world(
+      (request, index) => {
+        const tokens = request.messages.map(({ content }) => Math.ceil(content.length / 3.4));
+        tokens.push(Math.ceil(JSON.stringify(request.tools ?? []).length / 3.4));
+        const isFound = w.steps.some(({ kind }) => kind === "promptCut");
+        const isCut = sum(tokens) > real;
+        if (isCut && isFound) cutAfterFound += 1;
+        else if (isCut) cutPrompts += 1;
+        const usage = { promptTokens: reported(tokens, real), completionTokens: 20 };
+        return index < 40 ? { ...runs(String(index)), usage } : { text: "I have finished.", usage };
+      },
+      { contextTokens: 8_192, limits: unlimited, tools },
+    );
+
+    await runLoop(w);
+
+    expect(w.steps.some(({ kind }) => kind === "promptCut")).toBe(true);
+    expect(cutPrompts).toBeLessThanOrEqual(2);
+    expect(cutAfterFound).toBe(0);
   });
 
   it("that says what it has is believed", async () => {
