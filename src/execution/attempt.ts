@@ -21,7 +21,7 @@ export type AttemptRef = {
 };
 
 export type AttemptLimits = {
-  /** Wall limit of the command when the task gives no `deadlineMs`. */
+  /** Wall limit of a command when the task gives no `deadlineMs`; for a prompt it is in the plan of its model. */
   readonly wallMs: number;
   /** Output of one command in bytes; passing it ends the command. */
   readonly outputBytes: number;

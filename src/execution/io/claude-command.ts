@@ -42,7 +42,7 @@ const MICRODOLLARS_PER_DOLLAR = 1_000_000;
  */
 export async function runClaudeCommand(shop: Workshop, plan: ModelPlan, program: string): Promise<Work> {
   const { spec, limits } = shop.assignment;
-  const wallMs = spec.deadlineMs ?? limits.wallMs;
+  const wallMs = spec.deadlineMs ?? plan.limits.wallMs;
   const deadlineMs = shop.clock.monotonicMs() + wallMs;
   const reports: VerificationReport[] = [];
   let spent: Spent = { promptTokens: 0, completionTokens: 0, costMicrodollars: 0, replies: 0 };

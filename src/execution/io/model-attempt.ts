@@ -51,7 +51,7 @@ export async function runModel(shop: Workshop, plan: ModelPlan): Promise<Work> {
       plan: {
         systemPrompt: systemPrompt(tools.definitions),
         taskPrompt: taskPrompt(spec),
-        limits: { ...plan.limits, wallMs: spec.deadlineMs ?? limits.wallMs },
+        limits: { ...plan.limits, wallMs: spec.deadlineMs ?? plan.limits.wallMs },
         contextTokens: plan.contextTokens,
         models: plan.models,
         // Thinking costs a trivial task more than it brings.

@@ -38,7 +38,7 @@ function limitReached(state: LoopState, { limits }: LoopPlan): LoopEnd | undefin
   if (iteration >= limits.iterations) return { kind: "iterations", limit: limits.iterations };
   const limit = limits.costMicrodollars;
   if (limit !== null && usage.costMicrodollars >= limit) {
-    const message = `the model cost ${usage.costMicrodollars} of ${limit} microdollars. Raise the budget or use a local model`;
+    const message = `the model cost ${usage.costMicrodollars} of ${limit} microdollars. Raise limits.<tier>.cost_microdollars, or use a local model`;
     return { kind: "cost", limitMicrodollars: limit, message };
   }
   return undefined;

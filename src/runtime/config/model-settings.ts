@@ -72,6 +72,36 @@ export const MODEL_SETTINGS = {
   "limits.trivial.tokens": setting(count(1_000_000_000), 50_000, "tokens of one attempt at a trivial task"),
   "limits.standard.tokens": setting(count(1_000_000_000), 200_000, "tokens of one attempt at a standard task"),
   "limits.complex.tokens": setting(count(1_000_000_000), 1_000_000, "tokens of one attempt at a complex task"),
+  "limits.trivial.cost_microdollars": setting(
+    microdollars,
+    0,
+    "money for one attempt at a trivial task, in millionths of a dollar; 0: no limit",
+  ),
+  "limits.trivial.wall_time_ms": setting(
+    durationMs.or(z.literal(0)),
+    0,
+    "wall time of one attempt at a trivial task; 0: limits.wall_time_ms",
+  ),
+  "limits.standard.cost_microdollars": setting(
+    microdollars,
+    0,
+    "money for one attempt at a standard task, in millionths of a dollar; 0: no limit",
+  ),
+  "limits.standard.wall_time_ms": setting(
+    durationMs.or(z.literal(0)),
+    0,
+    "wall time of one attempt at a standard task; 0: limits.wall_time_ms",
+  ),
+  "limits.complex.cost_microdollars": setting(
+    microdollars,
+    0,
+    "money for one attempt at a complex task, in millionths of a dollar; 0: no limit",
+  ),
+  "limits.complex.wall_time_ms": setting(
+    durationMs.or(z.literal(0)),
+    0,
+    "wall time of one attempt at a complex task; 0: limits.wall_time_ms",
+  ),
   "limits.context_tokens": setting(
     z.int().min(MIN_CONTEXT_TOKENS).max(10_000_000),
     8_192,

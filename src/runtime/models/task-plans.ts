@@ -111,10 +111,15 @@ export class TaskPlans {
   }
 
   #limits(tier: Tier): LoopLimits {
+    const config = this.#config;
+    const costMicrodollars = config[`limits.${tier}.cost_microdollars`];
+    const wallMs = config[`limits.${tier}.wall_time_ms`];
     return {
       ...TIER_LIMITS[tier],
-      iterations: this.#config[`limits.${tier}.iterations`],
-      tokens: this.#config[`limits.${tier}.tokens`],
+      iterations: config[`limits.${tier}.iterations`],
+      tokens: config[`limits.${tier}.tokens`],
+      costMicrodollars: costMicrodollars === 0 ? null : costMicrodollars,
+      wallMs: wallMs === 0 ? config["limits.wall_time_ms"] : wallMs,
     };
   }
 }

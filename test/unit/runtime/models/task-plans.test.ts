@@ -57,6 +57,17 @@ describe("the plan of a prompt", () => {
     expect(plan.checkpointPath).toBe(`/state/checkpoints/${id}.jsonl`);
   });
 
+  test("is limited in money and time by its tier, in time by every task's limit where the tier has none", () => {
+    const { planFor } = world({
+      "limits.complex.cost_microdollars": 250_000,
+      "limits.complex.wall_time_ms": 7_200_000,
+      "limits.wall_time_ms": 60_000,
+    });
+
+    expect(planFor({ tier: "complex" }).limits).toMatchObject({ costMicrodollars: 250_000, wallMs: 7_200_000 });
+    expect(planFor({ tier: "standard" }).limits).toMatchObject({ costMicrodollars: null, wallMs: 60_000 });
+  });
+
   test("takes the tier that the task names, whatever was measured", () => {
     const { planFor, passes } = world();
     for (let at = 0; at < 30; at += 1) passes.record("small:latest", "complex", true);
