@@ -96,6 +96,15 @@ describe("read_file", () => {
     expect(faultOf(await call("read_file", { path: "huge.log", start_line: 100_001 }))).toContain("only 100000 lines");
     expect(faultOf(await call("edit_file", { path: "huge.log", old_text: "y", new_text: "z" }))).toMatch(/^tooLarge/);
 
+    // Further into a file nobody reads on, because everything else waits meanwhile.
+    put("far.log", line.repeat(700_000));
+    expect(await call("read_file", { path: "far.log", start_line: 600_000, max_lines: 1 })).toMatchObject({
+      firstLine: 600_000,
+    });
+    expect(faultOf(await call("read_file", { path: "far.log", start_line: 690_000 }))).toMatch(
+      /^tooLarge: line 690000 .* further than 67108864 bytes/,
+    );
+
     // Sparse: a terabyte that takes no disk.
     truncateSync(path, 2 ** 40);
     expect(faultOf(await call("read_file", { path: "huge.log", start_line: 100_001 }))).toContain("is a binary file");

@@ -65,8 +65,11 @@ export class ToolBox {
   }
 
   /**
-   * Carries out one call. Never throws: what goes wrong, a bug included, is an observation of kind `fault`. Ends
-   * within the tool's time limit, and soon after `signal` is aborted.
+   * Carries out one call. Never throws: what goes wrong, a bug included, is an observation of kind `fault`. Searches and
+   * commands end within their time limit, and soon after `signal` is aborted. The tools for one file or folder look at
+   * `signal` only before they begin. They are bounded by size instead (8 MiB of a file that is changed, 64 MiB of one that
+   * is read, 500 listed entries), which takes about a second at the most (measured with an edit of 8 MiB of equal lines);
+   * so a change of a file is never broken off half-way.
    */
   async call(call: ToolCall, signal: AbortSignal): Promise<Observation> {
     const { clock } = this.#options;
