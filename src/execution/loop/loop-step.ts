@@ -10,6 +10,8 @@ export const MAX_STEP_CHARS = 160;
 export type LoopStep =
   | { readonly kind: "resumed"; readonly round: number }
   | { readonly kind: "asked"; readonly round: number; readonly mode: ReplyMode }
+  /** A reply is being written. */
+  | { readonly kind: "writing"; readonly chars: number; readonly text: string }
   /** A reply is whole. */
   | {
       readonly kind: "replied";
@@ -68,6 +70,8 @@ function words(step: LoopStep): string {
       return `resumed after reply ${step.round} from the checkpoint of a lost worker`;
     case "asked":
       return `ask ${step.round}${step.mode === "constrained" ? " (constrained)" : ""}`;
+    case "writing":
+      return `writing, ${step.chars} characters${step.text === "" ? "" : `: ${step.text}`}`;
     case "replied":
       return `reply ${step.round} of ${step.model} on ${step.endpoint}: ${step.calls} calls, ${step.promptTokens}+${step.completionTokens} tokens, ${step.tookMs} ms${step.text === "" ? "" : `: ${step.text}`}`;
     case "askFailed":

@@ -28,9 +28,9 @@ class Reading implements ReplyReading {
     this.#mode = mode;
   }
 
-  text(piece: string): void {
-    this.#reader.push({ kind: "text", text: piece });
+  text(piece: string): string {
     if (this.#mode === "constrained") this.#text += piece;
+    return this.#reader.push({ kind: "text", text: piece });
   }
 
   thinking(piece: string): void {

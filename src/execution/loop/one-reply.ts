@@ -20,11 +20,13 @@ export async function askOnce(
     readonly parser: ReplyParser;
     readonly plan: LoopPlan;
     readonly interruption: Interruption;
+    /** Hears of each piece: the characters so far, and what can be shown of it. */
+    readonly onPiece: (chars: number, shown: string) => void;
   },
 ): Promise<Asked> {
   const { model, plan, parser, interruption } = use;
   const context = next.models.length === 0 ? use.context : { ...use.context, models: next.models };
-  const reply = new ReplyInProgress((name) => parser.read(plan.tools, next.mode, name));
+  const reply = new ReplyInProgress((name) => parser.read(plan.tools, next.mode, name), use.onPiece);
   const stream = model.chat(next.request, context, interruption.signal)[Symbol.asyncIterator]();
   for (;;) {
     const item = await interruption.orGone(stream.next());
@@ -45,13 +47,15 @@ class ReplyInProgress {
   chars = 0;
   #pieces = 0;
   readonly #begin: (model: string) => ReplyReading;
+  readonly #onPiece: (chars: number, shown: string) => void;
   #begun: ReplyReading | undefined;
   #endpoint = "?";
   #model = "";
   #contextTokens: number | null = null;
 
-  constructor(begin: (model: string) => ReplyReading) {
+  constructor(begin: (model: string) => ReplyReading, onPiece: (chars: number, shown: string) => void) {
     this.#begin = begin;
+    this.#onPiece = onPiece;
   }
 
   /** Begun with the first piece, by when it is known which model replies. */
@@ -72,11 +76,12 @@ class ReplyInProgress {
         this.#pieces += 1;
         this.chars += event.text.length;
         this.#reading.thinking(event.text);
+        this.#onPiece(this.chars, "");
         return undefined;
       case "text":
         this.#pieces += 1;
         this.chars += event.text.length;
-        this.#reading.text(event.text);
+        this.#onPiece(this.chars, this.#reading.text(event.text));
         return undefined;
       case "toolCall":
         this.#pieces += 1;

@@ -28,7 +28,8 @@ export type ParsedReply = {
 
 /** One reply being read, piece by piece. Splitting the same reply elsewhere gives the same result. */
 export interface ReplyReading {
-  text(piece: string): void;
+  /** @returns what of the text so far can be shown now and was not before: no part of a call or of thinking. */
+  text(piece: string): string;
   thinking(piece: string): void;
   call(call: RawToolCall): void;
   /** Ends the reply. @param isCut whether it was cut off, so that a call at its end may lack something. */

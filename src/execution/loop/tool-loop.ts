@@ -15,6 +15,7 @@ import { eventsOfLoss, replaySaved } from "./resume.ts";
 import { textHash } from "./text-hash.ts";
 import type { ToolAnswer, ToolCaller } from "./tool-caller.ts";
 import { beginLoop, step } from "./transition.ts";
+import { WritingNotes } from "./writing-notes.ts";
 
 export type ToolLoopOptions = {
   readonly plan: Omit<LoopPlan, "tools" | "effectOf" | "parser">;
@@ -109,11 +110,16 @@ export class ToolLoop {
     const startMs = clock.monotonicMs();
     this.#options.onStep({ kind: "asked", round: this.#state.replies + 1, mode: next.mode });
     const interruption = this.#begin();
+    const notes = new WritingNotes(startMs);
+    const onPiece = (chars: number, shown: string): void => {
+      const step = notes.take(chars, shown, clock.monotonicMs());
+      if (step !== undefined) this.#options.onStep(step);
+    };
     try {
       await interruption.pause(next.pauseMs);
       const asked = interruption.happened
         ? undefined
-        : await askOnce(next, { model, context, parser, plan: this.#plan, interruption });
+        : await askOnce(next, { model, context, parser, plan: this.#plan, interruption, onPiece });
       const tookMs = Math.round(clock.monotonicMs() - startMs);
       if (asked?.kind === "replied") return { ...asked, tookMs };
       if (stop.current !== undefined) return { kind: "stopRequested", request: stop.current, tookMs };

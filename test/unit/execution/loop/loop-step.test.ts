@@ -18,6 +18,7 @@ const steps: readonly LoopStep[] = [
     repairs: 0,
     text: `the token is ${token}\nand more ${"text ".repeat(100)}`,
   },
+  { kind: "writing", chars: 5_000, text: `the token is ${token} and more` },
   { kind: "askFailed", reason: "503 busy", next: "again" },
   { kind: "called", tool: "run_command", call: `run_command curl -H "Authorization: Bearer ${token}"` },
   { kind: "observed", tool: "run_command", summary: "exit code 0\u001b[31m", error: null, tookMs: 12 },

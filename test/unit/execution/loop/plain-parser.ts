@@ -18,6 +18,7 @@ export const plainParser: ReplyParser = {
     return {
       text: (piece) => {
         text += piece;
+        return piece;
       },
       thinking: (piece) => {
         thinking += piece;
