@@ -113,7 +113,11 @@ export const MODEL_SETTINGS = {
     "times a failed verification goes back to the model, for a task that does not say",
   ),
   "inference.first_token_ms": setting(durationMs, 600_000, "the longest wait for the first token, loading included"),
-  "inference.between_tokens_ms": setting(durationMs, 90_000, "the longest silence within a reply"),
+  "inference.between_tokens_ms": setting(
+    durationMs,
+    90_000,
+    "the longest silence within a reply; five times that where tools are offered",
+  ),
   "inference.total_ms": setting(durationMs, 1_800_000, "the longest reply"),
   "inference.queue_ms": setting(durationMs, 600_000, "the longest wait for a free model"),
   "inference.keep_alive_s": setting(
