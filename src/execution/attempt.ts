@@ -2,6 +2,8 @@ import { z } from "zod";
 import { MAX_RESULT_BYTES, type NodeId, type TaskId } from "#base";
 import { TIERS, type Tier } from "#hw";
 import type { ModelPlan, SandboxPlan } from "./attempt-plan.ts";
+import { callCountSchema } from "./loop/checkpoint-schema.ts";
+import type { CallCount } from "./loop/loop-end.ts";
 import { DEFAULT_HEAD_BYTES, DEFAULT_TAIL_BYTES, type OutputExcerpt } from "./output-window.ts";
 import { SANDBOX_MODES, type SandboxMode } from "./sandbox/policy.ts";
 import { EXECUTORS, type ExecutorKind, type TaskSpec } from "./task-spec.ts";
@@ -99,6 +101,8 @@ export type ModelWork = {
   readonly promptTokens: number;
   readonly completionTokens: number;
   readonly costMicrodollars: number;
+  /** By model: how many of its calls had to be repaired, and how many could not be read. */
+  readonly calls: readonly CallCount[];
   /** Why it ended, in one sentence. */
   readonly ended: string;
   /** What the model said last. */
@@ -138,6 +142,8 @@ const modelWorkSchema = z.object({
   promptTokens: z.number(),
   completionTokens: z.number(),
   costMicrodollars: z.number(),
+  /** Absent in what an earlier release wrote. */
+  calls: z.array(callCountSchema).default([]),
   ended: z.string(),
   lastWords: z.string(),
   completed: z.array(z.string()),

@@ -87,6 +87,7 @@ export async function runClaudeCommand(shop: Workshop, plan: ModelPlan, program:
       lastWords,
       completed,
       remaining,
+      calls: [], // the command reads them for itself
       corrections: reports.slice(0, -1),
     };
     return { verdict, report, run, model };

@@ -87,6 +87,7 @@ export async function runModel(shop: Workshop, plan: ModelPlan): Promise<Work> {
       ...teller.answeredBy,
       replies: outcome.replies,
       ...outcome.ownUsage,
+      calls: outcome.callCounts,
       ended: describeLoopEnd(end),
       lastWords: outcome.lastWords,
       completed,

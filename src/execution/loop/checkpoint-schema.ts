@@ -7,6 +7,7 @@ import type { FailureCode, JsonObject, JsonValue } from "#base";
 import type { InferenceFailure } from "#inference";
 import { reportSchema } from "../verification/report-schema.ts";
 import type { CheckpointEntry } from "./checkpoint.ts";
+import type { CallCount } from "./loop-end.ts";
 import type { LoopEvent, LoopState } from "./loop-state.ts";
 import type { Pattern } from "./repetition.ts";
 
@@ -106,6 +107,14 @@ const end = z.discriminatedUnion("kind", [
   z.object({ kind: z.literal("failed"), failure }),
 ]);
 
+/** Also a part of the result of an attempt. */
+export const callCountSchema: z.ZodType<CallCount> = z.object({
+  model: text,
+  calls: count,
+  repaired: count,
+  unreadable: count,
+});
+
 const units = count;
 const turn = z.discriminatedUnion("kind", [
   z.object({ kind: z.enum(["system", "task"]), content: text, units }),
@@ -184,6 +193,7 @@ export const loopStateSchema: z.ZodType<LoopState> = z.object({
     commandCount: count,
     callCount: count,
   }),
+  callCounts: z.array(callCountSchema),
   usage: usage.extend({ costMicrodollars: count }),
   spentMs: count,
   lastWords: text,

@@ -42,6 +42,14 @@ export type LoopUsage = {
   readonly costMicrodollars: number;
 };
 
+/** How well a model speaks the form of calls: those that needed mending, and those meant as calls that could not be read. */
+export type CallCount = {
+  readonly model: string;
+  readonly calls: number;
+  readonly repaired: number;
+  readonly unreadable: number;
+};
+
 /** @returns one line for a person, saying what to do where something can be done. */
 export function describeLoopEnd(end: LoopEnd): string {
   switch (end.kind) {

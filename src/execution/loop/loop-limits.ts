@@ -36,6 +36,8 @@ export const TIER_LIMITS: Readonly<Record<Tier, LoopLimits>> = {
   complex: { ...EVERY_TIER, iterations: 20, tokens: 1_000_000 },
 };
 
+/** Models of which calls are counted: a chain is no longer than this. */
+export const MAX_COUNTED_MODELS = 20;
 /** Paths in the record of what was done; the count goes on beyond. */
 export const MAX_RECORDED_FILES = 500;
 /** Commands in the record: the latest. */

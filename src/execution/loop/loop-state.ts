@@ -3,7 +3,7 @@ import type { InferenceFailure, TokenUsage, ToolCall } from "#inference";
 import type { StopRequest } from "../outcome.ts";
 import type { VerificationReport } from "../verification/report.ts";
 import type { Turn } from "./conversation.ts";
-import type { LoopEnd, LoopUsage, WorkRecord } from "./loop-end.ts";
+import type { CallCount, LoopEnd, LoopUsage, WorkRecord } from "./loop-end.ts";
 import type { LoopStep } from "./loop-step.ts";
 import type { Finding, RepetitionState } from "./repetition.ts";
 import type { ParsedReply, ReplyMode } from "./reply-parser.ts";
@@ -54,6 +54,8 @@ export type LoopState = {
   readonly withheld: Readonly<Record<string, number>>;
   readonly record: WorkRecord;
   readonly usage: LoopUsage;
+  /** By model, in the order in which they first replied. */
+  readonly callCounts: readonly CallCount[];
   /** Time spent asking and calling. */
   readonly spentMs: number;
   readonly lastWords: string;

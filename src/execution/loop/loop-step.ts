@@ -73,7 +73,7 @@ function words(step: LoopStep): string {
     case "writing":
       return `writing, ${step.chars} characters${step.text === "" ? "" : `: ${step.text}`}`;
     case "replied":
-      return `reply ${step.round} of ${step.model} on ${step.endpoint}: ${step.calls} calls, ${step.promptTokens}+${step.completionTokens} tokens, ${step.tookMs} ms${step.text === "" ? "" : `: ${step.text}`}`;
+      return `reply ${step.round} of ${step.model} on ${step.endpoint}: ${step.calls} calls${step.repairs === 0 ? "" : ` (${step.repairs} repaired)`}, ${step.promptTokens}+${step.completionTokens} tokens, ${step.tookMs} ms${step.text === "" ? "" : `: ${step.text}`}`;
     case "askFailed":
       return `no reply (${nextWords(step.next)}): ${step.reason}`;
     case "called":

@@ -48,7 +48,13 @@ class Reading implements ReplyReading {
     const reply = readConstrained(this.#text, this.#offered, "call_1", reason);
     switch (reply.kind) {
       case "call":
-        return { ...parsed(read), text: "", calls: [reply.call], faults: [], repairs: reply.call.repairs.length };
+        return {
+          ...parsed(read),
+          text: "",
+          calls: [reply.call],
+          faults: [],
+          repairs: reply.call.repairs.length > 0 ? 1 : 0,
+        };
       case "final":
         return { ...parsed(read), text: reply.text, calls: [], faults: [], isFinal: true };
       case "faults":
@@ -58,13 +64,13 @@ class Reading implements ReplyReading {
   }
 }
 
-function parsed({ text, thinking, calls, faults, repairs }: ReadReply): ParsedReply {
+function parsed({ text, thinking, calls, faults }: ReadReply): ParsedReply {
   return {
     text,
     thinking,
     calls: calls.map(({ id, name, arguments: input }) => ({ id, name, arguments: input })),
     faults: faults.map(faultOf),
-    repairs: repairs.length,
+    repairs: calls.filter((call) => call.repairs.length > 0).length,
     isFinal: false,
   };
 }

@@ -5,7 +5,8 @@ import { startCalls } from "./call-taken.ts";
 import { replyTurn } from "./conversation.ts";
 import { isWithheld, promptUnits, replyTokens } from "./due.ts";
 import { after, onIdle, withAnswering } from "./idle-reply.ts";
-import { MAX_LAST_WORDS_CHARS } from "./loop-limits.ts";
+import type { CallCount } from "./loop-end.ts";
+import { MAX_COUNTED_MODELS, MAX_LAST_WORDS_CHARS } from "./loop-limits.ts";
 import type { LoopPlan } from "./loop-plan.ts";
 import type { LoopEvent, LoopState, Transition, WaitingCall } from "./loop-state.ts";
 import type { LoopStep } from "./loop-step.ts";
@@ -71,6 +72,7 @@ function accounted(before: LoopState, event: Replied, plan: LoopPlan): Transitio
     modelContextTokens: event.contextTokens,
     lastWords: text.trim() === "" ? before.lastWords : text.trim().slice(-MAX_LAST_WORDS_CHARS),
     spentMs: before.spentMs + event.tookMs,
+    callCounts: counted(before.callCounts, event),
     usage: {
       promptTokens: before.usage.promptTokens + promptTokens,
       completionTokens: before.usage.completionTokens + completionTokens,
@@ -92,6 +94,19 @@ function accounted(before: LoopState, event: Replied, plan: LoopPlan): Transitio
     text: text.trim().slice(0, STEP_TEXT_CHARS),
   };
   return { state, steps: cut === undefined ? [replied] : [replied, { kind: "promptCut", ...cut }] };
+}
+
+function counted(counts: readonly CallCount[], { model, reply }: Replied): readonly CallCount[] {
+  const before = counts.find((count) => count.model === model);
+  if (before === undefined && counts.length >= MAX_COUNTED_MODELS) return counts;
+  const { calls = 0, repaired = 0, unreadable = 0 } = before ?? {};
+  const next: CallCount = {
+    model,
+    calls: calls + reply.calls.length,
+    repaired: repaired + reply.repairs,
+    unreadable: unreadable + reply.faults.filter(({ isExplicit }) => isExplicit).length,
+  };
+  return before === undefined ? [...counts, next] : counts.map((count) => (count === before ? next : count));
 }
 
 /** L1, whatever the parser says: a tool that does not exist is never called. */

@@ -5,7 +5,7 @@ import type { VerificationReport } from "../verification/report.ts";
 import type { Checkpoint } from "./checkpoint.ts";
 import { type Due, due } from "./due.ts";
 import { Interruption } from "./interruption.ts";
-import type { LoopEnd, LoopUsage, WorkRecord } from "./loop-end.ts";
+import type { CallCount, LoopEnd, LoopUsage, WorkRecord } from "./loop-end.ts";
 import type { LoopPlan } from "./loop-plan.ts";
 import type { LoopEvent, LoopState, Transition } from "./loop-state.ts";
 import type { LoopStep } from "./loop-step.ts";
@@ -39,6 +39,7 @@ export type LoopOutcome = {
   readonly usage: LoopUsage;
   /** Of this worker alone: without what stood in the checkpoint from which it went on. */
   readonly ownUsage: LoopUsage;
+  readonly callCounts: readonly CallCount[];
   /** What the model said last; it may say what it did and what remains. */
   readonly lastWords: string;
   readonly replies: number;
@@ -190,9 +191,9 @@ export class ToolLoop {
   }
 
   #outcome(end: LoopEnd): LoopOutcome {
-    const { record, usage, lastWords, replies, corrections, spentMs } = this.#state;
+    const { record, usage, callCounts, lastWords, replies, corrections, spentMs } = this.#state;
     const ownUsage = usageSince(this.#usageBefore, usage);
-    return { end, record, usage, ownUsage, lastWords, replies, corrections, spentMs };
+    return { end, record, usage, ownUsage, callCounts, lastWords, replies, corrections, spentMs };
   }
 }
 

@@ -53,6 +53,7 @@ export function beginLoop(plan: LoopPlan): Transition {
       callsInReply: 0,
       withheld: {},
       record: { files: {}, world: EMPTY_WORLD, commands: [], commandCount: 0, callCount: 0 },
+      callCounts: [],
       usage: { promptTokens: 0, completionTokens: 0, costMicrodollars: 0 },
       spentMs: 0,
       lastWords: "",

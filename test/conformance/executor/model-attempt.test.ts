@@ -68,6 +68,7 @@ describe("an attempt at a prompt", () => {
         promptTokens: 33,
         completionTokens: 21,
         costMicrodollars: 3 * (11 + 2 * 7),
+        calls: [{ model: "m:latest", calls: 2, repaired: 0, unreadable: 0 }],
         ended: "the model said it was finished",
         lastWords: "I replaced the minus by a plus.",
         remaining: [],

@@ -100,6 +100,7 @@ function result(model: Partial<NonNullable<AttemptResult["model"]>>, more: Parti
       lastWords: "",
       completed: [],
       remaining: [],
+      calls: [],
       corrections: [],
       ...model,
     },

@@ -40,6 +40,29 @@ describe("replies of models", () => {
     ).toHaveLength(1);
   });
 
+  it("are counted by model: calls, those that were repaired, and those that could not be read", async () => {
+    const tag = (call: string) => `<tool_call>\n${call}\n</tool_call>`;
+    const good = (path: string) => tag(`{"name": "write_file", "arguments": {"path": "${path}", "content": ""}}`);
+    const script: readonly ScriptedReply[] = [
+      {
+        text: `${good("a")}\n${tag("{'name': 'write_file', 'arguments': {'path': 'b', 'content': ''},}")}`,
+        model: "one",
+      },
+      { text: tag('{"name": "read_file", "arguments": {}}'), model: "one" },
+      { text: good("c"), model: "two" },
+      { text: "It is done.", model: "two" },
+    ];
+    const w = world(script);
+
+    const { callCounts } = await runLoop({ ...w, options: { ...w.options, parser: modelReplies } });
+
+    expect(callCounts).toEqual([
+      { model: "one", calls: 2, repaired: 1, unreadable: 1 },
+      { model: "two", calls: 1, repaired: 0, unreadable: 0 },
+    ]);
+    expect(w.steps.flatMap((step) => (step.kind === "replied" ? [step.repairs] : []))).toEqual([1, 0, 0, 0]);
+  });
+
   it("carry a whole loop: from a call as text over a broken one to a constrained end", async () => {
     const script: readonly ScriptedReply[] = [
       { text: 'I write it.\n```json\n{"name": "write_file", "arguments": {"path": "a", "content": "1"}}\n```' },

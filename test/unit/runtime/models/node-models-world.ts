@@ -100,6 +100,7 @@ export function resultOf({ plan, model, outcome, isJudged = true, hasChecks = tr
       lastWords: "",
       completed: [],
       remaining: [],
+      calls: [],
       corrections: [],
     },
     startedAtMs: 1,
