@@ -35,10 +35,11 @@ export {
 } from "./endpoints/endpoint.ts";
 export { EndpointRegistry, type RegistryOptions } from "./endpoints/endpoint-registry.ts";
 export type { EndpointSpec } from "./endpoints/endpoint-spec.ts";
-export { kvTypeOf } from "./endpoints/loaded-sizes.ts";
+export { hasFlashAttention, kvTypeOf } from "./endpoints/loaded-sizes.ts";
 export { canonicalModelName, modelOf } from "./endpoints/model-name.ts";
 export type { EndpointProbe, Identity, ModelDetails, ProbeFault, Sighting } from "./endpoints/probe.ts";
-export { fitMemoryOf, withEvicted } from "./fit/fit-memory.ts";
+export { endpointMemory, hasOwnMemory } from "./fit/endpoint-memory.ts";
+export type { HeldMemory } from "./fit/fit-memory.ts";
 export { pinContext } from "./fit/pin-context.ts";
 export {
   type FitGpu,
@@ -48,6 +49,7 @@ export {
   type FitTerms,
   planFit,
 } from "./fit/plan-fit.ts";
+export { ResidencyHistory } from "./fit/residency-history.ts";
 export { hostProbes } from "./io/capacity/host-probes.ts";
 export { printInventory } from "./io/capacity/inventory-program.ts";
 export { readApiKey } from "./io/endpoints/api-key.ts";

@@ -158,10 +158,11 @@ function judgeFit(request: RouteRequest, state: EndpointState, model: Model, pla
   const contextTokens = Math.min(request.contextTokens, model.contextLength ?? Number.POSITIVE_INFINITY);
   const fit = planner.fit(state, model, contextTokens, request.allowSpill);
   const loaded = state.loaded.find((held) => sameModel(held.name, model.name));
-  const spilled = loaded !== undefined && spilledRatio(loaded) > 0 && loaded.vramBytes > 0;
+  const ratio = loaded === undefined ? 0 : spilledRatio(loaded);
+  const spilled = loaded !== undefined && ratio > 0 && hasGraphicsCard(state, fit);
   const spills = fit.kind === "spills" || (spilled && !fit.reloads);
   const fitWord = fitWordOf(fit, loaded !== undefined && !fit.reloads);
-  const cpuRatio = fit.kind === "cpuOnly" ? 1 : spilled ? spilledRatio(loaded) : fit.spillRatio;
+  const cpuRatio = fit.kind === "cpuOnly" ? 1 : ratio > 0 && !fit.reloads ? ratio : fit.spillRatio;
   const judged = { fit, fitWord, cpuRatio, isRemote, contextTokens: fit.contextTokens };
   if (fit.kind === "tooLarge") return { ...judged, reason: `${model.name} does not fit: ${sizes(fit)}` };
   if (spills && !request.allowSpill) {
@@ -169,6 +170,12 @@ function judgeFit(request: RouteRequest, state: EndpointState, model: Model, pla
     return { ...judged, reason: `${model.name} would run partly on the CPU: ${what}` };
   }
   return { ...judged, reason: null };
+}
+
+/** Where nobody says, a model in VRAM shows it. Without a card the CPU is where a model belongs. */
+function hasGraphicsCard({ loaded }: EndpointState, fit: RouteFit): boolean {
+  if (fit.kind === "cpuOnly") return false;
+  return fit.kind === "spills" || loaded.some(({ vramBytes, isExpected }) => vramBytes > 0 && isExpected !== true);
 }
 
 /** Share of a loaded model that lies on the CPU, as the server reports it; 0 while it is only expected. */

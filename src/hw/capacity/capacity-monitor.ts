@@ -110,12 +110,15 @@ export class CapacityMonitor {
     );
     const notes = new Set([...reading.notes, ...views.flatMap((view) => view.notes)]);
     const model = reading.cpu.model ?? this.#inventory?.cpuModel ?? null;
+    const asked = views.flatMap(({ askedAtMs }) => askedAtMs ?? []);
+    const { clock } = this.#options;
     return {
       atMs: this.#readAtMs,
       cpu: { ...reading.cpu, model, loadRatio: this.#loadRatio },
       ram: reading.ram,
       gpus,
       gpusKnown: views.every((view) => view.isKnown),
+      ...(asked.length === 0 ? {} : { gpusSampledAtMs: clock.nowMs() - clock.monotonicMs() + Math.min(...asked) }),
       disk: reading.disk,
       notes: [...notes].slice(0, MAX_NOTES),
     };
@@ -124,10 +127,13 @@ export class CapacityMonitor {
   /**
    * Samples everything again and resolves with it. Takes as long as the slowest source of GPUs, some seconds for a tool
    * that hangs, so nothing that a person or a task waits for may depend on it. GPUs are asked again only when their
-   * last answer is older than 2 s, or 30 s when they fail.
+   * last answer is older than 2 s or `changedAtMs`, or than 30 s when they fail.
+   * @param changedAtMs epoch milliseconds of what the figures have to show, such as a model that was loaded.
    */
-  async refresh(): Promise<HostCapacity> {
-    await Promise.all(this.#loops.map((loop) => loop.refresh()));
+  async refresh(changedAtMs = Number.NEGATIVE_INFINITY): Promise<HostCapacity> {
+    const { clock } = this.#options;
+    const monotonicMs = changedAtMs - clock.nowMs() + clock.monotonicMs();
+    await Promise.all(this.#loops.map((loop) => loop.refresh(monotonicMs)));
     this.#sample();
     return this.current();
   }

@@ -32,6 +32,8 @@ export type GpuView = {
   readonly notes: readonly string[];
   /** Whether the source has answered, or failed, at least once. */
   readonly isKnown: boolean;
+  /** Monotonic instant at which the question was asked whose answer the figures are; absent without figures. */
+  readonly askedAtMs?: number;
 };
 
 export type GpuSourceLoopOptions = {
@@ -49,6 +51,7 @@ export class GpuSourceLoop {
   #answer: GpuAnswer | undefined;
   #gpus: readonly Gpu[] = [];
   #goodAtMs = Number.NEGATIVE_INFINITY;
+  #askedAtMs = Number.NEGATIVE_INFINITY;
   #endedAtMs = Number.NEGATIVE_INFINITY;
   #faults = 0;
   #isStopped = true;
@@ -76,12 +79,21 @@ export class GpuSourceLoop {
     timer.cancel();
   }
 
-  /** Asks now, or waits for the question under way (G1), unless the last answer is new enough. */
-  async refresh(): Promise<void> {
+  /**
+   * Asks now, or waits for the question under way (G1), unless the last answer is new enough.
+   * @param changedAtMs monotonic: what was asked before it is not new enough, however new it is.
+   */
+  async refresh(changedAtMs = Number.NEGATIVE_INFINITY): Promise<void> {
+    const running = this.#running;
+    if (running !== undefined) {
+      await running.ended;
+      if (running.startedMs >= changedAtMs) return;
+    }
     const distanceMs = this.#faults > 0 ? REFRESH_DISTANCE_FAILING_MS : REFRESH_DISTANCE_MS;
     const isNew = this.#options.clock.monotonicMs() - this.#endedAtMs < distanceMs;
-    if (this.#running !== undefined) await this.#running.ended;
-    else if (!isNew && !this.#isStopped) await this.#ask();
+    const isOutdated = this.#faults === 0 && this.#askedAtMs < changedAtMs;
+    if ((isNew && !isOutdated) || this.#isStopped) return;
+    await (this.#running?.ended ?? this.#ask());
   }
 
   view(): GpuView {
@@ -98,6 +110,7 @@ export class GpuSourceLoop {
       gpus: isFresh ? this.#gpus : this.#gpus.map(withoutFigures),
       notes,
       isKnown: this.#answer !== undefined,
+      ...(isFresh ? { askedAtMs: this.#askedAtMs } : {}),
     };
   }
 
@@ -113,6 +126,7 @@ export class GpuSourceLoop {
   #take(answer: GpuAnswer, signal: AbortSignal): void {
     const { clock, random, onAnswer } = this.#options;
     const nowMs = clock.monotonicMs();
+    const askedAtMs = this.#running?.startedMs ?? nowMs;
     this.#running = undefined;
     this.#endedAtMs = nowMs;
     if (signal.aborted) {
@@ -122,6 +136,7 @@ export class GpuSourceLoop {
     this.#answer = answer;
     this.#faults = answer.kind === "failed" ? this.#faults + 1 : 0;
     if (answer.kind !== "failed") this.#gpus = answer.kind === "known" ? answer.gpus : [];
+    if (answer.kind !== "failed") this.#askedAtMs = askedAtMs;
     if (answer.kind === "known") this.#goodAtMs = nowMs;
     onAnswer(this.view().gpus, nowMs);
     const spread = 1 + JITTER_RATIO * (2 * random.next() - 1);

@@ -63,6 +63,8 @@ export type HostCapacity = {
   readonly gpus: readonly Gpu[];
   /** Whether the GPUs were asked at least once; before that an empty list says nothing. */
   readonly gpusKnown: boolean;
+  /** Since when the figures of all GPUs hold, epoch milliseconds; absent while there are none. */
+  readonly gpusSampledAtMs?: number;
   readonly disk: DiskCapacity | null;
   /** What could not be known and why, in sentences for a person. */
   readonly notes: readonly string[];
@@ -92,19 +94,4 @@ export function freeVramBytes(gpu: Gpu, ram: RamCapacity): number | null {
       ? ram.availableBytes
       : Math.min(gpu.vramBytes, ram.availableBytes);
   return own === null || shared === null ? shared : Math.min(own, shared);
-}
-
-/**
- * Memory on a GPU that is held by processes other than `ownPids`, in bytes; null when the driver does not say who
- * holds what. What no process is named for (display, driver) counts as foreign: it cannot be had either.
- */
-export function foreignVramBytes(gpu: Gpu, ownPids: ReadonlySet<number>): number | null {
-  if (gpu.vramUsedBytes === null || gpu.processes === null) return null;
-  let ownBytes = 0;
-  for (const { pid, vramBytes } of gpu.processes) {
-    if (!ownPids.has(pid)) continue;
-    if (vramBytes === null) return null;
-    ownBytes += vramBytes;
-  }
-  return Math.max(0, gpu.vramUsedBytes - ownBytes);
 }

@@ -15,6 +15,8 @@ export type EndpointSpec = {
   readonly labels?: Readonly<Record<string, string>>;
   readonly parallel?: number | null;
   readonly models?: readonly string[];
+  /** Memory of its graphics cards, 0 without any. */
+  readonly vramBytes?: number | null;
 };
 
 const ID = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/;
@@ -36,6 +38,10 @@ export function endpointFrom(
   if (parallel !== null && !(Number.isInteger(parallel) && parallel >= 1 && parallel <= MAX_PARALLEL)) {
     return err(refused("invalid", `endpoint parallel must be a whole number from 1 to ${MAX_PARALLEL}`));
   }
+  const vramBytes = spec.vramBytes ?? null;
+  if (vramBytes !== null && !(Number.isSafeInteger(vramBytes) && vramBytes >= 0)) {
+    return err(refused("invalid", "the VRAM of an endpoint must be a whole number of bytes"));
+  }
   const models = [...new Set((spec.models ?? []).map((name) => canonicalModelName(name, spec.kind)))];
   if (models.length > MAX_MODELS) return err(refused("limit", `endpoint lists more than ${MAX_MODELS} models`));
   const { url, key, id, isLocal } = address.value;
@@ -49,6 +55,7 @@ export function endpointFrom(
     isLocal,
     parallel,
     models,
+    ...(vramBytes === null ? {} : { vramBytes }),
   };
   return ok({ endpoint, key });
 }

@@ -22,6 +22,33 @@ export type Endpoint = {
   readonly parallel: number | null;
   /** Models it may be used for; all of them when empty. */
   readonly models: readonly string[];
+  /** Memory of its graphics cards as a person states it, 0 without any; absent: not stated. */
+  readonly vramBytes?: number;
+};
+
+/** A graphics card of another host, as it is announced. */
+export type AnnouncedGpu = {
+  readonly name: string;
+  readonly vramBytes: number | null;
+  /** Free at that moment, whoever holds the rest. */
+  readonly freeVramBytes: number | null;
+  /** It shares the CPU's memory. */
+  readonly unified: boolean;
+};
+
+/** What another node, or a program beside a server of models, says of the host under an endpoint. */
+export type Announcement = {
+  /** Who says it. */
+  readonly node: string;
+  readonly heardAtMs: number;
+  /** It counts until then, unless it is said again. */
+  readonly expiresAtMs: number;
+  /** Null: not said. Empty: there is none. */
+  readonly gpus: readonly AnnouncedGpu[] | null;
+  /** Name of the processor. */
+  readonly cpu: string | null;
+  readonly ramBytes: number | null;
+  readonly freeRamBytes: number | null;
 };
 
 /** What decides the memory that a model needs beside its weights. From `model_info` of `/api/show`. */
@@ -119,6 +146,8 @@ export type EndpointState = {
   readonly parallel?: number;
   /** The context each model is loaded with here, in tokens: another one would reload it. */
   readonly pins?: Readonly<Record<string, number>>;
+  /** What is announced of its host now. */
+  readonly announcement?: Announcement;
 };
 
 /** How a request that went to an endpoint ended, as its health is judged. */

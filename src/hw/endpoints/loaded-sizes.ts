@@ -14,6 +14,18 @@ export function kvTypeOf(endpoint: Endpoint): KvType {
   return KV_TYPES.find((known) => known === label) ?? "f16";
 }
 
+/** The label by which a person says that a server works without flash attention; its API does not tell. */
+const FLASH_ATTENTION_LABEL = "flash_attention";
+const OFF = new Set(["off", "false", "0", "no"]);
+
+/**
+ * @returns whether an endpoint reads attention in tiles and needs no buffer that grows with the context. Servers switch
+ * it on by themselves where card and model allow it, so it is off only where the label says so.
+ */
+export function hasFlashAttention(endpoint: Endpoint): boolean {
+  return !OFF.has((endpoint.labels[FLASH_ATTENTION_LABEL] ?? "").toLowerCase());
+}
+
 /** Takes in the size of every model that is reported in memory with its context. */
 export function observeSizes(record: EndpointRecord, calibrations: CalibrationTable): void {
   const { endpoint, models, reported } = record;
@@ -26,7 +38,7 @@ export function observeSizes(record: EndpointRecord, calibrations: CalibrationTa
       parallel: endpoint.parallel ?? 1,
       kvType: kvTypeOf(endpoint),
       batchTokens: null,
-      flashAttention: true,
+      flashAttention: hasFlashAttention(endpoint),
     });
     const { predicted, isInBytes } = calibrationScale(model, use);
     calibrations.observe(digest, use.kvType, { predicted, sizeBytes: loaded.sizeBytes }, isInBytes);

@@ -3,12 +3,13 @@
  * is loaded with; a fleet that lets every request name its own spends its time loading (an 89 GB model reloaded for
  * each of two callers hung a known router). Rules, cited by the tests:
  *
- * - P1: a loaded context that suffices is kept.
+ * - P1: a loaded context that suffices is kept. A server that does not say it (older ones of Ollama) is taken to
+ *   have what was pinned, and is sent it: with none named it would load its own default anew and cut longer prompts.
  * - P2: the context is the smallest bucket that holds the request and the pin, never more than the model was made for.
  * - P3: where that does not fit, smaller buckets that hold the request are tried, then the exact need rounded up to
  *   {@link STEP_TOKENS}, before refusing.
  * - P4: a model in use is not reloaded under its users: the reload waits for them.
- * - P5: without leave to spill, no context is chosen that spills.
+ * - P5: without leave to spill, no context is chosen that spills; with it, none that spills where a smaller one fits.
  */
 import type { FitPlan } from "./plan-fit.ts";
 
@@ -37,34 +38,34 @@ export type PinRequest = {
 };
 
 /**
- * - `keep`: use it as it is loaded. `contextTokens` null: the server does not say with what, so none is named.
+ * - `keep`: use it as it is loaded.
  * - `load`: it is not loaded. `reload`: it is, with too little; only when `afterUses` others have ended.
  * - `refused`: `reason` says why; `fit` how the smallest context that would do fits.
  */
 export type PinDecision =
-  | { readonly kind: "keep"; readonly contextTokens: number | null }
+  | { readonly kind: "keep"; readonly contextTokens: number }
   | { readonly kind: "load"; readonly contextTokens: number; readonly fit: FitPlan }
   | { readonly kind: "reload"; readonly contextTokens: number; readonly fit: FitPlan; readonly afterUses: number }
   | { readonly kind: "refused"; readonly reason: string; readonly fit: FitPlan | null };
 
 /** Chooses the context for one request on one endpoint. */
 export function pinContext(request: PinRequest): PinDecision {
-  const { requestedTokens, modelTokens, loadedTokens, isLoaded } = request;
+  const { requestedTokens, modelTokens, pinnedTokens, isLoaded } = request;
+  const loadedTokens = request.loadedTokens ?? pinnedTokens;
   if (modelTokens !== null && requestedTokens > modelTokens) {
     const reason = `needs a context of ${requestedTokens} tokens; the model was made for ${modelTokens}`;
     return { kind: "refused", reason, fit: null };
   }
-  if (isLoaded && (loadedTokens === null || loadedTokens >= requestedTokens)) {
+  if (isLoaded && loadedTokens !== null && loadedTokens >= requestedTokens) {
     return { kind: "keep", contextTokens: loadedTokens };
   }
-  let fit: FitPlan | null = null;
-  for (const contextTokens of choices(request)) {
-    fit = request.fitAt(contextTokens);
-    if (!isAdmitted(fit, request.allowSpill)) continue;
-    return isLoaded
-      ? { kind: "reload", contextTokens, fit, afterUses: request.inUse }
-      : { kind: "load", contextTokens, fit };
+  const plans = choices(request).map((contextTokens) => ({ contextTokens, fit: request.fitAt(contextTokens) }));
+  const whole = plans.find(({ fit }) => isAdmitted(fit, false));
+  const chosen = whole ?? plans.find(({ fit }) => isAdmitted(fit, request.allowSpill));
+  if (chosen !== undefined) {
+    return isLoaded ? { kind: "reload", ...chosen, afterUses: request.inUse } : { kind: "load", ...chosen };
   }
+  const fit = plans.at(-1)?.fit ?? null;
   return { kind: "refused", reason: fit?.reason ?? "no context would do", fit };
 }
 
@@ -83,9 +84,12 @@ export function isAdmitted(fit: FitPlan, allowSpill: boolean): boolean {
 }
 
 /** P2, P3: contexts to try, the most wanted first; each holds the request. */
-function choices({ requestedTokens, modelTokens, pinnedTokens, isLoaded }: PinRequest): readonly number[] {
+function choices(request: PinRequest): readonly number[] {
+  const { requestedTokens, modelTokens, loadedTokens, pinnedTokens, isLoaded } = request;
   const cap = modelTokens ?? Number.POSITIVE_INFINITY;
-  const wanted = bucketFor(Math.max(requestedTokens, pinnedTokens ?? 0, isLoaded ? 0 : FIRST_CONTEXT_TOKENS));
+  const wanted = bucketFor(
+    Math.max(requestedTokens, pinnedTokens ?? 0, isLoaded && loadedTokens !== null ? 0 : FIRST_CONTEXT_TOKENS),
+  );
   const between = CONTEXT_BUCKETS.filter((bucket) => bucket >= requestedTokens && bucket < wanted);
   const exact = Math.ceil(requestedTokens / STEP_TOKENS) * STEP_TOKENS;
   const capped = [wanted, ...between, exact].map((tokens) => Math.min(cap, tokens));

@@ -28,10 +28,13 @@ export type FitMemory = {
   /** Null: nobody knows whether there are GPUs. */
   readonly gpus: readonly FitGpu[] | null;
   readonly ramAvailableBytes: number | null;
+  readonly ramTotalBytes: number | null;
 };
 export type FitGpu = {
   readonly id: string;
   readonly freeBytes: number | null;
+  /** Of the card; null when unknown. */
+  readonly totalBytes: number | null;
   /** Its memory is part of the RAM. */
   readonly unified: boolean;
 };
@@ -163,13 +166,14 @@ type Placement = {
 
 function spilled(terms: FitTerms, memory: FitMemory, { movable, each, room, perGpu }: Placement): FitPlan {
   const ram = memory.ramAvailableBytes;
-  if (ram === null) return unknown(terms, "it does not fit into VRAM, and available RAM is not known");
   const gpus = memory.gpus ?? [];
+  if (ram === null && gpus.length === 0) return unknown(terms, "there is no graphics card, and free RAM is not known");
   // What lies on a GPU that shares the RAM is gone from it.
   const shared = gpus.some(({ unified }) => unified) ? room + each * perGpu.length : 0;
   const rest = movable - room + (perGpu.length === 0 ? each : 0);
   const spillRatio = movable === 0 ? 0 : (movable - room) / movable;
-  if (rest > usable(ram - shared)) {
+  // Whether it fits at all is not known then; that it does not fit into VRAM is.
+  if (ram !== null && rest > usable(ram - shared)) {
     return plan("tooLarge", terms, [], 1, `needs ${gib(movable + each)}, more than VRAM and RAM have free`);
   }
   if (gpus.length === 0) return plan("cpuOnly", terms, [], 1, "there is no graphics card; it fits into RAM");

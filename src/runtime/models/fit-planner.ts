@@ -2,56 +2,63 @@ import {
   type CapacityMonitor,
   type EndpointRegistry,
   type EndpointState,
+  endpointMemory,
   type FitMemory,
   type FitPlan,
-  fitMemoryOf,
+  hasFlashAttention,
   kvTypeOf,
+  type LoadedModel,
   type Model,
   pinContext,
   planFit,
-  withEvicted,
+  type ResidencyHistory,
 } from "#hw";
 import type { FitPlanner, RouteFit } from "#scheduler";
 
-/** Of an endpoint elsewhere nothing is known of its memory. */
-const NOTHING_KNOWN: FitMemory = { gpus: null, ramAvailableBytes: null };
+type Monitor = Pick<CapacityMonitor, "current">;
+type Registry = Pick<EndpointRegistry, "calibrations">;
+type Residency = Pick<ResidencyHistory, "heldAt">;
 
-/** Judges whether a model fits, from what this host has and what its model servers hold. Answers at once. */
+/** Judges whether a model fits, from what is known of the host and what its model server holds. Answers at once. */
 export class HostFitPlanner implements FitPlanner {
-  readonly #monitor: Pick<CapacityMonitor, "current">;
-  readonly #registry: Pick<EndpointRegistry, "calibrations">;
+  readonly #monitor: Monitor;
+  readonly #registry: Registry;
+  readonly #residency: Residency;
 
-  constructor(monitor: Pick<CapacityMonitor, "current">, registry: Pick<EndpointRegistry, "calibrations">) {
+  constructor(monitor: Monitor, registry: Registry, residency: Residency) {
     this.#monitor = monitor;
     this.#registry = registry;
+    this.#residency = residency;
   }
 
   fit(state: EndpointState, model: Model, contextTokens: number, allowSpill: boolean): RouteFit {
-    const held = state.loaded.find(({ name }) => name === model.name);
-    const memory = state.endpoint.isLocal
-      ? withEvicted(fitMemoryOf(this.#monitor.current()), state.loaded)
-      : NOTHING_KNOWN;
+    const held = state.loaded.find(({ name, isExpected }) => name === model.name && isExpected !== true);
+    const expected = state.loaded.find(({ name, isExpected }) => name === model.name && isExpected === true);
+    const memory = endpointMemory(
+      state,
+      () => this.#monitor.current(),
+      (atMs) => this.#residency.heldAt(state.endpoint.id, atMs),
+    );
     const fitAt = (tokens: number): FitPlan => this.#planAt(state, model, tokens, memory);
     const capacityBytes = capacityOf(memory);
+    const asIs = (tokens: number): RouteFit => ({
+      ...asPlanned(held === undefined ? fitAt(tokens) : asLoaded(fitAt(tokens), held, memory), capacityBytes),
+    });
     // Only Ollama is told its context; the others have the one they were started with.
-    if (state.endpoint.kind !== "ollama")
-      return { ...asPlanned(fitAt(contextTokens), capacityBytes), contextTokens: null };
+    if (state.endpoint.kind !== "ollama") return asIs(contextTokens);
     const pin = pinContext({
       requestedTokens: contextTokens,
       modelTokens: model.contextLength,
       pinnedTokens: state.pins?.[model.name] ?? null,
-      loadedTokens: held?.contextLength ?? null,
-      isLoaded: held !== undefined && held.isExpected !== true,
+      loadedTokens: (held ?? expected)?.contextLength ?? null,
+      isLoaded: held !== undefined,
       inUse: (state.inFlight[model.name] ?? 0) + (state.outsiders ?? 0),
       allowSpill,
       fitAt,
     });
     switch (pin.kind) {
       case "keep":
-        return {
-          ...asPlanned(fitAt(pin.contextTokens ?? contextTokens), capacityBytes),
-          contextTokens: pin.contextTokens,
-        };
+        return { ...asIs(pin.contextTokens), contextTokens: pin.contextTokens };
       case "load":
         return { ...asPlanned(pin.fit, capacityBytes), contextTokens: pin.contextTokens };
       case "reload":
@@ -68,18 +75,37 @@ export class HostFitPlanner implements FitPlanner {
   }
 
   #planAt(state: EndpointState, model: Model, contextTokens: number, memory: FitMemory): FitPlan {
-    const kvType = kvTypeOf(state.endpoint);
+    const { endpoint } = state;
+    const kvType = kvTypeOf(endpoint);
     const request = {
       model,
       contextTokens,
-      parallel: state.endpoint.parallel ?? state.parallel ?? 1,
+      parallel: endpoint.parallel ?? state.parallel ?? 1,
       kvType,
       batchTokens: null,
-      flashAttention: true,
+      flashAttention: hasFlashAttention(endpoint),
       calibration: this.#registry.calibrations.of(model.digest, kvType),
     };
     return planFit(request, memory);
   }
+}
+
+/** Where a model in memory lies is reported, so that nothing has to be predicted. */
+function asLoaded(plan: FitPlan, held: LoadedModel, { gpus }: FitMemory): FitPlan {
+  const { sizeBytes, vramBytes } = held;
+  if (sizeBytes <= 0) return plan;
+  const spillRatio = Math.max(0, 1 - vramBytes / sizeBytes);
+  const inMemory = { ...plan, needBytes: sizeBytes, spillRatio };
+  if (spillRatio === 0) return { ...inMemory, kind: "fits", reason: "it lies wholly in VRAM" };
+  if (vramBytes > 0) return { ...inMemory, kind: "spills", reason: `${percent(spillRatio)} of it lies in RAM` };
+  if (gpus === null)
+    return { ...inMemory, kind: "unknown", reason: "it lies in RAM; nobody said what cards there are" };
+  if (gpus.length === 0) return { ...inMemory, kind: "cpuOnly", reason: "there is no graphics card; it lies in RAM" };
+  return { ...inMemory, kind: "spills", reason: "all of it lies in RAM beside a graphics card" };
+}
+
+function percent(ratio: number): string {
+  return `${Math.round(ratio * 100)} %`;
 }
 
 function asPlanned(plan: FitPlan, capacityBytes: number | null): RouteFit {

@@ -16,6 +16,7 @@ import type { Stores } from "#store";
 import type { Config } from "../config/settings.ts";
 import { ownCommand } from "../program.ts";
 import { Chains } from "./chains.ts";
+import { energyOf } from "./energy.ts";
 import { HostFitPlanner } from "./fit-planner.ts";
 import { hardwareOf } from "./hardware-class.ts";
 import { addConfigured, addKept } from "./known-endpoints.ts";
@@ -25,6 +26,7 @@ import { modelPorts } from "./model-ports.ts";
 import { type ModelOffer, modelOffer } from "./offer.ts";
 import { type BudgetAlarm, Spending } from "./spending.ts";
 import { TaskPlans } from "./task-plans.ts";
+import { watchResidency } from "./watch-residency.ts";
 
 export type ModelParts = {
   readonly config: Config;
@@ -68,13 +70,9 @@ export async function openModels(parts: ModelParts): Promise<Result<NodeModels>>
   const added = await addEndpoints(registry, parts);
   if (!added.ok) return added;
 
-  const learned = new Learned(stores.models, clock, logger, (id) => hardwareOf(id, monitor, registry));
-  const loaded = await learned.load();
-  if (!loaded.ok) return loaded;
-  const alarm = (one: BudgetAlarm): void => announceBudget(queue, logger, one);
-  const spending = new Spending({ config, store: stores.models, clock, logger, alarm });
-  const counted = await spending.load();
-  if (!counted.ok) return counted;
+  const books = await openBooks(parts, registry, monitor);
+  if (!books.ok) return books;
+  const { learned, spending } = books.value;
 
   const states = (): readonly EndpointState[] => registry.states();
   const chains = new Chains(config, states);
@@ -89,7 +87,9 @@ export async function openModels(parts: ModelParts): Promise<Result<NodeModels>>
     concurrency,
     inference: () => inference,
   });
-  const inference = createInference({ ...parts, registry, monitor, learned, spending, chains, lookahead });
+  const { residency, stop: stopWatching } = watchResidency(registry, monitor);
+  const fit = new HostFitPlanner(monitor, registry, residency);
+  const inference = createInference({ ...parts, registry, monitor, learned, spending, chains, lookahead, fit });
   const plans = new TaskPlans(config, stateDir, chains, learned.passes);
   const stopListening = registry.onChange(() => inference.endpointsChanged());
   return ok({
@@ -106,6 +106,7 @@ export async function openModels(parts: ModelParts): Promise<Result<NodeModels>>
       if (concurrency > 0) lookahead.start();
     },
     stop: async () => {
+      stopWatching();
       stopListening();
       lookahead.stop();
       registry.stop();
@@ -123,6 +124,21 @@ export async function openModels(parts: ModelParts): Promise<Result<NodeModels>>
   });
 }
 
+/** What the node remembers of its models: what it learned, and what it spent. */
+async function openBooks(
+  { config, stores, queue, clock, logger }: ModelParts,
+  registry: EndpointRegistry,
+  monitor: CapacityMonitor,
+): Promise<Result<{ readonly learned: Learned; readonly spending: Spending }>> {
+  const learned = new Learned(stores.models, clock, logger, (id) => hardwareOf(id, monitor, registry));
+  const loaded = await learned.load();
+  if (!loaded.ok) return loaded;
+  const alarm = (one: BudgetAlarm): void => announceBudget(queue, logger, one);
+  const spending = new Spending({ config, store: stores.models, clock, logger, alarm });
+  const counted = await spending.load();
+  return counted.ok ? ok({ learned, spending }) : counted;
+}
+
 type InferenceParts = Pick<ModelParts, "config" | "stores" | "clock" | "random" | "logger"> & {
   readonly registry: EndpointRegistry;
   readonly monitor: CapacityMonitor;
@@ -130,11 +146,11 @@ type InferenceParts = Pick<ModelParts, "config" | "stores" | "clock" | "random" 
   readonly spending: Spending;
   readonly chains: Chains;
   readonly lookahead: QueueLookahead;
+  readonly fit: HostFitPlanner;
 };
 
 function createInference(parts: InferenceParts): InferenceService {
-  const { config, stores, clock, random, logger, registry, monitor, learned, spending, chains, lookahead } = parts;
-  const fit = new HostFitPlanner(monitor, registry);
+  const { config, stores, clock, random, logger, registry, monitor, learned, spending, chains, lookahead, fit } = parts;
   const { speeds, slots } = learned;
   const router = new ExpectedCompletionRouter({ directory: registry, clock, random, fit, speeds, slots, lookahead });
   return new InferenceService({
@@ -174,24 +190,6 @@ async function addEndpoints(
   if (!kept.ok) return kept;
   addKept(registry, kept.value, logger);
   return ok(undefined);
-}
-
-function energyOf(
-  monitor: CapacityMonitor,
-  state: EndpointState | undefined,
-  fromMs: number,
-  toMs: number,
-): number | null {
-  if (state === undefined || !state.endpoint.isLocal) return null;
-  const { gpus, cpuJoules } = monitor.energyJoules(fromMs, toMs);
-  const known = [...gpus.map(({ joules }) => joules), cpuJoules].filter((joules) => joules !== null);
-  if (known.length === 0) return null;
-  // Requests that ran beside it had their part in what was used.
-  const together = Math.max(
-    1,
-    Object.values(state.inFlight).reduce((sum, count) => sum + count, 0),
-  );
-  return known.reduce((sum, joules) => sum + joules, 0) / together;
 }
 
 function announceBudget(queue: QueueService, logger: Logger, { kind, text, state }: BudgetAlarm): void {

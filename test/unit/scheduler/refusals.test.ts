@@ -86,6 +86,11 @@ const CASES: readonly Case[] = [
     says: "qwen3:8b would run partly on the CPU: 6.0 GiB with 4.0 GiB of it in VRAM",
   },
   {
+    when: "all of the model lies in RAM beside a graphics card that another one is on",
+    state: { loaded: [loaded("qwen3:8b", { vramBytes: 0 }), loaded("other:1b")] },
+    says: "qwen3:8b would run partly on the CPU: 5.0 GiB with 0.0 GiB of it in VRAM",
+  },
+  {
     when: "the model runs in a cloud",
     state: { models: [model("qwen3:8b", { isRemote: true })] },
     request: { remoteModels: ["another:1b"] },

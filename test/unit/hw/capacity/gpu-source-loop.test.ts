@@ -131,6 +131,26 @@ describe("GpuSourceLoop", () => {
     expect([whileNew, whileOld, source.asked]).toEqual([1, 2, 2]);
   });
 
+  it("asks again what is new but older than a change, after the question that was under way before it", async () => {
+    const { clock, source, loop } = world();
+    await source.answer(known(card()));
+    clock.advance(1_000);
+
+    const first = loop.refresh(1_000);
+    const afterChange = source.asked;
+    clock.advance(500);
+    const second = loop.refresh(1_500);
+    await source.answer(known(card()));
+    const afterAnswer = source.asked;
+    clock.advance(100);
+    await source.answer(known(card()));
+    await Promise.all([first, second]);
+    await loop.refresh(1_400);
+
+    expect([afterChange, afterAnswer, source.asked]).toEqual([2, 3, 3]);
+    expect(loop.view().askedAtMs).toBe(1_500);
+  });
+
   it("stops the question under way and asks no more", async () => {
     const { clock, source, loop, heard } = world();
 

@@ -1,6 +1,5 @@
 import { describe, expect, it } from "vitest";
 import type { Gpu } from "../../../../src/hw/capacity/host-capacity.ts";
-import { foreignVramBytes } from "../../../../src/hw/capacity/host-capacity.ts";
 import { MEBIBYTE } from "../../../../src/hw/capacity/known-number.ts";
 import { parseNvidiaPartitions, withPartitions } from "../../../../src/hw/capacity/nvidia-partitions.ts";
 import { parseNvidiaProcesses, withProcesses } from "../../../../src/hw/capacity/nvidia-processes.ts";
@@ -107,27 +106,5 @@ describe("processes on GPUs", () => {
 
   it("are unknown when the answer is none", () => {
     expect(withProcesses([gpu(A)], parseNvidiaProcesses("No devices were found\n"))[0]?.processes).toBeNull();
-  });
-
-  it("tell foreign memory from our own, and unnamed memory is foreign", () => {
-    const used = gpu(A, {
-      vramUsedBytes: 1_000,
-      processes: [
-        { pid: 7, vramBytes: 300 },
-        { pid: 8, vramBytes: 500 },
-      ],
-    });
-
-    expect(foreignVramBytes(used, new Set([7]))).toBe(700);
-    expect(foreignVramBytes(used, new Set())).toBe(1_000);
-    expect(foreignVramBytes({ ...used, processes: null }, new Set([7]))).toBeNull();
-    expect(foreignVramBytes({ ...used, vramUsedBytes: null }, new Set([7]))).toBeNull();
-  });
-
-  it("of our own whose share is unknown leave the foreign share unknown", () => {
-    const used = gpu(A, { vramUsedBytes: 1_000, processes: [{ pid: 7, vramBytes: null }] });
-
-    expect(foreignVramBytes(used, new Set([7]))).toBeNull();
-    expect(foreignVramBytes(used, new Set([8]))).toBe(1_000);
   });
 });

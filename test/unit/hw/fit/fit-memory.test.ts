@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { Gpu, HostCapacity } from "../../../../src/hw/capacity/host-capacity.ts";
-import { fitMemoryOf, withEvicted } from "../../../../src/hw/fit/fit-memory.ts";
+import type { LoadedModel } from "../../../../src/hw/endpoints/endpoint.ts";
+import { fitMemoryOf, heldMemoryOf, withEvicted } from "../../../../src/hw/fit/fit-memory.ts";
 import { loadedNamed } from "../endpoints/registry-world.ts";
 
 const gpu = (id: string, more: Partial<Gpu> = {}): Gpu => ({
@@ -27,16 +28,19 @@ const host = (gpus: readonly Gpu[], gpusKnown = true): HostCapacity => ({
   notes: [],
 });
 
+const bothHeld = (models: readonly LoadedModel[]) => ({ gpus: heldMemoryOf(models), ram: heldMemoryOf(models) });
+
 describe("memory for models", () => {
   it("is what each GPU and the RAM have free, and unknown where that is not known", () => {
     const memory = fitMemoryOf(host([gpu("a"), gpu("b", { vramUsedBytes: null })]));
 
     expect(memory).toEqual({
       gpus: [
-        { id: "a", freeBytes: 20, unified: false },
-        { id: "b", freeBytes: null, unified: false },
+        { id: "a", freeBytes: 20, totalBytes: 24, unified: false },
+        { id: "b", freeBytes: null, totalBytes: 24, unified: false },
       ],
       ramAvailableBytes: 60,
+      ramTotalBytes: 100,
     });
     expect(fitMemoryOf(host([], false)).gpus).toBeNull();
   });
@@ -46,10 +50,10 @@ describe("memory for models", () => {
     const spilled = loadedNamed("m", { sizeBytes: 10, vramBytes: 7 });
     const expected = loadedNamed("n", { sizeBytes: 10, vramBytes: 10, isExpected: true });
 
-    expect(withEvicted(memory, [spilled, expected])).toEqual({
+    expect(withEvicted(memory, bothHeld([spilled, expected]))).toMatchObject({
       gpus: [
-        { id: "a", freeBytes: 11, unified: false },
-        { id: "b", freeBytes: 20, unified: false },
+        { id: "a", freeBytes: 11 },
+        { id: "b", freeBytes: 20 },
       ],
       ramAvailableBytes: 63,
     });
@@ -58,8 +62,19 @@ describe("memory for models", () => {
   it("is given back to the RAM as well where the GPU shares it", () => {
     const memory = fitMemoryOf(host([gpu("apple", { unified: true, vramUsedBytes: 4 })]));
 
-    const after = withEvicted(memory, [loadedNamed("m", { sizeBytes: 5, vramBytes: 5 })]);
+    const after = withEvicted(memory, bothHeld([loadedNamed("m", { sizeBytes: 3, vramBytes: 3 })]));
 
-    expect(after).toEqual({ gpus: [{ id: "apple", freeBytes: 25, unified: true }], ramAvailableBytes: 65 });
+    expect(after).toMatchObject({ gpus: [{ id: "apple", freeBytes: 23 }], ramAvailableBytes: 63 });
+  });
+
+  it("is never more than there is, and what one card cannot have held lay on the next", () => {
+    const memory = fitMemoryOf(host([gpu("a", { vramUsedBytes: 20 }), gpu("b", { vramUsedBytes: 6 })]));
+    const one = fitMemoryOf(host([gpu("a", { vramUsedBytes: 1 })]));
+
+    const spread = withEvicted(memory, bothHeld([loadedNamed("m", { sizeBytes: 24, vramBytes: 24 })]));
+    const stale = withEvicted(one, bothHeld([loadedNamed("m", { sizeBytes: 118, vramBytes: 18 })]));
+
+    expect(spread.gpus?.map(({ freeBytes }) => freeBytes)).toEqual([24, 22]);
+    expect(stale).toMatchObject({ gpus: [{ freeBytes: 24 }], ramAvailableBytes: 100 });
   });
 });

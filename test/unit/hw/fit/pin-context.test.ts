@@ -37,8 +37,20 @@ describe("the context of a model on an endpoint", () => {
     expect(decision).toEqual({ kind: "keep", contextTokens: 4_096 });
   });
 
-  it("is left to the server when it does not say what it loaded (P1)", () => {
-    expect(pinContext(request({ isLoaded: true }))).toEqual({ kind: "keep", contextTokens: null });
+  it("is the pin when the server does not say what it loaded, else named anew: its default may cut the prompt (P1)", () => {
+    const pinned = pinContext(request({ isLoaded: true, pinnedTokens: 16_384 }));
+    const short = pinContext(request({ isLoaded: true, pinnedTokens: 8_192, requestedTokens: 9_000 }));
+    const foreign = pinContext(request({ isLoaded: true }));
+
+    expect(pinned).toEqual({ kind: "keep", contextTokens: 16_384 });
+    expect(short).toMatchObject({ kind: "reload", contextTokens: 16_384 });
+    expect(foreign).toMatchObject({ kind: "reload", contextTokens: 8_192 });
+  });
+
+  it("is a smaller one that fits rather than one that spills, also where spilling is allowed (P5)", () => {
+    const fitAt = limits(5_000, 131_072);
+
+    expect(pinContext(request({ fitAt, allowSpill: true }))).toMatchObject({ kind: "load", contextTokens: 4_096 });
   });
 
   it.each([
@@ -95,7 +107,7 @@ describe("the context of a model on an endpoint", () => {
         const decision = pinContext({ ...given, fitAt: limits(fits, spills) });
 
         if (decision.kind === "refused") return;
-        expect(decision.contextTokens ?? Number.POSITIVE_INFINITY).toBeGreaterThanOrEqual(given.requestedTokens);
+        expect(decision.contextTokens).toBeGreaterThanOrEqual(given.requestedTokens);
         if (decision.kind === "keep") return;
         expect(decision.contextTokens).toBeLessThanOrEqual(given.modelTokens ?? Number.POSITIVE_INFINITY);
         expect(decision.fit.kind === "fits" || (given.allowSpill && decision.fit.kind === "spills")).toBe(true);

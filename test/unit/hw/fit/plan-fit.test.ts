@@ -35,11 +35,13 @@ function request(more: Partial<FitRequest> = {}): FitRequest {
 const gpu = (id: string, gib: number | null, unified = false): FitGpu => ({
   id,
   freeBytes: gib === null ? null : gib * GIB,
+  totalBytes: null,
   unified,
 });
 const memory = (gpus: readonly FitGpu[] | null, ramGib: number | null = 32): FitMemory => ({
   gpus,
   ramAvailableBytes: ramGib === null ? null : ramGib * GIB,
+  ramTotalBytes: null,
 });
 
 describe("the plan where a model lies", () => {
@@ -69,7 +71,7 @@ describe("the plan where a model lies", () => {
     ["a GPU whose free memory nobody knows", memory([gpu("a", null)]), "unknown"],
     ["a GPU with room beside one that nobody knows", memory([gpu("a", null), gpu("b", 24)]), "fits"],
     ["GPUs that nobody has counted yet", memory(null), "unknown"],
-    ["a small GPU and RAM that nobody knows", memory([gpu("a", 3)], null), "unknown"],
+    ["a small GPU and RAM that nobody knows", memory([gpu("a", 3)], null), "spills"],
     ["unified memory with room", memory([gpu("apple", 16, true)], 16), "fits"],
     ["unified memory that is too small, which spilling cannot help", memory([gpu("apple", 6, true)], 6), "tooLarge"],
   ] as const)("on %s", (_what, given, kind) => {
@@ -156,11 +158,13 @@ describe("any plan", () => {
       fc.record({
         id: fc.uuid(),
         freeBytes: fc.option(fc.integer({ min: 0, max: 80 }).map((gib) => gib * GIB)),
+        totalBytes: fc.constant(null),
         unified: fc.constant(false),
       }),
       { maxLength: 4 },
     ),
     ramAvailableBytes: fc.option(fc.integer({ min: 0, max: 128 }).map((gib) => gib * GIB)),
+    ramTotalBytes: fc.constant(null),
   });
   const points = fc.array(
     fc.record({ predicted: fc.integer({ min: 1, max: 40 * GIB }), sizeBytes: fc.integer({ min: GIB, max: 60 * GIB }) }),
