@@ -5,6 +5,7 @@ import { LANES } from "#queue";
 import type { Stores } from "#store";
 import type { AttemptPlanner } from "./attempts.ts";
 import type { NodeModels } from "./models/open-models.ts";
+import { requiredModels } from "./models/required-models.ts";
 
 type Models = Pick<NodeModels, "plans" | "learned" | "registry" | "spending">;
 type Parts = {
@@ -87,12 +88,4 @@ function accountCommand(
 function goalOf(body: string): string | null {
   const { goal } = storedFields(body);
   return typeof goal === "string" ? goal : null;
-}
-
-function requiredModels(body: string): readonly string[] {
-  const { requires } = storedFields(body);
-  if (typeof requires !== "object" || requires === null || Array.isArray(requires) || !("models" in requires))
-    return [];
-  const { models } = requires;
-  return Array.isArray(models) ? models.filter((name) => typeof name === "string") : [];
 }

@@ -2,7 +2,8 @@
  * Which models to load before they are asked for. Rules:
  *
  * - W1: a model that is in memory or being loaded anywhere it may run is left alone.
- * - W2: nothing is evicted that is busy, or needed no later than what is loaded for it.
+ * - W2: nothing is evicted that is busy, or needed no later than what is loaded for it. Where memory is not known, any
+ *   load may evict anything.
  * - W3: one load per endpoint at a time, and no more than {@link MAX_PREWARMS_PER_MINUTE} in a minute.
  */
 import type { NeededSoon } from "./demand-book.ts";
@@ -19,14 +20,31 @@ export type PrewarmEndpoint = {
   readonly isLoading: boolean;
   /** Memory for models together; null when unknown. */
   readonly capacityBytes: number | null;
-  readonly loaded: readonly { readonly model: string; readonly bytes: number; readonly isBusy: boolean }[];
+  readonly loaded: readonly PrewarmLoaded[];
   /** Models it could load and serve, with what they take and how long it lasts. */
-  readonly offers: readonly { readonly model: string; readonly bytes: number; readonly loadMs: number }[];
+  readonly offers: readonly PrewarmOffer[];
+};
+
+export type PrewarmLoaded = {
+  readonly model: string;
+  readonly bytes: number;
+  readonly isBusy: boolean;
+  /** The server holds it where requests cannot use it, such as in RAM beside a graphics card. */
+  readonly isUseless?: boolean;
+};
+
+export type PrewarmOffer = {
+  readonly model: string;
+  readonly bytes: number;
+  readonly loadMs: number;
+  /** What a request would use it with; null leaves it to the server. */
+  readonly contextTokens: number | null;
 };
 
 export type Prewarm = {
   readonly endpoint: string;
   readonly model: string;
+  readonly contextTokens: number | null;
   /** Idle models that make room. */
   readonly evicts: readonly string[];
   readonly reason: string;
@@ -50,7 +68,7 @@ export function planPrewarms(
     .toSorted((a, b) => a.inMs - b.inMs || b.count - a.count || (a.model < b.model ? -1 : 1));
   for (const need of needs) {
     if (recent + plans.length >= MAX_PREWARMS_PER_MINUTE) break;
-    const isThere = endpoints.some(({ loaded }) => loaded.some((held) => sameModel(held.model, need.model)));
+    const isThere = endpoints.some(({ loaded }) => loaded.some((held) => serves(held, need.model)));
     if (isThere || plans.some((plan) => sameModel(plan.model, need.model))) continue;
     const best = endpoints
       .filter(({ endpoint, isLoading }) => !isLoading && !plans.some((plan) => plan.endpoint === endpoint))
@@ -59,6 +77,10 @@ export function planPrewarms(
     if (best !== undefined) plans.push(best.plan);
   }
   return plans;
+}
+
+function serves({ model, isUseless }: PrewarmLoaded, needed: string): boolean {
+  return isUseless !== true && sameModel(model, needed);
 }
 
 /** How a model would be loaded on an endpoint; nothing when W2 forbids it. */
@@ -71,12 +93,13 @@ function loadAt(
   if (offer === undefined) return [];
   const evicts: string[] = [];
   let costMs = offer.loadMs;
+  const mustStay = (held: PrewarmLoaded): boolean => held.isBusy || neededInMs(held.model, upcoming) <= need.inMs;
+  if (at.capacityBytes === null && at.loaded.some(mustStay)) return [];
   if (at.capacityBytes !== null) {
     let free = at.capacityBytes - at.loaded.reduce((sum, { bytes }) => sum + bytes, 0);
     const idle = at.loaded
-      .filter(({ isBusy }) => !isBusy)
+      .filter((held) => !mustStay(held))
       .map((held) => ({ ...held, neededInMs: neededInMs(held.model, upcoming) }))
-      .filter((held) => held.neededInMs > need.inMs)
       .toSorted((a, b) => b.neededInMs - a.neededInMs || b.bytes - a.bytes);
     for (const held of idle) {
       if (free >= offer.bytes) break;
@@ -90,7 +113,8 @@ function loadAt(
   const tasks = need.count === 1 ? "a task needs" : `${need.count} tasks need`;
   const room = evicts.length === 0 ? "" : `; ${evicts.join(", ")} makes room`;
   const reason = `${tasks} it in ${Math.round(need.inMs / 1000)} s${room}`;
-  return [{ plan: { endpoint: at.endpoint, model: offer.model, evicts, reason }, costMs }];
+  const { model, contextTokens } = offer;
+  return [{ plan: { endpoint: at.endpoint, model, contextTokens, evicts, reason }, costMs }];
 }
 
 function neededInMs(model: string, upcoming: readonly NeededSoon[]): number {

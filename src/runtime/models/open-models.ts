@@ -77,20 +77,24 @@ export async function openModels(parts: ModelParts): Promise<Result<NodeModels>>
   const states = (): readonly EndpointState[] => registry.states();
   const chains = new Chains(config, states);
   const concurrency = config["executor.ollama.concurrency"];
+  const { residency, stop: stopWatching } = watchResidency(registry, monitor);
+  const fit = new HostFitPlanner(monitor, registry, residency);
+  const plans = new TaskPlans(config, stateDir, chains, learned.passes);
   const lookahead = new QueueLookahead({
     queue,
     clock,
     logger,
+    plans,
     chains,
-    learned,
+    fit,
     states,
     concurrency,
+    router: () => router,
     inference: () => inference,
   });
-  const { residency, stop: stopWatching } = watchResidency(registry, monitor);
-  const fit = new HostFitPlanner(monitor, registry, residency);
-  const inference = createInference({ ...parts, registry, monitor, learned, spending, chains, lookahead, fit });
-  const plans = new TaskPlans(config, stateDir, chains, learned.passes);
+  const { speeds, slots } = learned;
+  const router = new ExpectedCompletionRouter({ directory: registry, clock, random, fit, speeds, slots, lookahead });
+  const inference = createInference({ ...parts, registry, monitor, learned, spending, chains, router });
   const stopListening = registry.onChange(() => inference.endpointsChanged());
   return ok({
     ports: modelPorts({ config, stores, monitor, registry, inference, spending, clock }),
@@ -139,20 +143,18 @@ async function openBooks(
   return counted.ok ? ok({ learned, spending }) : counted;
 }
 
-type InferenceParts = Pick<ModelParts, "config" | "stores" | "clock" | "random" | "logger"> & {
+type InferenceParts = Pick<ModelParts, "config" | "stores" | "clock" | "logger"> & {
   readonly registry: EndpointRegistry;
   readonly monitor: CapacityMonitor;
   readonly learned: Learned;
   readonly spending: Spending;
   readonly chains: Chains;
-  readonly lookahead: QueueLookahead;
-  readonly fit: HostFitPlanner;
+  readonly router: ExpectedCompletionRouter;
 };
 
 function createInference(parts: InferenceParts): InferenceService {
-  const { config, stores, clock, random, logger, registry, monitor, learned, spending, chains, lookahead, fit } = parts;
-  const { speeds, slots } = learned;
-  const router = new ExpectedCompletionRouter({ directory: registry, clock, random, fit, speeds, slots, lookahead });
+  const { config, stores, clock, logger, registry, monitor, learned, spending, chains, router } = parts;
+  const { slots } = learned;
   return new InferenceService({
     directory: registry,
     router,

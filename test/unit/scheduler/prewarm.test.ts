@@ -2,7 +2,12 @@ import { describe, expect, it } from "vitest";
 import { MAX_PREWARMS_PER_MINUTE, type PrewarmEndpoint, planPrewarms } from "../../../src/scheduler/prewarm.ts";
 
 function at(endpoint: string, rest: Partial<PrewarmEndpoint> = {}): PrewarmEndpoint {
-  const offers = ["a", "b", "c"].map((model) => ({ model, bytes: 4, loadMs: 2_000 }));
+  const offers = ["a", "b", "c"].map((model) => ({
+    model,
+    bytes: 4,
+    loadMs: 2_000,
+    contextTokens: 8_192,
+  }));
   return { endpoint, isLoading: false, capacityBytes: 10, loaded: [], offers, ...rest };
 }
 
@@ -15,10 +20,10 @@ const need = (model: string, inMs: number, count = 1): { model: string; inMs: nu
 
 describe("loading ahead", () => {
   it("loads what the next task needs where it is quickest", () => {
-    const slow = at("slow", { offers: [{ model: "a", bytes: 4, loadMs: 9_000 }] });
+    const slow = at("slow", { offers: [{ model: "a", bytes: 4, loadMs: 9_000, contextTokens: null }] });
 
     expect(planPrewarms([need("a", 5_000)], [slow, at("quick")], [], 0)).toEqual([
-      { endpoint: "quick", model: "a", evicts: [], reason: "a task needs it in 5 s" },
+      { endpoint: "quick", model: "a", contextTokens: 8_192, evicts: [], reason: "a task needs it in 5 s" },
     ]);
   });
 
@@ -42,6 +47,22 @@ describe("loading ahead", () => {
 
     expect(planPrewarms([need("c", 5_000)], [busy], [], 0)).toEqual([]);
     expect(planPrewarms([need("a", 1_000), need("b", 2_000), need("c", 5_000)], [sooner], [], 0)).toEqual([]);
+  });
+
+  it("loads nothing where memory is not known and something is busy or needed sooner (W2)", () => {
+    const unknown = (...loaded: PrewarmEndpoint["loaded"]) => at("x", { capacityBytes: null, loaded });
+    const needs = [need("a", 1_000), need("c", 5_000)];
+    const planned = (endpoint: PrewarmEndpoint) => planPrewarms(needs, [endpoint], [], 0).map(({ model }) => model);
+
+    expect(planned(unknown(held("a")))).toEqual([]);
+    expect(planned(unknown(held("a"), held("b", true)))).toEqual([]);
+    expect(planned(unknown(held("b")))).toEqual(["a"]);
+  });
+
+  it("loads what is in memory only where requests cannot use it (W1)", () => {
+    const useless = at("x", { loaded: [{ ...held("a"), isUseless: true }] });
+
+    expect(planPrewarms([need("a", 1_000)], [useless, at("y")], [], 0)).toMatchObject([{ endpoint: "x", model: "a" }]);
   });
 
   it("begins one load per endpoint and none where one is under way (W3)", () => {
