@@ -1,7 +1,9 @@
 /** Endpoints and their models as the API returns them. */
 import { z } from "zod";
 import { MAX_LABELS } from "#base";
-import { ENDPOINT_KINDS, type EndpointState, type LoadedModel, type Model } from "#hw";
+import { ENDPOINT_KINDS, type EndpointState, LEASE_BOUNDS_MS, type LoadedModel, type Model } from "#hw";
+
+import { announcedHostSchema, announcementSchema, announcementView } from "./announcement.ts";
 
 /** The longest name of a host, so that every host can be an id. */
 const MAX_ID_CHARS = 63;
@@ -17,20 +19,38 @@ export const endpointIdSchema = z
   .regex(/^[A-Za-z0-9][A-Za-z0-9._-]*$/, "must be letters, digits, . _ -")
   .max(MAX_ID_CHARS);
 
-/** An endpoint as people add it. */
-export const newEndpointSchema = z.strictObject({
-  url: z.string().min(1).max(MAX_URL_CHARS),
-  kind: z.enum(ENDPOINT_KINDS).default("ollama"),
-  id: endpointIdSchema.optional(),
-  /** Path on the node's host of a file that holds the key; the key itself never travels. */
-  apiKeyFile: z.string().min(1).max(MAX_PATH_CHARS).startsWith("/", "must be an absolute path").optional(),
-  labels: z
-    .record(z.string().max(MAX_NAME_CHARS), z.string().max(MAX_NAME_CHARS))
-    .refine((entries) => Object.keys(entries).length <= MAX_LABELS, `must have at most ${MAX_LABELS} labels`)
-    .default({}),
-  parallel: z.int().min(1).max(MAX_PARALLEL).optional(),
-  models: z.array(z.string().min(1).max(MAX_NAME_CHARS)).max(MAX_NAMES).default([]),
-});
+/** An endpoint as people add it, or as another node announces it. */
+export const newEndpointSchema = z
+  .strictObject({
+    url: z.string().min(1).max(MAX_URL_CHARS),
+    kind: z.enum(ENDPOINT_KINDS).default("ollama"),
+    id: endpointIdSchema.optional(),
+    /** Path on the node's host of a file that holds the key; the key itself never travels. */
+    apiKeyFile: z.string().min(1).max(MAX_PATH_CHARS).startsWith("/", "must be an absolute path").optional(),
+    labels: z
+      .record(z.string().max(MAX_NAME_CHARS), z.string().max(MAX_NAME_CHARS))
+      .refine((entries) => Object.keys(entries).length <= MAX_LABELS, `must have at most ${MAX_LABELS} labels`)
+      .default({}),
+    parallel: z.int().min(1).max(MAX_PARALLEL).optional(),
+    models: z.array(z.string().min(1).max(MAX_NAME_CHARS)).max(MAX_NAMES).default([]),
+    /** Memory of its graphics cards, 0 without any; for a server elsewhere, of which nothing is known. */
+    vramBytes: z.int().min(0).max(Number.MAX_SAFE_INTEGER).optional(),
+    /** A node, or a program beside the server, that announces it: it counts until the lease ends and is not kept. */
+    announcedBy: z.string().min(1).max(MAX_ID_CHARS).optional(),
+    leaseMs: z.int().min(LEASE_BOUNDS_MS.least).max(LEASE_BOUNDS_MS.most).optional(),
+    host: announcedHostSchema.optional(),
+  })
+  .superRefine(({ announcedBy, leaseMs, host, apiKeyFile, vramBytes }, context) => {
+    const misplaced =
+      announcedBy === undefined
+        ? { leaseMs: leaseMs !== undefined, host: host !== undefined }
+        : // A file of this node is not read for a stranger's address, and memory is announced by card.
+          { apiKeyFile: apiKeyFile !== undefined, vramBytes: vramBytes !== undefined };
+    const message = announcedBy === undefined ? "belongs to an announcement: say announcedBy" : "cannot be announced";
+    for (const [field, isThere] of Object.entries(misplaced)) {
+      if (isThere) context.addIssue({ code: "custom", path: [field], message });
+    }
+  });
 
 const modelSchema = z.object({
   name: z.string(),
@@ -77,6 +97,10 @@ export const endpointSchema = z.object({
   /** Requests of other programs, where they can be seen. */
   outsiders: z.number().nullable(),
   penalty: z.number(),
+  /** As a person stated it; null when nobody did. */
+  vramBytes: z.number().nullable(),
+  /** What another node says of its host now. */
+  announcement: announcementSchema.nullable(),
 });
 export type EndpointView = z.output<typeof endpointSchema>;
 
@@ -101,6 +125,8 @@ export function endpointView(state: EndpointState): EndpointView {
     inFlight: { ...state.inFlight },
     outsiders: state.outsiders,
     penalty: state.penalty,
+    vramBytes: endpoint.vramBytes ?? null,
+    announcement: state.announcement === undefined ? null : announcementView(state.announcement),
   };
 }
 

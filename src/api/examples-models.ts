@@ -77,6 +77,8 @@ export const exampleEndpoint: EndpointView = {
   inFlight: {},
   outsiders: 0,
   penalty: 0,
+  vramBytes: null,
+  announcement: null,
 };
 
 export const exampleModel: FleetModelView = {

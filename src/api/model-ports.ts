@@ -1,6 +1,6 @@
 /** What the API needs of hardware, endpoints and models. */
 import type { Result } from "#base";
-import type { Endpoint, EndpointState, HostCapacity } from "#hw";
+import type { AnnouncedEndpoint, Endpoint, EndpointState, HostCapacity } from "#hw";
 import type { ChatModel, ChatRequest, EmbedOutcome, EmbedRequest, ModelStore, RequestContext } from "#inference";
 import type { RouteDecision } from "#scheduler";
 
@@ -43,6 +43,8 @@ export interface ModelPorts {
   addEndpoint(
     endpoint: Omit<Endpoint, "id" | "origin" | "isLocal"> & { readonly id: string | null },
   ): Promise<Result<EndpointState>>;
+  /** Takes in what another node says of an endpoint and its host until its lease ends; nothing is kept of it. */
+  announceEndpoint(announced: AnnouncedEndpoint): Result<EndpointState>;
   /** Refused for one that the configuration names: it would come back with the next start. */
   removeEndpoint(id: string): Promise<Result<void>>;
   /** Looks at it now, whatever its health is. */

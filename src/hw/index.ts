@@ -18,8 +18,10 @@ export {
   type RamCapacity,
 } from "./capacity/host-capacity.ts";
 export type { CapacityProbes, GpuSource } from "./capacity/probes.ts";
+export { type AnnouncedEndpoint, DEFAULT_LEASE_MS, LEASE_BOUNDS_MS } from "./endpoints/announce.ts";
 export { wellKnownAddresses } from "./endpoints/discover.ts";
 export {
+  type Announcement,
   type CallOutcome,
   ENDPOINT_KINDS,
   type Endpoint,

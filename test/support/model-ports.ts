@@ -50,6 +50,7 @@ export function modelPorts(
       const state = known(id ?? "");
       return state === undefined ? err(refused("conflict", `${url} is known already`)) : ok(state);
     },
+    announceEndpoint: ({ spec }) => err(refused("conflict", `${spec.url} is known already`)),
     removeEndpoint: async (id) => (known(id) === undefined ? none(id) : ok(undefined)),
     probeEndpoint: async (id) => {
       const state = known(id);

@@ -2,8 +2,10 @@
 
 import { Hono } from "hono";
 import { z } from "zod";
-import { MAX_PAGE_ROWS } from "#base";
+import { MAX_PAGE_ROWS, type Result } from "#base";
+import type { EndpointState } from "#hw";
 import { type ChatMessage, type ChatRequest, type RequestContext, USAGE_GROUPS } from "#inference";
+import { announcedFrom } from "../announcement.ts";
 import { endpointSchema, endpointView, fleetModelSchema, fleetModels, newEndpointSchema } from "../endpoint-view.ts";
 import type { ApiEnv } from "../environment.ts";
 import { exampleDecision, exampleEndpoint, exampleModel } from "../examples-models.ts";
@@ -41,14 +43,17 @@ export function endpointRoutes(ports: ApiPorts) {
       "/api/endpoints",
       route({
         tag: "models",
-        summary: "Add an endpoint",
-        description: "It is kept in the database and looked at once; one that does not answer is added all the same.",
+        summary: "Add an endpoint, or announce one",
+        description:
+          "It is kept in the database and looked at once; one that does not answer is added all the same. With " +
+          "`announcedBy` it is an announcement of another node or of a program beside the server: it counts for " +
+          "`leaseMs` (a minute, when it is left out) and is to be sent again before that, with what the host has now. It changes nothing that a " +
+          "person said of the same server.",
         json: body(newEndpointSchema, { url: "http://192.168.1.20:11434", kind: "ollama", parallel: 2 }),
         responses: { 201: json("As it was found", endpointSchema, exampleEndpoint) },
       }),
       async (c) => {
-        const { id = null, parallel = null, apiKeyFile = null, ...given } = c.req.valid("json");
-        const added = await models.addEndpoint({ ...given, id, parallel, apiKeyFile });
+        const added = await addOrAnnounce(models, c.req.valid("json"));
         return added.ok ? c.json(endpointView(added.value), 201) : answerProblem(c, added.error);
       },
     )
@@ -87,6 +92,18 @@ export function endpointRoutes(ports: ApiPorts) {
       }),
       (c) => c.json({ models: [...fleetModels(models.endpoints())] }, 200),
     );
+}
+
+async function addOrAnnounce(
+  models: ApiPorts["models"],
+  { announcedBy, leaseMs, host, ...asked }: z.output<typeof newEndpointSchema>,
+): Promise<Result<EndpointState>> {
+  if (announcedBy !== undefined) {
+    return models.announceEndpoint(announcedFrom({ announcedBy, leaseMs, host, spec: asked }));
+  }
+  const { id = null, parallel = null, apiKeyFile = null, vramBytes, ...given } = asked;
+  const stated = vramBytes === undefined ? {} : { vramBytes };
+  return models.addEndpoint({ ...given, ...stated, id, parallel, apiKeyFile });
 }
 
 export function routingRoutes(ports: ApiPorts) {

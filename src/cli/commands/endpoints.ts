@@ -42,6 +42,7 @@ type AddFlags = {
   readonly name: string | undefined;
   readonly keyFile: string | undefined;
   readonly parallel: number | undefined;
+  readonly vram: number | undefined;
   readonly model: readonly string[];
   readonly label: Readonly<Record<string, string>>;
 };
@@ -50,7 +51,7 @@ export const endpointsAdd: Handler<AddFlags> = async ({ args, options }, context
   const { console } = context;
   const api = await context.connect();
   if (!api.ok) return console.fail(api.error);
-  const { kind, name, keyFile, parallel, model, label } = options;
+  const { kind, name, keyFile, parallel, vram, model, label } = options;
   const json = {
     url: args[0] ?? "",
     models: [...model],
@@ -59,6 +60,7 @@ export const endpointsAdd: Handler<AddFlags> = async ({ args, options }, context
     ...(name === undefined ? {} : { id: name }),
     ...(keyFile === undefined ? {} : { apiKeyFile: keyFile }),
     ...(parallel === undefined ? {} : { parallel }),
+    ...(vram === undefined ? {} : { vramBytes: vram }),
   };
   const added = await api.value.ask("add the endpoint", (client) => client.api.endpoints.$post({ json }));
   if (!added.ok) return console.fail(added.error);

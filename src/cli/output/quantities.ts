@@ -62,6 +62,15 @@ export function parseInstant(text: string, nowMs: number): Result<string, string
   return Number.isNaN(atMs) ? err(`"${text}" names no existing instant`) : ok(new Date(atMs).toISOString());
 }
 
+const UNIT_BYTES: Readonly<Record<string, number>> = { "": 1, K: 2 ** 10, M: 2 ** 20, G: 2 ** 30, T: 2 ** 40 };
+
+/** @returns bytes of `24G`, `512MiB` or a plain number, counted in powers of 1024; null when it is no such size. */
+export function parseBytes(text: string): number | null {
+  const match = /^(\d{1,15}(?:\.\d{1,3})?)([KMGT]?)(?:i?B)?$/i.exec(text);
+  const bytes = Math.round(Number(match?.[1]) * (UNIT_BYTES[match?.[2]?.toUpperCase() ?? ""] ?? Number.NaN));
+  return Number.isSafeInteger(bytes) ? bytes : null;
+}
+
 export function bytesText(bytes: number): string {
   if (bytes < 1_024) return `${bytes} B`;
   const units = ["KiB", "MiB", "GiB", "TiB"];

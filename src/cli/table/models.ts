@@ -1,4 +1,5 @@
 import { err, ok } from "#base";
+import { parseBytes } from "../output/quantities.ts";
 import { type Command, command } from "../parsing/command.ts";
 import { choice, flag, list, pairs, text, value, whole } from "../parsing/option.ts";
 import { TIER_WORDS } from "./words.ts";
@@ -11,6 +12,11 @@ const TOKENS = { least: 1, most: 10_000_000 };
 /** The API's own notation for a span, passed on as it is. */
 const SPAN = (given: string) =>
   /^\d{1,6}[smhd]$/.test(given) ? ok(given) : err(`must be a number with s, m, h or d, such as 24h, not "${given}"`);
+
+const BYTES = (given: string) => {
+  const bytes = parseBytes(given);
+  return bytes === null ? err(`must be a size such as 24G or 512M, not "${given}"`) : ok(bytes);
+};
 
 export const MODEL_COMMANDS: readonly Command[] = [
   command({
@@ -38,11 +44,13 @@ export const MODEL_COMMANDS: readonly Command[] = [
       name: text("NAME", "Its id in lists", { shownDefault: "made from the address" }),
       keyFile: text("FILE", "File on the node's host that holds the key"),
       parallel: whole("N", "Requests that one model answers at once", { least: 1, most: 1_024 }),
+      vram: value("SIZE", "Memory of its graphics cards, for a server elsewhere; 0 without any", BYTES),
       model: list("MODEL", "Use it for this model only; may be repeated"),
       label: pairs("NAME=VALUE", "A label"),
     },
     examples: [
       { line: "drover endpoints add http://gaming-pc:11434 --parallel 2", does: "Use another machine's Ollama" },
+      { line: "drover endpoints add http://gpu-box:11434 --vram 24G", does: "Say what fits there" },
     ],
     load: async () => (await import("../commands/endpoints.ts")).endpointsAdd,
   }),

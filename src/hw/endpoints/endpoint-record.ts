@@ -10,7 +10,7 @@ import {
   step,
   takesTrial,
 } from "./breaker.ts";
-import type { CallOutcome, Endpoint, EndpointState, Health, LoadedModel, Model } from "./endpoint.ts";
+import type { Announcement, CallOutcome, Endpoint, EndpointState, Health, LoadedModel, Model } from "./endpoint.ts";
 import { Ledger, type LedgerEntry } from "./ledger.ts";
 import { ModelBreakers } from "./model-breakers.ts";
 import { overdueModels } from "./occupancy.ts";
@@ -24,6 +24,8 @@ export class EndpointRecord {
   readonly ledger = new Ledger();
   /** Set by {@link missing} and by time: the list of models is to be asked for. */
   listDueAtMs = 0;
+  /** What another node says of its host, until it expires. */
+  announcement: Announcement | null = null;
   #breaker: Breaker = NEW_BREAKER;
   readonly #modelBreakers = new ModelBreakers();
   #version: string | null = null;
@@ -97,6 +99,7 @@ export class EndpointRecord {
       modelHealth: this.#modelHealth(nowMs),
       pins: Object.fromEntries(this.#pins),
       ...(this.#parallel === undefined ? {} : { parallel: this.#parallel }),
+      ...(this.announcement === null ? {} : { announcement: this.announcement }),
     };
   }
 

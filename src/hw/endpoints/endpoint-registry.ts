@@ -5,6 +5,7 @@
  */
 import { type Clock, err, type Failure, type Logger, ok, type Random, type Result, refused, type Timer } from "#base";
 import { CalibrationTable } from "../fit/calibration.ts";
+import { type AnnouncedEndpoint, checkAnnouncement } from "./announce.ts";
 import { discover } from "./discover.ts";
 import type { CallOutcome, Endpoint, EndpointDirectory, EndpointState, Model, Ticket } from "./endpoint.ts";
 import { EndpointPoller } from "./endpoint-poller.ts";
@@ -38,6 +39,8 @@ type Entry = {
   sign: string;
   models: readonly Model[];
   modelsSign: string;
+  /** Ends what is announced of it. */
+  lease?: Timer;
 };
 
 export class EndpointRegistry implements EndpointDirectory {
@@ -72,7 +75,10 @@ export class EndpointRegistry implements EndpointDirectory {
   stop(): void {
     this.#stop.abort();
     this.#timer?.cancel();
-    for (const { poller } of this.#entries.values()) poller.stop();
+    for (const { poller, lease } of this.#entries.values()) {
+      poller.stop();
+      lease?.cancel();
+    }
   }
 
   states(): readonly EndpointState[] {
@@ -119,6 +125,33 @@ export class EndpointRegistry implements EndpointDirectory {
     this.#dismissed.delete(key);
     this.#enter(named.value, key);
     return named;
+  }
+
+  /**
+   * Takes in what another node says of a server and its host (N1 to N3). The first time it is added, if it is not known.
+   * @returns as {@link add}, and `invalid` for a server of this host or figures that cannot be.
+   */
+  announce(announced: AnnouncedEndpoint): Result<EndpointState, Failure> {
+    const { node, leaseMs, host } = announced;
+    const spec = { ...announced.spec, origin: "node" as const };
+    const made = endpointFrom(spec);
+    if (!made.ok) return made;
+    const checked = checkAnnouncement(announced, made.value.endpoint);
+    if (!checked.ok) return checked;
+    // The latest announcement counts, with what it says of slots, labels and models.
+    const known = this.#announcedAt(made.value.key);
+    if (known !== undefined && !isSameSpec(known.record.endpoint, made.value.endpoint)) this.#drop(known);
+    const added = this.add(spec);
+    if (!added.ok) return added;
+    const entry = this.#entries.get(added.value.id);
+    if (entry === undefined) return err(notFound(added.value.id));
+    const { clock } = this.#options;
+    const heardAtMs = clock.nowMs();
+    entry.record.announcement = { ...host, node, heardAtMs, expiresAtMs: heardAtMs + leaseMs };
+    entry.lease?.cancel();
+    entry.lease = clock.after(leaseMs, () => this.#leaseEnded(entry));
+    this.#changed(entry);
+    return ok(entry.record.state());
   }
 
   /** Forgets an endpoint; requests under way there go on and end as they do. */
@@ -204,8 +237,20 @@ export class EndpointRegistry implements EndpointDirectory {
     if (this.#isStarted && !this.#isStopped()) poller.start();
   }
 
+  #announcedAt(key: string): Entry | undefined {
+    return [...this.#entries.values()].find((entry) => entry.key === key && entry.record.endpoint.origin === "node");
+  }
+
+  #leaseEnded(entry: Entry): void {
+    entry.record.announcement = null;
+    if (this.#entries.get(entry.record.endpoint.id) !== entry) return;
+    if (entry.record.endpoint.origin === "node") this.#drop(entry);
+    this.#tell(entry.record.state());
+  }
+
   #drop(entry: Entry): void {
     entry.poller.stop();
+    entry.lease?.cancel();
     this.#entries.delete(entry.record.endpoint.id);
   }
 
@@ -219,6 +264,10 @@ export class EndpointRegistry implements EndpointDirectory {
     const sign = signOf(state, entry.modelsSign);
     if (sign === entry.sign) return;
     entry.sign = sign;
+    this.#tell(state);
+  }
+
+  #tell(state: EndpointState): void {
     for (const listener of this.#listeners) {
       try {
         listener(state);
@@ -261,10 +310,16 @@ export class EndpointRegistry implements EndpointDirectory {
   }
 }
 
+function isSameSpec(a: Endpoint, b: Endpoint): boolean {
+  const said = ({ kind, labels, parallel, models }: Endpoint): string =>
+    JSON.stringify([kind, labels, parallel, models]);
+  return said(a) === said(b);
+}
+
 /** What listeners are told of: not counters and instants, which change all the time. */
-function signOf({ health, version, loaded, lastError }: EndpointState, modelsSign: string): string {
+function signOf({ health, version, loaded, lastError, announcement }: EndpointState, modelsSign: string): string {
   const inMemory = loaded.map((model) => [model.name, model.contextLength, model.vramBytes, model.isExpected]);
-  return JSON.stringify([health.kind, version, lastError, inMemory, modelsSign]);
+  return JSON.stringify([health.kind, version, lastError, inMemory, modelsSign, announcement?.heardAtMs]);
 }
 
 /** Made once per list: it is long, and every request that ends asks whether something changed. */

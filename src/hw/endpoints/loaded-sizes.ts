@@ -27,7 +27,10 @@ export function hasFlashAttention(endpoint: Endpoint): boolean {
 }
 
 /** Takes in the size of every model that is reported in memory with its context. */
-export function observeSizes(record: EndpointRecord, calibrations: CalibrationTable): void {
+export function observeSizes(
+  record: Pick<EndpointRecord, "endpoint" | "models" | "reported">,
+  calibrations: CalibrationTable,
+): void {
   const { endpoint, models, reported } = record;
   for (const loaded of reported) {
     const model = models.find(({ name }) => name === loaded.name);

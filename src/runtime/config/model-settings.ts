@@ -26,6 +26,7 @@ const endpoint = z.strictObject({
   labels: z.record(label, label).default({}),
   parallel: z.int().min(1).max(1_024).optional(),
   models: z.array(modelName).max(100).default([]),
+  vram_bytes: z.int().min(0).max(Number.MAX_SAFE_INTEGER).optional(),
 });
 
 const price = z.strictObject({

@@ -13,6 +13,7 @@ const keptSchema = z.object({
   labels: z.record(z.string(), z.string()),
   parallel: z.number().nullable(),
   models: z.array(z.string()),
+  vramBytes: z.number().optional(),
 });
 
 /** Adds the endpoints of the configuration. @returns the first that cannot be one, or that is there twice. */
@@ -26,6 +27,7 @@ export function addConfigured(registry: EndpointRegistry, config: Config): Resul
       origin: "config",
       apiKeyFile: apiKeyFile ?? null,
       parallel: given.parallel ?? null,
+      vramBytes: given.vram_bytes ?? null,
       ...(name === undefined ? {} : { id: name }),
     };
     const added = registry.add(spec);
@@ -38,8 +40,10 @@ export function addConfigured(registry: EndpointRegistry, config: Config): Resul
 export function addKept(registry: EndpointRegistry, kept: readonly unknown[], logger: Logger): void {
   for (const one of kept) {
     const parsed = keptSchema.safeParse(one);
-    if (parsed.success) registry.add({ ...parsed.data, origin: "api" });
-    else logger.warn("an endpoint that was added cannot be read by this version", { endpoint: one });
+    if (parsed.success) {
+      const { vramBytes = null, ...spec } = parsed.data;
+      registry.add({ ...spec, vramBytes, origin: "api" });
+    } else logger.warn("an endpoint that was added cannot be read by this version", { endpoint: one });
   }
 }
 

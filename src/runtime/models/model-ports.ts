@@ -48,6 +48,7 @@ export function modelPorts({
       }
       return registry.probe(added.value.id);
     },
+    announceEndpoint: (announced) => registry.announce(announced),
     removeEndpoint: async (id) => {
       if (registry.state(id)?.endpoint.origin === "config") {
         const remedy = "Take it out of the configuration, then restart the node";

@@ -175,6 +175,7 @@ describe("endpoints", () => {
       labels: { room: "attic" },
       parallel: 8,
       models: ["qwen3:8b"],
+      vramBytes: 24,
     };
 
     const short = await answer(harness, "POST", "/api/endpoints", { url: "gpu" });
@@ -185,6 +186,37 @@ describe("endpoints", () => {
       { url: "gpu", kind: "ollama", id: null, apiKeyFile: null, labels: {}, parallel: null, models: [] },
       whole,
     ]);
+  });
+
+  it("are announced with their host, for a minute or as long as is said, and not kept", async () => {
+    const heard: unknown[] = [];
+    const addEndpoint: ModelPorts["addEndpoint"] = () => Promise.reject(new Error("it was added for good"));
+    const announceEndpoint: ModelPorts["announceEndpoint"] = (announced) => {
+      heard.push(announced);
+      const { node, leaseMs, host } = announced;
+      const announcement = { ...host, node, heardAtMs: 5, expiresAtMs: 5 + leaseMs };
+      return ok({ ...endpointState("box", "http://box:11434", { origin: "node", isLocal: false }), announcement });
+    };
+    const { harness } = modelWorld([], { addEndpoint, announceEndpoint });
+    const gpu = { name: "RTX 4090", vramBytes: 24, freeVramBytes: 20 };
+
+    const short = await answer(harness, "POST", "/api/endpoints", { url: "box", announcedBy: "box" });
+    const { body } = await answer(harness, "POST", "/api/endpoints", {
+      url: "box",
+      id: "box",
+      announcedBy: "box",
+      leaseMs: 30_000,
+      host: { gpus: [gpu], cpu: "Ryzen", ramBytes: 64, freeRamBytes: 32 },
+    });
+
+    const spec = { url: "box", kind: "ollama", labels: {}, parallel: null, models: [] };
+    const host = { gpus: [{ ...gpu, unified: false }], cpu: "Ryzen", ramBytes: 64, freeRamBytes: 32 };
+    expect(short).toMatchObject({ status: 201, body: { origin: "node", announcement: { node: "box", gpus: null } } });
+    expect(heard).toEqual([
+      { spec, node: "box", leaseMs: 60_000, host: { gpus: null, cpu: null, ramBytes: null, freeRamBytes: null } },
+      { spec: { ...spec, id: "box" }, node: "box", leaseMs: 30_000, host },
+    ]);
+    expect(body["announcement"]).toEqual({ node: "box", heardAtMs: 5, expiresAtMs: 30_005, ...host });
   });
 
   it.each([
@@ -203,6 +235,13 @@ describe("endpoints", () => {
     ["models.0", { url: "a", models: [""] }],
     ["models", { url: "a", models: Array.from({ length: 101 }, (_, at) => `m${at}`) }],
     ["apiKey", { url: "a", apiKey: "secret" }],
+    ["vramBytes", { url: "a", vramBytes: -1 }],
+    ["leaseMs", { url: "a", leaseMs: 30_000 }],
+    ["host", { url: "a", host: {} }],
+    ["leaseMs", { url: "a", announcedBy: "n", leaseMs: 1 }],
+    ["apiKeyFile", { url: "a", announcedBy: "n", apiKeyFile: "/etc/key" }],
+    ["vramBytes", { url: "a", announcedBy: "n", vramBytes: 1 }],
+    ["host.gpus.0.name", { url: "a", announcedBy: "n", host: { gpus: [{}] } }],
   ])("are not added with a wrong %s (case %#)", async (field, body) => {
     const addEndpoint: ModelPorts["addEndpoint"] = () => Promise.reject(new Error("it was not refused"));
     const { harness } = modelWorld([], { addEndpoint });

@@ -159,8 +159,9 @@ describe("looking ahead", () => {
     const wanted = [task({ tier: "standard" })];
     const held = loaded("small:3b", { sizeBytes: 3 * GIB, vramBytes: 3 * GIB });
     const beside = await look(wanted, { states: [here({ loaded: [held], inFlight: { "small:3b": 1 } })] });
-    const tight = state("a-tight-one", { endpoint: { vramBytes: 3 * GIB }, models: [MIDDLE] });
-    const chosen = await look(wanted, { states: [tight, here()] });
+    const mute = { ...MIDDLE, capabilities: ["completion"] };
+    const toolless = state("a-first", { endpoint: { vramBytes: CARD_GIB * GIB }, models: [mute] });
+    const chosen = await look(wanted, { states: [toolless, here()] });
 
     expect(beside.loads.map(([, name]) => name)).toEqual(["middle:8b"]);
     expect(chosen.loads.map(([endpoint]) => endpoint)).toEqual(["here"]);
