@@ -1,11 +1,14 @@
 /** The simulated machines and models. Figures are of the order of real ones; none is taken from a benchmark. */
 import { type Random, seededRandom } from "#base";
+import type { ModelShape } from "#hw";
 
 export type HostSpec = {
   readonly id: string;
   readonly accelerator: "gpu" | "unified" | "cpu";
   /** What its inventory says is in it. */
   readonly acceleratorName: string | null;
+  /** Cards that share the memory evenly; 0 without any. */
+  readonly cards: number;
   /** Memory that models can use at full speed: VRAM, the GPU's part of unified memory, or RAM without a GPU. */
   readonly memoryBytes: number;
   /** RAM that takes what does not fit into VRAM. */
@@ -31,18 +34,47 @@ export type ModelSpec = {
   readonly kvBytesPerToken: number;
   /** One context for everybody, as pinning gives; the simulator itself reloads on any other. */
   readonly contextTokens: number;
+  /** As `/api/show` tells it, in agreement with `kvBytesPerToken`; null: not told. */
+  readonly shape: ModelShape | null;
 };
 
 const GB = 1e9;
-const KIB = 1024;
 
 export const MODELS = {
-  tiny: { name: "llama3.2:1b", sizeBytes: 1.3 * GB, kvBytesPerToken: 32 * KIB, contextTokens: 8_192 },
-  small: { name: "llama3.1:8b", sizeBytes: 4.9 * GB, kvBytesPerToken: 128 * KIB, contextTokens: 8_192 },
-  middle: { name: "qwen3:14b", sizeBytes: 9.3 * GB, kvBytesPerToken: 160 * KIB, contextTokens: 8_192 },
-  large: { name: "qwen3:32b", sizeBytes: 20.2 * GB, kvBytesPerToken: 256 * KIB, contextTokens: 8_192 },
-  huge: { name: "llama3.3:70b", sizeBytes: 40 * GB, kvBytesPerToken: 320 * KIB, contextTokens: 4_096 },
+  tiny: model("llama3.2:1b", 1.3, 8_192, [16, 2_048, 32, 8, 64]),
+  small: model("llama3.1:8b", 4.9, 8_192, [32, 4_096, 32, 8, 128]),
+  middle: model("qwen3:14b", 9.3, 8_192, [40, 5_120, 40, 8, 128]),
+  large: model("qwen3:32b", 20.2, 8_192, [64, 5_120, 64, 8, 128]),
+  huge: model("llama3.3:70b", 40, 4_096, [80, 8_192, 64, 8, 128]),
 } as const satisfies Readonly<Record<string, ModelSpec>>;
+
+/** @param layout layers, embedding, heads, key-value heads, length of a key and of a value. */
+function model(
+  name: string,
+  sizeGb: number,
+  contextTokens: number,
+  layout: readonly [number, number, number, number, number],
+): ModelSpec {
+  const [blockCount, embeddingLength, headCount, headsKv, length] = layout;
+  const shape: ModelShape = {
+    architecture: "llama",
+    blockCount,
+    embeddingLength,
+    headCount,
+    headCountKv: Array.from({ length: blockCount }, () => headsKv),
+    keyLength: length,
+    valueLength: length,
+    slidingWindow: null,
+    fullAttentionEvery: null,
+    vocabularySize: 128_256,
+    expertCount: null,
+    expertUsedCount: null,
+    parameterCount: null,
+  };
+  // Two bytes for each element of a key and a value.
+  const kvBytesPerToken = blockCount * headsKv * 2 * length * 2;
+  return { name, sizeBytes: sizeGb * GB, kvBytesPerToken, contextTokens, shape };
+}
 
 /** Stated memory speeds times what llama.cpp makes of them, and prompt speeds of an 8B model times its bytes. */
 export const HOSTS: readonly HostSpec[] = [
@@ -69,6 +101,7 @@ function host(
     id,
     accelerator,
     acceleratorName,
+    cards: acceleratorName === null ? 0 : id.startsWith("two-") ? 2 : 1,
     memoryBytes: memoryGb * GB,
     ramBytes: ramGb * GB * 0.8,
     decodeBytesPerSecond: decodeGb * GB,

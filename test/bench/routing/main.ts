@@ -8,7 +8,7 @@
 import { parseArgs } from "node:util";
 import { BASELINES } from "./baselines.ts";
 import { greedy, searched } from "./clairvoyant.ts";
-import { ours, oursKnowingNothing, oursNextDay } from "./our-policy.ts";
+import { ours, oursNextDay, oursUnannounced } from "./our-policy.ts";
 import { runRealFleet } from "./real-fleet.ts";
 import {
   bars,
@@ -23,7 +23,7 @@ import {
 import { meanMs, type Run, Simulation } from "./simulation.ts";
 import { scenarios } from "./workload.ts";
 
-const POLICIES = [...BASELINES, ours, oursKnowingNothing, oursNextDay, greedy];
+const POLICIES = [...BASELINES, ours, oursUnannounced, oursNextDay, greedy];
 
 type Options = Simulated | { readonly kind: "real"; readonly seed: number };
 type Simulated = {

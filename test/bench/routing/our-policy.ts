@@ -1,12 +1,12 @@
 /** The product's router, with the product's books. It is told what a node can know, and learns the rest. */
 import { seededRandom } from "#base";
-import type { EndpointHardware } from "../../../src/scheduler/first-estimate.ts";
-import { statedMemorySpeed } from "../../../src/scheduler/memory-speed.ts";
+import type { EndpointDirectory, EndpointState } from "#hw";
+import { hardwareOf } from "../../../src/runtime/models/hardware-class.ts";
 import type { RouteRequest } from "../../../src/scheduler/route.ts";
 import { ExpectedCompletionRouter } from "../../../src/scheduler/router.ts";
 import { SlotBook } from "../../../src/scheduler/slot-book.ts";
 import { SpeedBook } from "../../../src/scheduler/speed-book.ts";
-import { HOSTS } from "./fleet.ts";
+import { NO_OWN_HOST } from "./node-fit.ts";
 import type { Policy, PolicyMaker } from "./policy.ts";
 import { Simulation } from "./simulation.ts";
 import { scenarios } from "./workload.ts";
@@ -14,8 +14,8 @@ import { scenarios } from "./workload.ts";
 /** Where the router's books begin. */
 type Knowledge = {
   readonly name: string;
-  /** Whether the inventory names the cards, of which the data sheets are known. */
-  readonly knowsCards: boolean;
+  /** Whether it hears what hosts announce: memory, names of cards. */
+  readonly hears: boolean;
   /** Figures learned before, by seed. */
   readonly learned: (seed: number) => Books | null;
   /** Books to learn into; new ones when left out. */
@@ -24,12 +24,13 @@ type Knowledge = {
 
 type Books = { readonly speeds: SpeedBook; readonly slots: SlotBook };
 
-function expectedCompletion({ name, knowsCards, learned, books }: Knowledge): PolicyMaker {
+function expectedCompletion({ name, hears, learned, books }: Knowledge): PolicyMaker {
   return {
     name,
     make: (visible) => {
-      const { clock, directory, fit, lookahead, seed } = visible;
-      const speeds = books?.speeds ?? new SpeedBook((id) => hardwareOf(id, knowsCards));
+      const { clock, fit, lookahead, seed } = visible;
+      const directory = hears ? visible.directory : unannounced(visible.directory);
+      const speeds = books?.speeds ?? new SpeedBook((id) => hardwareOf(id, NO_OWN_HOST, directory));
       const slots = books?.slots ?? new SlotBook();
       const before = learned(seed);
       if (before !== null) {
@@ -43,12 +44,19 @@ function expectedCompletion({ name, knowsCards, learned, books }: Knowledge): Po
   };
 }
 
-function hardwareOf(id: string, knowsCards: boolean): EndpointHardware | null {
-  const host = HOSTS.find((each) => each.id === id);
-  if (host === undefined) return null;
-  const { accelerator, acceleratorName } = host;
-  const stated = knowsCards && acceleratorName !== null ? statedMemorySpeed(acceleratorName) : null;
-  return { hardwareClass: null, accelerator, memoryBytesPerSecond: stated };
+/** The same endpoints as a node sees them that nobody announces anything to. */
+function unannounced(directory: EndpointDirectory): EndpointDirectory {
+  const bare = ({ announcement: _heard, ...state }: EndpointState): EndpointState => state;
+  return {
+    states: () => directory.states().map(bare),
+    state: (id) => {
+      const state = directory.state(id);
+      return state === undefined ? undefined : bare(state);
+    },
+    begin: (endpoint, model, contextTokens) => directory.begin(endpoint, model, contextTokens),
+    lacks: (endpoint, model, capability) => directory.lacks(endpoint, model, capability),
+    missing: (endpoint, model) => directory.missing(endpoint, model),
+  };
 }
 
 function policyOf(router: ExpectedCompletionRouter): Policy {
@@ -58,14 +66,15 @@ function policyOf(router: ExpectedCompletionRouter): Policy {
       if (chosen === null) return null;
       const terms = candidates[0]?.terms ?? null;
       const predictedMs = terms === null ? null : terms.waitMs + terms.loadMs + terms.prefillMs + terms.decodeMs;
-      return { endpoint: chosen.endpoint, predictedMs };
+      const { endpoint, contextTokens } = chosen;
+      return { endpoint, predictedMs, ...(contextTokens === null ? {} : { contextTokens }) };
     },
     ended: (request, choice, ended, totalMs) => {
       router.observed({
         endpoint: choice.endpoint,
         model: request.model.name,
         session: null,
-        contextTokens: request.model.contextTokens,
+        contextTokens: choice.contextTokens ?? request.model.contextTokens,
         promptTokens: request.promptTokens,
         completionTokens: request.outputTokens,
         loadMs: ended.loadMs,
@@ -78,36 +87,32 @@ function policyOf(router: ExpectedCompletionRouter): Policy {
   };
 }
 
-/** Books begin empty; the inventory names the graphics cards. What a new fleet of drover nodes has. */
-export const ours = expectedCompletion({ name: "ours", knowsCards: true, learned: () => null });
+/** Books begin empty; hosts announce themselves. What a node has whose fleet announces to it from the first minute. */
+export const ours = expectedCompletion({ name: "ours", hears: true, learned: () => null });
 
-/** The same without names of cards: a fleet of bare servers. */
-export const oursKnowingNothing = expectedCompletion({
-  name: "ours, no card names",
-  knowsCards: false,
-  learned: () => null,
-});
+/** The same with nothing announced: a node over bare servers, which knows no memory and no card. */
+export const oursUnannounced = expectedCompletion({ name: "ours, unannounced", hears: false, learned: () => null });
 
 /** Books as they were left by another workload on the same machines: every day but the first. */
 export const oursNextDay = expectedCompletion({
   name: "ours, next day",
-  knowsCards: true,
+  hears: true,
   learned: (seed) => learnedOn(seed),
 });
 
 /** Seeds of workloads that are only learned from, far from those that are measured. */
 const LEARNING_SEED_OFFSET = 100_000;
-const learnedBooks = new Map<number, Books>();
+const learnedRows = new Map<number, Books>();
 
 /** The machines keep their hidden factors (they go by `seed`); the requests are of another seed. */
 function learnedOn(seed: number): Books {
-  const known = learnedBooks.get(seed);
+  const known = learnedRows.get(seed);
   if (known !== undefined) return known;
-  const books: Books = { speeds: new SpeedBook((id) => hardwareOf(id, true)), slots: new SlotBook() };
-  const learning = expectedCompletion({ name: "learning", knowsCards: true, learned: () => null, books });
+  const books: Books = { speeds: new SpeedBook(), slots: new SlotBook() };
+  const learning = expectedCompletion({ name: "learning", hears: true, learned: () => null, books });
   const busy = scenarios(seed + LEARNING_SEED_OFFSET).find(({ name }) => name === "busy");
   if (busy !== undefined) new Simulation(busy, seed, learning).run();
-  learnedBooks.set(seed, books);
+  learnedRows.set(seed, books);
   return books;
 }
 

@@ -6,7 +6,7 @@ import type { FitPlanner } from "../../../src/scheduler/fit-planner.ts";
 import type { SimulatedHost } from "./simulated-host.ts";
 import type { WorkloadRequest } from "./workload.ts";
 
-/** What every policy may know: what polls tell, what was sent, how much memory the machines have. No rates. */
+/** What every policy may know: what polls and announcements tell, what was sent, what fits. No rates. */
 export type Visible = {
   readonly clock: Clock;
   readonly directory: EndpointDirectory;
@@ -19,7 +19,12 @@ export type Visible = {
 /** The truth, for the clairvoyant policy alone. */
 export type Truth = { readonly hosts: ReadonlyMap<string, SimulatedHost> };
 
-export type Choice = { readonly endpoint: string; readonly predictedMs: number | null };
+export type Choice = {
+  readonly endpoint: string;
+  readonly predictedMs: number | null;
+  /** `num_ctx` of the request; the model's usual one when it is left out. */
+  readonly contextTokens?: number;
+};
 
 /** What a server says of one reply. */
 export type ServerTimes = { readonly loadMs: number; readonly prefillMs: number; readonly decodeMs: number };

@@ -24,12 +24,14 @@ const SMALL: ModelSpec = {
   name: "small:1b",
   sizeBytes: TOY_SIZES.small,
   kvBytesPerToken: 0,
+  shape: null,
   contextTokens: CONTEXT_TOKENS,
 };
 const LARGE: ModelSpec = {
   name: "large:8b",
   sizeBytes: TOY_SIZES.large,
   kvBytesPerToken: 0,
+  shape: null,
   contextTokens: CONTEXT_TOKENS,
 };
 
@@ -84,7 +86,7 @@ async function runPolicy(maker: PolicyMaker, seed: number): Promise<RealResult> 
       const models = [SMALL, LARGE].map(({ name, sizeBytes }) => ({ name, sizeBytes }));
       const toy = await startToyOllama({ models, settings: { numParallel, vramBytes, pace } });
       toys.push({ id, toy });
-      registry.add({ id, kind: "ollama", url: toy.url, origin: "config" });
+      registry.add({ id, kind: "ollama", url: toy.url, origin: "config", vramBytes });
     }
     registry.start();
     await ready(registry);

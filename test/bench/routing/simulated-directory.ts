@@ -1,5 +1,8 @@
 /** The endpoints as a node sees them: polled now and then, with its own requests counted at once. */
-import type { Endpoint, EndpointDirectory, EndpointState, Health, LoadedModel, Model, Ticket } from "#hw";
+import type { Announcement, Endpoint, EndpointDirectory, EndpointState, Health, LoadedModel, Model, Ticket } from "#hw";
+import { observeSizes } from "../../../src/hw/endpoints/loaded-sizes.ts";
+import { CalibrationTable } from "../../../src/hw/fit/calibration.ts";
+import { ResidencyHistory } from "../../../src/hw/fit/residency-history.ts";
 import { HOSTS, MODELS } from "./fleet.ts";
 import type { SimulatedHost } from "./simulated-host.ts";
 
@@ -10,7 +13,8 @@ const MAX_OPEN_MS = 60_000;
 type Seen = {
   readonly endpoint: Endpoint;
   loaded: readonly LoadedModel[];
-  foreignBytes: number;
+  announcement: Announcement | null;
+  readonly pins: Map<string, number>;
   polledAtMs: number | null;
   readonly inFlight: Map<string, number>;
   readonly expected: Map<string, number>;
@@ -27,10 +31,13 @@ const OFFERED: readonly Model[] = Object.values(MODELS).map((model) => ({
   quantization: null,
   capabilities: ["completion", "tools"],
   contextLength: 131_072,
-  shape: null,
+  shape: model.shape,
 }));
 
 export class SimulatedDirectory implements EndpointDirectory {
+  /** As the node keeps them beside its registry. */
+  readonly calibrations = new CalibrationTable();
+  readonly residency = new ResidencyHistory();
   readonly #seen = new Map<string, Seen>();
   readonly #nowMs: () => number;
 
@@ -51,7 +58,8 @@ export class SimulatedDirectory implements EndpointDirectory {
       this.#seen.set(id, {
         endpoint,
         loaded: [],
-        foreignBytes: 0,
+        announcement: null,
+        pins: new Map(),
         polledAtMs: null,
         inFlight: new Map(),
         expected: new Map(),
@@ -69,8 +77,9 @@ export class SimulatedDirectory implements EndpointDirectory {
     return seen === undefined ? undefined : this.#stateOf(seen);
   }
 
-  begin(endpointId: string, model: string): Ticket {
+  begin(endpointId: string, model: string, contextTokens: number | null): Ticket {
     const seen = this.#seen.get(endpointId);
+    if (contextTokens !== null) seen?.pins.set(model, contextTokens);
     seen?.inFlight.set(model, (seen.inFlight.get(model) ?? 0) + 1);
     seen?.expected.set(model, this.#nowMs());
     let isOpen = true;
@@ -93,9 +102,12 @@ export class SimulatedDirectory implements EndpointDirectory {
 
   missing(): void {}
 
-  /** Memory of the graphics card that other programs held at the last poll. */
-  foreignBytes(id: string): number {
-    return this.#seen.get(id)?.foreignBytes ?? 0;
+  /** A script beside the server says what its host has, as the node's API takes it. */
+  announce(host: SimulatedHost, leaseMs: number): void {
+    const seen = this.#seen.get(host.spec.id);
+    if (seen === undefined || host.isLost) return;
+    const heardAtMs = this.#nowMs();
+    seen.announcement = { node: host.spec.id, heardAtMs, expiresAtMs: heardAtMs + leaseMs, ...said(host) };
   }
 
   poll(host: SimulatedHost): void {
@@ -106,7 +118,6 @@ export class SimulatedDirectory implements EndpointDirectory {
       return;
     }
     seen.polledAtMs = this.#nowMs();
-    seen.foreignBytes = host.foreignBytes(this.#nowMs());
     seen.loaded = host.loaded().map((held) => ({
       name: held.model,
       digest: `sha256:${held.model}`,
@@ -117,6 +128,8 @@ export class SimulatedDirectory implements EndpointDirectory {
     }));
     for (const model of seen.expected.keys()) if (!seen.inFlight.has(model)) seen.expected.delete(model);
     seen.health = { kind: "healthy" };
+    this.residency.note(this.#stateOf(seen));
+    observeSizes({ endpoint: seen.endpoint, models: OFFERED, reported: seen.loaded }, this.calibrations);
   }
 
   #fault(seen: Seen, reason: string): void {
@@ -126,7 +139,8 @@ export class SimulatedDirectory implements EndpointDirectory {
   }
 
   #stateOf(seen: Seen): EndpointState {
-    const { health } = seen;
+    const { health, announcement } = seen;
+    const isAnnounced = announcement !== null && announcement.expiresAtMs > this.#nowMs();
     const isDue = health.kind === "open" && health.retryAtMs <= this.#nowMs();
     const known = new Set(seen.loaded.map(({ name }) => name));
     const expected = [...seen.expected.keys()].filter((model) => !known.has(model));
@@ -142,8 +156,25 @@ export class SimulatedDirectory implements EndpointDirectory {
       outsiders: null,
       penalty: 0,
       lastError: health.kind === "open" ? health.reason : null,
+      pins: Object.fromEntries(seen.pins),
+      ...(isAnnounced ? { announcement } : {}),
     };
   }
+}
+
+/** What the host's own tools say: each card with what is free on it, the processor, the RAM. */
+function said(host: SimulatedHost): Pick<Announcement, "gpus" | "cpu" | "ramBytes" | "freeRamBytes"> {
+  const { accelerator, acceleratorName, cards, memoryBytes, ramBytes } = host.spec;
+  const { vramBytes, ramBytes: inRamBytes } = host.held();
+  const freeVramBytes = Math.max(0, memoryBytes - vramBytes - host.foreignBytes(host.nowMs)) / Math.max(1, cards);
+  const card = { name: acceleratorName ?? "", vramBytes: memoryBytes / Math.max(1, cards), freeVramBytes };
+  const gpus = Array.from({ length: cards }, () => ({ ...card, unified: accelerator === "unified" }));
+  const cpu = "AMD Ryzen 9 5950X";
+  // Without a card its RAM is the memory of models.
+  if (cards === 0) return { gpus, cpu, ramBytes: memoryBytes, freeRamBytes: memoryBytes - inRamBytes };
+  const shared = accelerator === "unified" ? vramBytes : 0;
+  const allBytes = accelerator === "unified" ? Math.max(ramBytes, memoryBytes) : ramBytes;
+  return { gpus, cpu, ramBytes: allBytes, freeRamBytes: Math.max(0, allBytes - inRamBytes - shared) };
 }
 
 function expectation(name: string): LoadedModel {

@@ -101,6 +101,19 @@ export class SimulatedHost {
     return sum;
   }
 
+  /** What its runners hold. */
+  held(): { readonly vramBytes: number; readonly ramBytes: number } {
+    const isCpu = this.spec.accelerator === "cpu";
+    let vramBytes = 0;
+    let ramBytes = 0;
+    for (const { bytes, spillRatio } of this.#runners) {
+      const onCard = isCpu ? 0 : bytes * (1 - spillRatio);
+      vramBytes += onCard;
+      ramBytes += bytes - onCard;
+    }
+    return { vramBytes, ramBytes };
+  }
+
   /** What `/api/ps` would say. */
   loaded(): readonly {
     readonly model: string;

@@ -3,7 +3,7 @@ import { type Clock, seededRandom, type Timer } from "#base";
 import type { Ticket } from "#hw";
 import type { NeededSoon } from "../../../src/scheduler/demand-book.ts";
 import { HOSTS, hiddenFactors } from "./fleet.ts";
-import { memoryPlanner } from "./memory-planner.ts";
+import { nodeFitPlanner } from "./node-fit.ts";
 import type { Choice, Policy, PolicyMaker } from "./policy.ts";
 import { SimulatedDirectory } from "./simulated-directory.ts";
 import { type Ended, SimulatedHost } from "./simulated-host.ts";
@@ -16,6 +16,8 @@ const CONNECT_TIMEOUT_MS = 3_000;
 const WAIT_MS = 1_000;
 /** A request that is not done an hour after it came counts with that hour. */
 const GIVEN_UP_MS = 3_600_000;
+/** Two announcements may be lost before a lease ends, as with the node's own default. */
+const LEASE_PER_INTERVAL = 3;
 
 export type Outcome = {
   readonly id: number;
@@ -60,10 +62,13 @@ export class Simulation implements Clock {
     );
     this.#byId = new Map(scenario.requests.map((request) => [request.id, request]));
     this.#directory = new SimulatedDirectory(() => this.#nowMs);
-    const fit = memoryPlanner((id) => this.#directory.foreignBytes(id));
+    const fit = nodeFitPlanner(this.#directory);
     const visible = { clock: this, directory: this.#directory, fit, seed, lookahead: { needed: () => this.#needed() } };
     this.#policy = maker.make(visible, { hosts: this.hosts });
-    for (const host of this.hosts.values()) this.#directory.poll(host);
+    for (const host of this.hosts.values()) {
+      this.#directory.announce(host, LEASE_PER_INTERVAL * scenario.announceEveryMs);
+      this.#directory.poll(host);
+    }
     if (polls) this.#schedulePolls(seed);
     for (const request of scenario.requests) {
       if (request.after.length === 0) this.after(request.atMs, () => this.#arrive(request));
@@ -123,6 +128,14 @@ export class Simulation implements Clock {
       };
       this.after(random.next() * this.#scenario.pollEveryMs, poll);
     }
+    const { announceEveryMs } = this.#scenario;
+    for (const host of this.hosts.values()) {
+      const announce = (): void => {
+        this.#directory.announce(host, LEASE_PER_INTERVAL * announceEveryMs);
+        this.after(announceEveryMs * (0.9 + 0.2 * random.next()), announce);
+      };
+      this.after(random.next() * announceEveryMs, announce);
+    }
   }
 
   /** Models of the steps that follow those under way. */
@@ -152,9 +165,9 @@ export class Simulation implements Clock {
       this.after(WAIT_MS, () => this.#send(request, []));
       return;
     }
-    const ticket = this.#directory.begin(choice.endpoint, request.model.name);
+    const contextTokens = choice.contextTokens ?? request.model.contextTokens;
+    const ticket = this.#directory.begin(choice.endpoint, request.model.name, contextTokens);
     this.#sent.set(request.id, { choice, ticket, atMs: this.#nowMs, excluded });
-    const { contextTokens } = request.model;
     const answer = host.submit({ ...request, contextTokens });
     if (answer === "taken") return;
     const delayMs = answer === "lost" ? CONNECT_TIMEOUT_MS : 5;

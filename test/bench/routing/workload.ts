@@ -21,11 +21,15 @@ export type Scenario = {
   readonly requests: readonly WorkloadRequest[];
   readonly fates: Readonly<Record<string, Fate>>;
   readonly pollEveryMs: number;
+  /** Between two announcements of a host: memory and names of its cards. */
+  readonly announceEveryMs: number;
 };
 
 export const NO_FATE: Fate = { foreign: [], lost: null };
 const POLL_MS = 3_000;
 const STALE_POLL_MS = 60_000;
+/** A third of the node's usual lease. */
+const ANNOUNCE_MS = 20_000;
 const REQUESTS = 200;
 
 type Mix = readonly (readonly [ModelSpec, number])[];
@@ -56,6 +60,7 @@ export function scenarios(seed: number): readonly Scenario[] {
     requests: poisson(seededRandom(seed * 1_009 + nameSeed(name)), perSecond, mix),
     fates: {},
     pollEveryMs: POLL_MS,
+    announceEveryMs: ANNOUNCE_MS,
     ...rest,
   });
   const busySpanMs = spanMs(0.3);
@@ -64,7 +69,13 @@ export function scenarios(seed: number): readonly Scenario[] {
     steady("busy", 0.4, EVERYDAY),
     steady("one-model", 0.6, [[MODELS.small, 1]]),
     steady("big-model", 0.05, BIG),
-    { name: "bursty-workflow", requests: workflows(seed), fates: {}, pollEveryMs: POLL_MS },
+    {
+      name: "bursty-workflow",
+      requests: workflows(seed),
+      fates: {},
+      pollEveryMs: POLL_MS,
+      announceEveryMs: ANNOUNCE_MS,
+    },
     steady("lost-host", 0.3, EVERYDAY, {
       fates: { rtx4090: { foreign: [], lost: { fromMs: 0.3 * busySpanMs, toMs: 0.7 * busySpanMs } } },
     }),
@@ -73,7 +84,7 @@ export function scenarios(seed: number): readonly Scenario[] {
         rtx4090: { foreign: [{ fromMs: 0.2 * busySpanMs, toMs: 0.7 * busySpanMs, bytes: 18e9 }], lost: null },
       },
     }),
-    steady("stale-polls", 0.3, EVERYDAY, { pollEveryMs: STALE_POLL_MS }),
+    steady("stale-polls", 0.3, EVERYDAY, { pollEveryMs: STALE_POLL_MS, announceEveryMs: STALE_POLL_MS }),
   ];
 }
 

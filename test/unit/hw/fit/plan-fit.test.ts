@@ -6,6 +6,7 @@ import {
   type FitGpu,
   type FitMemory,
   type FitRequest,
+  MEASURED_USABLE_RATIO,
   needBytes,
   planFit,
   RUNTIME_BYTES,
@@ -32,6 +33,7 @@ function request(more: Partial<FitRequest> = {}): FitRequest {
   };
 }
 
+const contextBytes = (given: FitRequest): number => planFit(given, memory([])).terms?.contextBytes ?? 0;
 const gpu = (id: string, gib: number | null, unified = false): FitGpu => ({
   id,
   freeBytes: gib === null ? null : gib * GIB,
@@ -152,6 +154,20 @@ describe("a measured load", () => {
   });
 });
 
+it("plans with more of the memory once loads of the model were measured, and never with all of it", () => {
+  const predicted = contextBytes(request());
+  const sizeBytes = needBytes(request()) ?? 0;
+  const calibration = calibrate([{ predicted, sizeBytes: sizeBytes - RUNTIME_BYTES }], true);
+  const kindAt = (freeBytes: number, measured: boolean) =>
+    planFit(request(measured ? { calibration } : {}), memory([gpu("a", freeBytes / GIB)])).kind;
+
+  expect([kindAt(sizeBytes / 0.93, false), kindAt(sizeBytes / 0.93, true), kindAt(sizeBytes / 0.97, true)]).toEqual([
+    "spills",
+    "fits",
+    "spills",
+  ]);
+});
+
 describe("any plan", () => {
   const anyMemory = fc.record({
     gpus: fc.array(
@@ -191,7 +207,8 @@ describe("any plan", () => {
         for (const { id, bytes } of plan.perGpu) {
           const free = given.gpus.find((card) => card.id === id)?.freeBytes ?? 0;
           // Shares are rounded up to whole bytes.
-          expect(bytes).toBeLessThanOrEqual(free * USABLE_RATIO + 1);
+          const ratio = wanted.calibration === null ? USABLE_RATIO : MEASURED_USABLE_RATIO;
+          expect(bytes).toBeLessThanOrEqual(free * ratio + 1);
         }
         expect(plan.kind === "fits" && plan.perGpu.length === 0).toBe(false);
       }),
