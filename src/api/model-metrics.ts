@@ -13,11 +13,17 @@ export function publishModelMetrics({ metrics, models, clock }: ApiPorts): void 
   const waiting = metrics.gauge("drover_model_requests_waiting", "Requests that wait for a model");
   const tokens = metrics.gauge("drover_model_tokens_day", "Tokens of the last 24 hours, by model and direction");
   const cost = metrics.gauge("drover_model_cost_microdollars_day", "Cost of the last 24 hours, by model");
+  const error = metrics.gauge(
+    "drover_route_prediction_error_ratio",
+    "Mean error of expected times as a part of the time that replies took, over about the last hundred",
+  );
   const vram = metrics.gauge("drover_vram_free_bytes", "Memory of a graphics card that is free, by card");
   const ram = metrics.gauge("drover_ram_available_bytes", "Memory that this node can still take");
   const budget = metrics.gauge("drover_budget_used_ratio", "Used part of a budget, by span and unit; 1 is all of it");
   metrics.onScrape(async () => {
     waiting.set(models.inference.waiting);
+    const { meanAbsoluteErrorRatio } = models.accuracy();
+    if (meanAbsoluteErrorRatio !== null) error.set(meanAbsoluteErrorRatio);
     for (const gauge of [healthy, inFlight, tokens, cost, vram]) gauge.clear();
     for (const { endpoint, health, inFlight: running } of models.endpoints()) {
       healthy.set(health.kind === "healthy" ? 1 : 0, { endpoint: endpoint.id });

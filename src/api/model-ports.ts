@@ -2,7 +2,7 @@
 import type { Result } from "#base";
 import type { AnnouncedEndpoint, Endpoint, EndpointState, HostCapacity } from "#hw";
 import type { ChatModel, ChatRequest, EmbedOutcome, EmbedRequest, ModelStore, RequestContext } from "#inference";
-import type { RouteDecision } from "#scheduler";
+import type { PredictionAccuracy, RouteDecision } from "#scheduler";
 
 /** The limits on spending and how much of each is used. Null means without limit. */
 export type BudgetState = {
@@ -50,5 +50,7 @@ export interface ModelPorts {
   /** Looks at it now, whatever its health is. */
   probeEndpoint(id: string): Promise<Result<EndpointState>>;
   classify(prompt: string): Classification;
+  /** How far expected times were from what replies took. */
+  accuracy(): PredictionAccuracy;
   budgets(): Promise<Result<readonly BudgetState[]>>;
 }

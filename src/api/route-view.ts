@@ -68,6 +68,12 @@ export const explainRouteSchema = z.strictObject({
 export const routeExplanationSchema = z.object({
   classification: z.object({ tier: z.enum(TIERS), reason: z.string() }),
   decision: decisionSchema,
+  /** How far expected times were from what replies took since the node began. */
+  accuracy: z.object({
+    samples: z.int(),
+    /** Mean absolute error as a part of the actual time, over about the last hundred; null before the first. */
+    meanAbsoluteErrorRatio: z.number().nullable(),
+  }),
 });
 
 export const usageSumSchema = z.object({

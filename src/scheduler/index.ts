@@ -35,3 +35,4 @@ export { ExpectedCompletionRouter } from "./router.ts";
 export { SlotBook, type SlotRow } from "./slot-book.ts";
 export { SpeedBook, type SpeedRow } from "./speed-book.ts";
 export { type ConfiguredTiers, chainFor, nextTier, type TierChain, type TierOutcome } from "./tiers.ts";
+export type { PredictionAccuracy } from "./work-book.ts";

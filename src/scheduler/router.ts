@@ -20,8 +20,14 @@ import type { RouteDecision, RouteObservation, RouteRequest, Router, RouteTerms 
 import { decided, type Scored } from "./route-reason.ts";
 import { SessionCache } from "./session-cache.ts";
 import type { SlotBook } from "./slot-book.ts";
-import { learnableLoadMs, type SpeedBook, type SpeedEstimate, type SpeedPlace } from "./speed-book.ts";
-import { PredictionErrors, WorkBook } from "./work-book.ts";
+import {
+  learnableLoadMs,
+  type SpeedBook,
+  type SpeedEstimate,
+  type SpeedPlace,
+  SURELY_LOADED_MS,
+} from "./speed-book.ts";
+import { type PredictionAccuracy, PredictionErrors, WorkBook } from "./work-book.ts";
 
 /** Weights in memory take more than on disk when nothing better is known: context and buffers. */
 const MEMORY_OVER_WEIGHTS = 1.2;
@@ -58,6 +64,10 @@ export class ExpectedCompletionRouter implements Router {
     const { decision, best } = this.#decide(request, nowMs, this.#parts.random.next());
     if (best !== null) {
       this.#demand.asked(best.able.model.name, nowMs);
+      // A model that has to be loaded has an empty cache, whatever it once read here.
+      if (best.placed.expectsLoad && best.placed.ahead === 0) {
+        this.#sessions.dropped(best.able.state.endpoint.id, best.able.model.name);
+      }
       this.#viewOf(best.able.state, nowMs).place(best.placed);
     }
     return decision;
@@ -77,6 +87,9 @@ export class ExpectedCompletionRouter implements Router {
     const ended = this.#views.get(endpoint)?.ended(model.name, session, observation.predictedMs, nowMs);
     const slots = this.#slotsOf(state, model.name);
     const tokens = observation.promptTokens + observation.completionTokens;
+    // Loaded although it was thought to be in memory: somebody evicted it meanwhile, and its cache with it.
+    const wasEvicted = ended?.placed.expectsLoad === false && (observation.loadMs ?? 0) >= SURELY_LOADED_MS;
+    if (wasEvicted) this.#sessions.dropped(endpoint, model.name);
     this.#sessions.used(endpoint, model.name, session, tokens, slots);
     if (ended === undefined) return;
     const { placed, company } = ended;
@@ -111,8 +124,8 @@ export class ExpectedCompletionRouter implements Router {
     if (placed.predictedMs !== null) this.#errors.observe(placed.predictedMs, totalMs);
   }
 
-  /** How far predictions were from what happened: the mean absolute error as a part of the actual time. */
-  accuracy(): { readonly samples: number; readonly meanAbsoluteErrorRatio: number | null } {
+  /** How far predictions were from what happened, since the node began. */
+  accuracy(): PredictionAccuracy {
     return this.#errors.summary();
   }
 

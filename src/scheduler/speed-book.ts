@@ -25,7 +25,7 @@ const LEAST_SLOWDOWN = 0.01;
 /** Speeds measured with more company than this also tell what company costs. */
 const COMPANY_FROM = 1.3;
 /** An unexpected load is one that took longer than any server needs to find a loaded model. */
-const SURELY_LOADED_MS = 1_000;
+export const SURELY_LOADED_MS = 1_000;
 /** No server of one machine is faster for one request, however small its model; nor loads one in less. */
 const MOST_DECODE_PER_SECOND = 400;
 const MOST_PREFILL_PER_SECOND = 20_000;

@@ -46,6 +46,13 @@ function keep(rates: Map<string, Rate>, key: string, sample: number, nowMs: numb
 /** Weight of the latest prediction in the average: about the last hundred count. */
 const ERROR_WEIGHT = 0.01;
 
+/** How far predictions were from what happened. */
+export type PredictionAccuracy = {
+  readonly samples: number;
+  /** Mean absolute error as a part of the actual time, over about the last hundred; null before the first. */
+  readonly meanAbsoluteErrorRatio: number | null;
+};
+
 /** The mean absolute error of predictions, as a part of what happened. */
 export class PredictionErrors {
   #samples = 0;
@@ -59,7 +66,7 @@ export class PredictionErrors {
     this.#mean = this.#mean === null ? error : this.#mean + weight * (error - this.#mean);
   }
 
-  summary(): { readonly samples: number; readonly meanAbsoluteErrorRatio: number | null } {
+  summary(): PredictionAccuracy {
     return { samples: this.#samples, meanAbsoluteErrorRatio: this.#mean };
   }
 }

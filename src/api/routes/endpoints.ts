@@ -120,6 +120,7 @@ export function routingRoutes(ports: ApiPorts) {
           200: json("The decision", routeExplanationSchema, {
             classification: { tier: "standard", reason: "a prompt of 36 characters that changes code" },
             decision: exampleDecision,
+            accuracy: { samples: 120, meanAbsoluteErrorRatio: 0.41 },
           }),
         },
       }),
@@ -134,7 +135,8 @@ export function routingRoutes(ports: ApiPorts) {
           ...(asked.kinds === undefined ? {} : { kinds: asked.kinds }),
         };
         const decision = models.inference.explain(requestOf(asked), context);
-        return c.json({ classification: { ...classification }, decision: decisionView(decision) }, 200);
+        const accuracy = { ...models.accuracy() };
+        return c.json({ classification: { ...classification }, decision: decisionView(decision), accuracy }, 200);
       },
     )
     .get(

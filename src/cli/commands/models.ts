@@ -1,7 +1,7 @@
 import type { Client, SuccessOf } from "../connection/api.ts";
 import type { CommandContext } from "../context.ts";
 import { EXIT } from "../exit-codes.ts";
-import { bytesText, instantText, moneyText } from "../output/quantities.ts";
+import { bytesText, instantText, moneyText, plural } from "../output/quantities.ts";
 import type { Column } from "../output/table.ts";
 import { oneLine } from "../output/text.ts";
 import type { Handler } from "../parsing/command.ts";
@@ -76,13 +76,21 @@ export const routeExplain: Handler<ExplainFlags> = async ({ args, options }, con
     console.document(found.value);
     return EXIT.ok;
   }
-  const { classification, decision } = found.value;
+  const { classification, decision, accuracy } = found.value;
   const asked = tier === undefined && model.length === 0;
   if (asked) console.line(`${console.paint("strong", classification.tier)}: ${oneLine(classification.reason)}`);
   console.line(oneLine(decision.reason));
   if (decision.candidates.length > 0) {
     console.line();
     console.table(decision.candidates, CANDIDATE_COLUMNS);
+  }
+  const { samples, meanAbsoluteErrorRatio } = accuracy;
+  if (meanAbsoluteErrorRatio !== null) {
+    const replies = plural(samples, "reply", "replies");
+    console.line();
+    console.line(
+      `Expected times were off by ${Math.round(100 * meanAbsoluteErrorRatio)} % on average (${replies} so far).`,
+    );
   }
   return EXIT.ok;
 };

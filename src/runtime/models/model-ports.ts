@@ -2,7 +2,7 @@ import type { ModelPorts } from "#api";
 import { type Clock, err, ok, refused } from "#base";
 import type { CapacityMonitor, EndpointRegistry } from "#hw";
 import type { InferenceService } from "#inference";
-import { classifyComplexity } from "#scheduler";
+import { classifyComplexity, type ExpectedCompletionRouter } from "#scheduler";
 import type { Stores } from "#store";
 import type { Config } from "../config/settings.ts";
 import type { Spending } from "./spending.ts";
@@ -15,6 +15,7 @@ export type ModelPortParts = {
   readonly registry: EndpointRegistry;
   readonly inference: InferenceService;
   readonly spending: Spending;
+  readonly router: Pick<ExpectedCompletionRouter, "accuracy">;
 };
 
 /** What the HTTP API may see and do of hardware, endpoints and models. */
@@ -25,6 +26,7 @@ export function modelPorts({
   registry,
   inference,
   spending,
+  router,
   clock,
 }: ModelPortParts): ModelPorts {
   return {
@@ -72,6 +74,7 @@ export function modelPorts({
       });
       return { tier, reason };
     },
+    accuracy: () => router.accuracy(),
     budgets: async () => ok(spending.states()),
   };
 }

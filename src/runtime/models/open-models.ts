@@ -97,7 +97,7 @@ export async function openModels(parts: ModelParts): Promise<Result<NodeModels>>
   const inference = createInference({ ...parts, registry, monitor, learned, spending, chains, router });
   const stopListening = registry.onChange(() => inference.endpointsChanged());
   return ok({
-    ports: modelPorts({ config, stores, monitor, registry, inference, spending, clock }),
+    ports: modelPorts({ config, stores, monitor, registry, inference, spending, router, clock }),
     inference,
     plans,
     learned,

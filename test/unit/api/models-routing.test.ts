@@ -19,10 +19,21 @@ describe("where a request would go", () => {
     expect(body).toMatchObject({
       classification: { tier: "complex", reason: "36 characters" },
       decision: { tier: "complex", chosen: { endpoint: "one", model: MODEL }, reason: "one is the first" },
+      accuracy: { samples: 0, meanAbsoluteErrorRatio: null },
     });
     expect(asked).toMatchObject([{ tier: "complex", needs: ["tools"], allowSpill: false }]);
     expect(models.world.directory.running("one")).toBe(0);
     expect(models.world.usage).toEqual([]);
+  });
+
+  it("is said to be expected as well as it was before, in the metrics once there is something to say", async () => {
+    const metricsWith = async (meanAbsoluteErrorRatio: number | null) => {
+      const { harness } = modelWorld(undefined, { accuracy: () => ({ samples: 3, meanAbsoluteErrorRatio }) });
+      return (await harness.send("GET", "/metrics")).text();
+    };
+
+    expect(await metricsWith(0.25)).toContain("drover_route_prediction_error_ratio 0.25\n");
+    expect(await metricsWith(null)).not.toMatch(/^drover_route_prediction_error_ratio \d/m);
   });
 
   it("is explained for sizes, models, kinds and a tier, which count more than the prompt", async () => {

@@ -56,6 +56,15 @@ function decided(made: RouteDecision, columns?: number) {
 }
 
 describe("route explain", () => {
+  it("says how far expected times were off, once there were some", async () => {
+    const accuracy = () => ({ samples: 1, meanAbsoluteErrorRatio: 0.414 });
+    const { run } = createModelCli([endpointState("one", "http://127.0.0.1:1")], { models: { accuracy } });
+
+    const outcome = await run("route", "explain", "x");
+
+    expect(outcome.stdout).toContain("Expected times were off by 41 % on average (1 reply so far).\n");
+  });
+
   it("shows the tier, the reason, and every candidate with its terms or why it cannot serve", async () => {
     const { run } = decided(decision());
 
@@ -119,6 +128,7 @@ describe("route explain", () => {
     expect(parsed(outcome.stdout)).toEqual({
       classification: { tier: "trivial", reason: "1 characters" },
       decision: decision(),
+      accuracy: { samples: 0, meanAbsoluteErrorRatio: null },
     });
   });
 

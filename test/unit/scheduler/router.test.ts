@@ -145,6 +145,46 @@ describe("the router", () => {
     expect(other.chosen?.endpoint).toBe("fast");
   });
 
+  it("credits no prefix to a model that was loaded anew, whether by our request or behind our back", () => {
+    const ended = (made: ReturnType<typeof measured>, session: string, loadMs: number | null) =>
+      made.router.observed({
+        endpoint: "slow",
+        model: "qwen3:8b",
+        session,
+        contextTokens: null,
+        promptTokens: 3_000,
+        completionTokens: 200,
+        loadMs,
+        prefillMs: 3_000,
+        decodeMs: 4_000,
+        totalMs: 7_000,
+        predictedMs: null,
+      });
+    const ask = (session: string) => request({ session, promptTokens: 3_200, excluded: ["fast"] });
+    const prefillMs = (made: ReturnType<typeof measured>) =>
+      made.router.explain(ask("s")).candidates[0]?.terms?.prefillMs ?? 0;
+    const withSlots = () => {
+      const made = measured(50, 48);
+      for (const at of [0, 1])
+        with1(made, at, { endpoint: { ...state("slow").endpoint, id: ["fast", "slow"][at] ?? "", parallel: 2 } });
+      made.router.route(ask("s"));
+      ended(made, "s", null);
+      return made;
+    };
+    const kept = withSlots();
+    const behind = withSlots();
+
+    for (const [made, loadMs] of [
+      [kept, null],
+      [behind, 4_000],
+    ] as const) {
+      made.router.route(ask("t"));
+      ended(made, "t", loadMs);
+    }
+
+    expect(prefillMs(behind)).toBeGreaterThan(4 * prefillMs(kept));
+  });
+
   it("counts strangers' requests and the penalty after a 503 as waiting", () => {
     const made = measured(100, 60);
 
