@@ -6,7 +6,7 @@ const config: KnipConfig = {
     "src/main.ts!",
     // Started by URL as worker threads: the list is build/entrypoints.ts.
     "src/**/*-worker.ts!",
-    "build/{main,check,check-arm64,binary-setup,sign}.ts",
+    "build/{main,check,check-arm64,binary-setup,sign,stamp-installer}.ts",
     "test/**/*.test.ts",
     "test/bench/*/main.ts",
     "test/bench/routing/real-fleet.ts",
@@ -21,7 +21,7 @@ const config: KnipConfig = {
   // A named limit is exported for those who must obey it, also before somebody has to.
   ignoreExportsUsedInFile: true,
   // Run by build/check.ts through their files; no import names them.
-  ignoreBinaries: ["mkfifo", "mount", "strace", "umount"], // of the system; tests ask before they use them
+  ignoreBinaries: ["mkfifo", "mount", "strace", "systemd-analyze", "umount"], // of the system; tests ask before they use them
   ignoreDependencies: [
     "oxlint",
     "oxlint-tsgolint",

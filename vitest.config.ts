@@ -14,7 +14,7 @@ export default defineConfig({
         extends: true,
         test: {
           name: "sources",
-          include: ["test/{tidy,unit,conformance,simulation}/**/*.test.ts"],
+          include: ["test/{tidy,unit,conformance,simulation,install}/**/*.test.ts"],
           // Real databases and real processes on a loaded machine of two cores; a hang still ends.
           testTimeout: 30_000,
           hookTimeout: 30_000,

@@ -13,8 +13,14 @@ import { addCounts, countTests, noTests, type TestCount } from "./vitest-count.t
 
 const root = dirname(import.meta.dir);
 
-/** One step: a program of node_modules (or of build/) with its arguments, run by this very Bun. */
-type Step = { readonly name: string; readonly script: string; readonly args: readonly string[]; readonly tests?: true };
+/**
+ * One step with its arguments: a program of node_modules (or of build/) run by this very Bun, or, by its bare name, one of
+ * the system, which not every machine has.
+ */
+type Step = { readonly name: string; readonly args: readonly string[]; readonly tests?: true } & (
+  | { readonly script: string }
+  | { readonly program: string }
+);
 
 const modules = (path: string): string => join("node_modules", path);
 const suites = (project: string): Step => ({
@@ -29,6 +35,7 @@ const stages: Readonly<Record<string, readonly Step[]>> = {
     { name: "format", script: modules("@biomejs/biome/bin/biome"), args: ["check", "."] },
     { name: "types", script: modules("typescript/bin/tsc"), args: ["-p", "."] },
     { name: "lint", script: modules("oxlint/bin/oxlint"), args: ["--type-aware", "--deny-warnings"] },
+    { name: "shell", program: "shellcheck", args: ["--shell=sh", "install.sh", "build/system-packages.sh"] },
     { name: "unused", script: modules("knip/bin/knip.js"), args: [] },
     // A second look at what ships: no development dependency, nothing that only tests reach.
     {
@@ -43,7 +50,8 @@ const stages: Readonly<Record<string, readonly Step[]>> = {
 
 /** Runs a step to its end with this terminal's input and output. Ctrl-C and a polite kill reach it too. */
 async function perform(step: Step, extraArgs: readonly string[]): Promise<boolean> {
-  const child = spawn(process.execPath, [step.script, ...step.args, ...extraArgs], { cwd: root, stdio: "inherit" });
+  const [program, ...words] = "script" in step ? [process.execPath, step.script] : [step.program];
+  const child = spawn(program, [...words, ...step.args, ...extraArgs], { cwd: root, stdio: "inherit" });
   const passOn = (signal: NodeJS.Signals): void => void child.kill(signal);
   process.on("SIGTERM", passOn).on("SIGINT", passOn);
   try {
@@ -76,6 +84,10 @@ async function main(names: readonly string[]): Promise<number> {
   let total = noTests;
   for (const step of names.flatMap((name) => stages[name] ?? [])) {
     console.log(`\n== ${step.name}`);
+    if ("program" in step && Bun.which(step.program) === null) {
+      console.log(`== ${step.name}: skipped, because ${step.program} is not installed (sh build/system-packages.sh)`);
+      continue;
+    }
     const startedMs = performance.now();
     const count =
       step.tests === true ? await performTests(step) : { ...noTests, failed: (await perform(step, [])) ? 0 : 1 };
