@@ -5,14 +5,17 @@
 # says what is written where.
 #
 # Rules of this file, kept by test/install:
-#   I1 A part of it does nothing: everything is a function, and the last line starts them inside braces, which a shell
-#      does not read as a command before the closing one. A download cut at any byte changes nothing.
+#   I1 A part of it does nothing. Everything stands in one pair of braces, of which a shell runs nothing before it has read
+#      the closing one, at the very end. Functions alone are not enough: a definition of `undo_unit` that is cut in its
+#      name is a call of `undo`. So a download cut at any byte changes nothing.
 #   I2 At every instant the old or the new executable is in its place. Both come there by one rename, nothing is moved
 #      away first, and the old one is kept until the new one has proved itself.
 #   I3 "is installed" is said once, after the last thing that can fail. Every other end goes through `undo`.
 #   I4 Whatever can hang is ended after a limit.
 #   I5 It writes only what its receipt lists, so that --uninstall leaves nothing.
 # It is POSIX sh without `local`: variables of a function begin with its name where they could meet others.
+
+{
 
 # Filled in by build/stamp-installer.ts; a copy from the repository knows no server and no key.
 stamped_base_url=''
@@ -1634,4 +1637,4 @@ main() {
   exit 0
 }
 
-{ main "$@"; }
+main "$@"; }

@@ -42,7 +42,7 @@ describe("install.sh with the real executable", () => {
     const works = spawnSync(world.bin, ["--version"], { encoding: "utf8" }).stdout;
     const removed = await world.run([...args, "--uninstall", "--purge"]);
 
-    expect([old.code, upgraded.code, removed.code], upgraded.output).toEqual([0, 0, 0]);
+    expect([old.code, upgraded.code, removed.code]).toEqual([0, 0, 0]);
     expect(upgraded.output).toContain(`drover ${version} is installed; it replaces ${OLD}`);
     expect(upgraded.output).toContain("checked: signature, size and hash");
     expect(works.startsWith(`drover ${version} (`)).toBe(true);

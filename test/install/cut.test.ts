@@ -10,10 +10,16 @@ const END_BYTES = 300;
 /** Elsewhere, so that the suite stays quick; `bun run crash:install` tries every byte. */
 const STRIDE_BYTES = 101;
 
+/** A name that begins a line, such as a function's, can be cut into another name that means something. */
+function isInName(length: number): boolean {
+  const lineStart = script.lastIndexOf("\n", length - 1) + 1;
+  return /^[a-z_]+$/.test(script.subarray(lineStart, length).toString());
+}
+
 describe("install.sh that was cut", () => {
   it("does nothing, wherever it ends", async () => {
     const lengths = Array.from({ length: script.length }, (_, length) => length).filter(
-      (length) => length > script.length - END_BYTES || length % STRIDE_BYTES === 0,
+      (length) => length > script.length - END_BYTES || length % STRIDE_BYTES === 0 || isInName(length),
     );
 
     const { faults } = await runParts(script, lengths.slice(0, -1));
@@ -28,14 +34,22 @@ describe("install.sh that was cut", () => {
   });
 
   it("would be found out without the braces: a cut before the arguments starts an installation", async () => {
-    const unguarded = script.toString().replace('{ main "$@"; }', 'main "$@"');
+    const unguarded = Buffer.from(script.toString().replace("\n{\n", "\n").replace('main "$@"; }', 'main "$@"'));
 
-    const { faults } = await runParts(Buffer.from(unguarded), [unguarded.lastIndexOf(' "$@"')]);
+    const { faults } = await runParts(unguarded, [unguarded.lastIndexOf(' "$@"')]);
 
     expect(faults.join()).toContain("called uname");
   });
 
+  it("would be found out without the braces: a function's name that is cut into another's calls that one", async () => {
+    const unguarded = Buffer.from(script.toString().replace("\n{\n", "\n").replace('main "$@"; }', 'main "$@"'));
+
+    const { faults } = await runParts(unguarded, [unguarded.indexOf("\nundo_unit() {") + "\nundo".length]);
+
+    expect(faults.join()).toContain("called rm -rf");
+  });
+
   it("ends in the one call that starts it", () => {
-    expect(script.toString().endsWith('\n}\n\n{ main "$@"; }\n')).toBe(true);
+    expect(script.toString().endsWith('\n}\n\nmain "$@"; }\n')).toBe(true);
   });
 });
