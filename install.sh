@@ -524,7 +524,8 @@ download() {
     wget)
       # Some busybox crash on a time limit; `limited` is theirs.
       download_timeout=''
-      case $(wget --version 2>&1) in *'GNU Wget'*) download_timeout='--timeout=60 --tries=3' ;; esac
+      capture "$short_limit" wget --version
+      case $captured in *'GNU Wget'*) download_timeout='--timeout=60 --tries=3' ;; esac
       # shellcheck disable=SC2086 # options or nothing
       limited "$download_limit" sh -c "$download_limited" sh "$download_blocks" wget -q $download_timeout -O "$3" "$2"
       ;;

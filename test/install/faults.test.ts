@@ -20,12 +20,18 @@ const FOUND: readonly Scenario[] = [
   { shell: "dash", existing: true, fault: { command: "rm", kind: "hanging", call: 0 }, signal: "SIGTERM" },
   { shell: "dash", existing: false, fault: { command: "mkdir", kind: "partial", call: 0 } },
   { shell: "dash", existing: true, fault: { command: "openssl", kind: "hanging", call: 0 } },
+  // Asked which wget it is, it was asked without a limit.
+  { shell: "busybox", existing: true, fault: { command: "wget", kind: "hanging", call: 0 } },
 ];
 
 describe("install.sh where a command is broken", () => {
   const chosen = allScenarios(shells).filter((_, index) => index % STRIDE === 0);
 
-  it.concurrent.each([...FOUND, ...chosen].map((scenario) => [nameOf(scenario), scenario] as const))(
+  it.concurrent.each(
+    [...FOUND.filter(({ shell }) => shells.includes(shell)), ...chosen].map(
+      (scenario) => [nameOf(scenario), scenario] as const,
+    ),
+  )(
     "%s: the old or the new version works, and nothing is left in the end",
     async (_, scenario) => {
       expect(await faultsOf(scenario, source)).toEqual([]);
