@@ -108,12 +108,9 @@ function validity(values: Options): { readonly notAfterMs: number; readonly seri
 function release(dist: string, out: string, values: Options): void {
   const signers = (values.key ?? []).map(readPrivateKey);
   const certificates = (values.certificate ?? []).map(readCertificate);
-  if (signers.length === 0 || certificates.length === 0) throw new Error("give --key and --certificate");
-  for (const { id } of signers) {
-    if (!certificates.some((each) => parseCertificate(Buffer.from(each.payload, "base64"))?.id === id)) {
-      throw new Error(`none of the certificates is of key ${id}; no node would take this release`);
-    }
-  }
+  const [key] = signers;
+  if (key === undefined || certificates.length === 0) throw new Error("give --key and --certificate");
+  for (const { id } of signers) certificateFor(id, certificates);
   const version = versionOf(values.version ?? sourceVersion(root), "--version");
   const executables = builtExecutables(dist);
   if (executables.length === 0) throw new Error(`there is no executable in ${dist}; run \`bun build/main.ts\` first`);
@@ -133,13 +130,19 @@ function release(dist: string, out: string, values: Options): void {
   const text = signManifest(manifest, signers, certificates);
   const readable = parseEnvelope(new TextEncoder().encode(text));
   if (!readable.ok) throw new Error(readable.error.message);
-  writeReleaseManifest(out, manifest, text);
+  writeReleaseManifest(out, manifest, text, { key, certificate: certificateFor(key.id, certificates) });
   for (const { file, bytes, gzip } of manifest.files) {
     console.log(`${file}: ${(bytes / 1e6).toFixed(1)} MB, packed ${((gzip?.bytes ?? 0) / 1e6).toFixed(1)} MB`);
   }
   console.log(
     `release ${version} (${manifest.channel}) in ${out}, valid until ${new Date(manifest.expiresAtMs).toISOString()}`,
   );
+}
+
+function certificateFor(id: string, certificates: readonly CertificateText[]): CertificateText {
+  const found = certificates.find((each) => parseCertificate(Buffer.from(each.payload, "base64"))?.id === id);
+  if (found === undefined) throw new Error(`none of the certificates is of key ${id}; no node would take this release`);
+  return found;
 }
 
 function writeCertificate(path: string, text: CertificateText): void {

@@ -3,11 +3,11 @@
  * installs drover and checks its signature.
  *   bun build/stamp-installer.ts [--base-url URL] [--root-key FILE …] [--out dist/install.sh]
  */
-import { createPublicKey } from "node:crypto";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { parseArgs } from "node:util";
 import { stampInstaller } from "./installer-stamp.ts";
+import { publicText, readPublicKey } from "./signing/keys.ts";
 
 const root = dirname(import.meta.dir);
 
@@ -22,7 +22,7 @@ function main(args: readonly string[]): number {
   });
   const stamped = stampInstaller(readFileSync(join(root, "install.sh"), "utf8"), {
     baseUrl: values["base-url"],
-    rootKeys: values["root-key"].map((path) => bareKey(readFileSync(path, "utf8").trim())),
+    rootKeys: values["root-key"].map((path) => publicText(readPublicKey(path))),
   });
   if (typeof stamped !== "string") {
     console.error(`stamp-installer: ${stamped.fault}`);
@@ -32,12 +32,6 @@ function main(args: readonly string[]): number {
   writeFileSync(values.out, stamped, { mode: 0o755 });
   console.log(`stamp-installer: ${values.out}`);
   return 0;
-}
-
-/** The 32 bytes of a key in base64; PEM holds them behind 12 that say what they are (RFC 8410, section 4). */
-function bareKey(text: string): string {
-  if (!text.includes("-----BEGIN")) return text;
-  return createPublicKey(text).export({ type: "spki", format: "der" }).subarray(12).toString("base64");
 }
 
 process.exitCode = main(process.argv.slice(2));

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs what some suites use where it is there: bubblewrap (strict mode of the sandbox), libgomp1 (real inference),
 # strace (kills inside a swap); and for install.sh busybox and dash (shells it runs under), openssl (signatures), curl,
-# shellcheck (build/check.ts).
+# and the program shellcheck (build/check.ts).
 # Only root on a Debian can; everywhere else, and when it fails, the suites say what they skip.
 packages="bubblewrap libgomp1 strace busybox dash openssl curl shellcheck"
 [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null || exit 0

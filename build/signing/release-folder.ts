@@ -1,10 +1,12 @@
 /** Makes the folder that any static file server can offer: executables, packed and plain, manifest and SHA256SUMS. */
-import { createHash } from "node:crypto";
+import { createHash, createPublicKey } from "node:crypto";
 import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import type { Manifest, ReleaseFile, StoredFile } from "../../src/watchdog/update/manifest.ts";
 import { hostTarget, type Target, targets } from "../targets.ts";
+import type { CertificateText } from "./envelope.ts";
+import type { PrivateKey } from "./keys.ts";
 
 export type BuiltExecutable = { readonly target: string; readonly path: string; readonly exeSuffix: string };
 
@@ -42,11 +44,25 @@ function stored(file: string, content: Uint8Array): StoredFile {
   return { file, bytes: content.length, sha256: createHash("sha256").update(content).digest("hex") };
 }
 
-/** @param text of the manifest, signed. */
-export function writeReleaseManifest(folder: string, manifest: Manifest, text: string): void {
-  const sums = manifest.files.flatMap((file) => (file.gzip === null ? [file] : [file, file.gzip]));
+/**
+ * Nodes read the manifest alone. The rest is for install.sh, which has nothing but openssl and sha256sum to check with:
+ * a list of sums that names the manifest too, its signature, and the key with what a root says of it.
+ * @param text of the manifest, signed.
+ */
+export function writeReleaseManifest(
+  folder: string,
+  manifest: Manifest,
+  text: string,
+  { key, certificate }: { readonly key: PrivateKey; readonly certificate: CertificateText },
+): void {
+  const named = manifest.files.flatMap((file) => (file.gzip === null ? [file] : [file, file.gzip]));
+  const sums = [...named, stored("manifest.json", Buffer.from(text))];
   const lines = sums.map(({ sha256, file }) => `${sha256}  ${file}\n`);
-  writeFileSync(join(folder, "SHA256SUMS"), lines.sort((a, b) => (a.slice(66) < b.slice(66) ? -1 : 1)).join(""));
+  const list = Buffer.from(lines.sort((a, b) => (a.slice(66) < b.slice(66) ? -1 : 1)).join(""));
+  writeFileSync(join(folder, "SHA256SUMS"), list);
+  writeFileSync(join(folder, "SHA256SUMS.sig"), key.sign(list));
+  writeFileSync(join(folder, "signing-key.pem"), createPublicKey(key.pem).export({ type: "spki", format: "pem" }));
+  writeFileSync(join(folder, "signing-key.cert"), `${JSON.stringify(certificate)}\n`);
   // Last: a folder with a manifest is whole.
   writeFileSync(join(folder, "manifest.json"), text);
 }
