@@ -1,0 +1,47 @@
+/** How a process failed. A hang is a fault like an exit. */
+export type FaultKind =
+  | "exit"
+  | "signal"
+  /** SIGKILL that the watchdog did not send. */
+  | "killed"
+  | "outOfMemory"
+  | "notStarted"
+  | "notReady"
+  | "heartbeat"
+  | "pulse"
+  | "probe"
+  | "memory"
+  /** Something of it is left after SIGKILL; nothing is started beside it. */
+  | "unkillable";
+
+export type Fault = {
+  readonly kind: FaultKind;
+  /** A clause for a person: `it ended with exit code 3`. */
+  readonly reason: string;
+  /** Which start of the process it was, from 1. */
+  readonly generation: number;
+  /** Since that start, or since it became ready. */
+  readonly uptimeMs: number;
+};
+
+export type Exit = {
+  readonly code: number | null;
+  readonly signal: string | null;
+  /** Whether the kernel ended a process for want of memory meanwhile. */
+  readonly outOfMemory: boolean;
+};
+
+/** An internal loop of the process, how long ago it went round, and how long that may take. */
+export type Pulse = { readonly name: string; readonly ageMs: number; readonly limitMs: number };
+
+export function exitFault(exit: Exit): Pick<Fault, "kind" | "reason"> {
+  if (exit.signal === "SIGKILL") {
+    return exit.outOfMemory
+      ? { kind: "outOfMemory", reason: "the kernel ended it because memory ran out" }
+      : { kind: "killed", reason: "somebody else ended it with SIGKILL" };
+  }
+  if (exit.signal !== null) return { kind: "signal", reason: `it ended by ${exit.signal}` };
+  // Null when it was not this process that started it: then nobody can say.
+  if (exit.code === null) return { kind: "exit", reason: "it ended, with an exit code that is not known" };
+  return { kind: "exit", reason: `it ended with exit code ${exit.code}` };
+}
