@@ -2,11 +2,12 @@
  * Makes the executables.
  *   bun build/main.ts                                   dist/drover for this machine
  *   bun build/main.ts --target linux-arm64 [--target …] dist/<target>/drover for others ("all" for every one)
+ *   --version V: instead of the version of package.json; --out DIR: instead of dist
  *   --root-key FILE: a public key that releases are trusted by, from `bun build/sign.ts keys`; repeatable
  *   --without-selftest: the executable is only asked for its version afterwards (for work on its start-up)
  * Ends with 1 when a target that was asked for could not be made; the others are made all the same.
  */
-import { dirname, join, relative } from "node:path";
+import { dirname, join, relative, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { compile } from "./compile.ts";
 import { mainEntry, workerEntries } from "./entrypoints.ts";
@@ -25,10 +26,14 @@ async function main(args: readonly string[]): Promise<number> {
       target: { type: "string", multiple: true },
       "root-key": { type: "string", multiple: true },
       "without-selftest": { type: "boolean", default: false },
+      version: { type: "string" },
+      out: { type: "string" },
     },
   });
+  const version = values.version ?? sourceVersion(root);
+  const out = resolve(values.out ?? join(root, "dist"));
   const smoke = (executable: string): SmokeFault =>
-    smokeTest(executable, sourceVersion(root), values["without-selftest"] ? ["--version"] : ["--version", "selftest"]);
+    smokeTest(executable, version, values["without-selftest"] ? ["--version"] : ["--version", "selftest"]);
   const rootKeys: string[] = [];
   for (const path of values["root-key"] ?? []) {
     try {
@@ -45,7 +50,7 @@ async function main(args: readonly string[]): Promise<number> {
       console.error(`build: drover is not built for ${process.platform} ${process.arch}; give --target`);
       return 1;
     }
-    return (await buildOne(host, join(root, "dist", `drover${host.exeSuffix}`), rootKeys, smoke)) ? 0 : 1;
+    return (await buildOne(host, join(out, `drover${host.exeSuffix}`), { rootKeys, version }, smoke)) ? 0 : 1;
   }
   let failed = 0;
   for (const name of asked.includes("all") ? targets.map((target) => target.name) : asked) {
@@ -53,7 +58,7 @@ async function main(args: readonly string[]): Promise<number> {
     if (target === undefined) {
       console.error(`build: no target ${name}; there are ${targets.map((known) => known.name).join(", ")}, and all`);
       failed += 1;
-    } else if (!(await buildOne(target, join(root, "dist", target.name, `drover${target.exeSuffix}`), rootKeys))) {
+    } else if (!(await buildOne(target, join(out, target.name, `drover${target.exeSuffix}`), { rootKeys, version }))) {
       failed += 1;
     }
   }
@@ -64,7 +69,7 @@ async function main(args: readonly string[]): Promise<number> {
 async function buildOne(
   target: Target,
   outfile: string,
-  rootKeys: readonly string[],
+  identity: { readonly rootKeys: readonly string[]; readonly version: string },
   smoke?: (executable: string) => SmokeFault,
 ): Promise<boolean> {
   try {
@@ -73,9 +78,8 @@ async function buildOne(
       parts: partsOf(target, root, smoke !== undefined),
       entrypoints: [mainEntry, ...workerEntries].map((path) => join(root, path)),
       outfile,
-      version: sourceVersion(root),
       commit: sourceCommit(root),
-      rootKeys,
+      ...identity,
     });
     const megabytes = (compiled.bytes / 1e6).toFixed(1);
     console.log(

@@ -22,6 +22,7 @@ import { hardwareRoutes } from "./routes/hardware.ts";
 import { healthRoutes } from "./routes/health.ts";
 import { controlRoutes, nodeRoutes } from "./routes/node.ts";
 import { keyRoutes, queueRoutes, scheduleRoutes } from "./routes/queue.ts";
+import { releaseRoutes, watchdogRoutes } from "./routes/releases.ts";
 import { submissionRoutes } from "./routes/submissions.ts";
 import { taskHistoryRoutes } from "./routes/task-history.ts";
 import { taskLogRoutes } from "./routes/task-log.ts";
@@ -48,6 +49,8 @@ function allRoutes(ports: ApiPorts, streams: Streams, describe: () => unknown) {
     .route("/", routingRoutes(ports))
     .route("/", nodeRoutes(ports))
     .route("/", controlRoutes(ports))
+    .route("/", watchdogRoutes(ports))
+    .route("/", releaseRoutes(ports))
     .route("/", healthRoutes(ports))
     .route("/", docRoutes(ports, describe));
 }
@@ -55,13 +58,23 @@ function allRoutes(ports: ApiPorts, streams: Streams, describe: () => unknown) {
 /** What `hono/client` needs to know of the API: `hc<AppType>(url)`. */
 export type AppType = ReturnType<typeof allRoutes>;
 
+/** The release that is being swapped in. */
+export type Maintenance = { readonly version: string };
+
+/** Holds the version that is being swapped in, while it is. */
+export const MAINTENANCE_HEADER = "drover-maintenance";
+
 export type Api = {
   readonly clock: Clock;
   readonly app: Hono<ApiEnv>;
   /** Every route with its description. */
   readonly routes: readonly DescribedRoute[];
-  /** Ends every event stream with a last frame, takes no new ones and stops following the queue. */
+  /** Event streams that are open. */
+  readonly streams: () => number;
+  /** Ends every event stream with a last frame, takes no new ones and stops following the queue. Idempotent. */
   readonly close: () => void;
+  /** Tells clients, by a frame to every event stream and a header of every answer, that a swap is under way or over. */
+  readonly announceMaintenance: (maintenance: Maintenance | undefined) => void;
 };
 
 /**
@@ -76,6 +89,11 @@ export function createApi(ports: ApiPorts, options: ApiOptions = { hosts: [] }):
   publishModelMetrics(ports);
   const app = new Hono<ApiEnv>();
   const describe = (): unknown => openApiDocument(describedRoutes(app), ports.node.version);
+  let announced: Maintenance | undefined;
+  app.use("*", async (c, next) => {
+    await next();
+    if (announced !== undefined) c.res.headers.set(MAINTENANCE_HEADER, announced.version);
+  });
   app.use("*", createGuard(ports, options));
   app.route("/", allRoutes(ports, streams, describe));
   // Their clients are those of other APIs, so drover's own client need not know their types.
@@ -113,6 +131,11 @@ export function createApi(ports: ApiPorts, options: ApiOptions = { hosts: [] }):
     clock: ports.clock,
     app,
     routes,
+    streams: () => events.size + streams.logs.size,
+    announceMaintenance: (maintenance) => {
+      announced = maintenance;
+      events.announce({ on: maintenance !== undefined, version: maintenance?.version ?? ports.node.version });
+    },
     close: () => {
       streams.events.close();
       streams.logs.close();

@@ -6,7 +6,9 @@ export type ControlFrame =
   /** Events between the two numbers are no longer kept (pruned), or never were (`reset`: another database). */
   | { readonly event: "gap"; readonly data: { fromSeq: number; toSeq: number; reason: "pruned" | "reset" } }
   /** The stream ends here; connect again with `Last-Event-ID` or `after` set to `resumeAfter`. */
-  | { readonly event: "end"; readonly data: { reason: "slow" | "shutdown" | "failed"; resumeAfter: number } };
+  | { readonly event: "end"; readonly data: { reason: "slow" | "shutdown" | "failed"; resumeAfter: number } }
+  /** A swap to `version` begins, or has ended. Streams end during it and resume behind it. */
+  | { readonly event: "maintenance"; readonly data: { on: boolean; version: string } };
 
 /** A frame with the sequence number as its id, so that a client resumes behind it by itself. */
 export function eventFrame(event: EventView): string {

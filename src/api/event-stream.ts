@@ -102,6 +102,11 @@ export class EventStream {
     this.#close();
   }
 
+  /** Says something that is no event of the queue. */
+  announce(frame: ControlFrame): void {
+    this.#enqueue(controlFrame(frame));
+  }
+
   async #run(): Promise<void> {
     const { store, afterSeq, logger } = this.#facts;
     this.#unsubscribe = store.subscribe((events) => this.#observe(events));

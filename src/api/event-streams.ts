@@ -40,6 +40,10 @@ export class EventStreams {
     return stream.body;
   }
 
+  announce(maintenance: { readonly on: boolean; readonly version: string }): void {
+    for (const stream of this.#open) stream.announce({ event: "maintenance", data: { ...maintenance } });
+  }
+
   /** Ends every stream with a last frame and takes no new ones. */
   close(): void {
     this.#isClosed = true;

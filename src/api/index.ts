@@ -12,16 +12,18 @@ export type {
   ModelPorts,
 } from "./model-ports.ts";
 export type { BottlenecksView, NodeFiguresView, NodesView, NodeView } from "./node-view.ts";
-export type {
-  ApiPorts,
-  BackupReceipt,
-  ConfigEntry,
-  LogChunk,
-  NodeInfo,
-  ReadinessCheck,
-  RunningAttempt,
-  ShutdownMode,
-  StorageFigures,
+export {
+  type ApiPorts,
+  type BackupReceipt,
+  type ConfigEntry,
+  type LogChunk,
+  type NodeInfo,
+  type ReadinessCheck,
+  type RunningAttempt,
+  type ShutdownMode,
+  type StorageFigures,
+  unwatched,
+  type WatchdogPort,
 } from "./ports.ts";
 export type { Problem, ProblemCode } from "./problem.ts";
 export type { EventView, KeyView, QueueView, ScheduleView } from "./queue-view.ts";

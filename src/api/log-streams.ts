@@ -8,6 +8,10 @@ export class LogStreams {
   readonly #open = new Set<LogStream>();
   #isClosed = false;
 
+  get size(): number {
+    return this.#open.size;
+  }
+
   /** @returns the body of the answer, or undefined when no more streams are taken. */
   open(facts: LogStreamFacts): ReadableStream<Uint8Array> | undefined {
     if (this.#isClosed || this.#open.size >= MAX_LOG_STREAMS) return undefined;

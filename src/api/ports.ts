@@ -1,8 +1,20 @@
 /** What the API needs of the node it speaks for. The runtime provides it; tests provide small ones. */
-import type { Clock, IdFactory, Logger, NodeId, Random, Result, TaskId } from "#base";
+import {
+  type Clock,
+  err,
+  type IdFactory,
+  type JsonValue,
+  type Logger,
+  type NodeId,
+  type Random,
+  type Result,
+  refused,
+  type TaskId,
+} from "#base";
 import type { ExecutorKind } from "#execution";
 import type { QueueService } from "#queue";
 import type { MetricRegistry } from "#telemetry";
+import type { WatchdogAction } from "#watchdog";
 import type { ModelPorts } from "./model-ports.ts";
 import type { NodeOffer } from "./requirements.ts";
 import type { SubmissionDefaults } from "./submission.ts";
@@ -50,6 +62,25 @@ export type ConfigEntry = { readonly name: string; readonly value: unknown; read
  */
 export type ShutdownMode = "drain" | "now";
 
+/** Whoever watches this node. Every question fails as `unsupported` for a node that nobody watches. */
+export interface WatchdogPort {
+  ask(action: WatchdogAction, body: JsonValue): Promise<Result<JsonValue>>;
+}
+
+/** Of a node that nobody watches. */
+export const unwatched: WatchdogPort = {
+  ask: () =>
+    Promise.resolve(
+      err(
+        refused(
+          "unsupported",
+          "this node has no watchdog, so it cannot be restarted or updated from here",
+          "Start it with: drover up",
+        ),
+      ),
+    ),
+};
+
 export interface ApiPorts {
   readonly queue: QueueService;
   readonly ids: IdFactory;
@@ -60,6 +91,7 @@ export interface ApiPorts {
   readonly metrics: MetricRegistry;
   /** Hardware, endpoints and models. */
   readonly models: ModelPorts;
+  readonly watchdog: WatchdogPort;
   /** Names of the executors that this build can carry out. */
   readonly executors: readonly ExecutorKind[];
   /** What holds for a task that does not say. */

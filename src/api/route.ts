@@ -17,6 +17,7 @@ export type Tag =
   | "figures"
   | "events"
   | "node"
+  | "releases"
   | "health"
   | "hardware"
   | "models"

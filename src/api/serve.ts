@@ -1,8 +1,11 @@
 /**
- * The HTTP server under the API. Everything that knows which server it is stands here: with a listening socket that is
- * handed over, this file changes and nothing else.
+ * The HTTP server under the API. Everything that knows which server it is stands here.
+ *
+ * With a socket that a watchdog opened, the server is one generation of several on it: it can leave new connections to
+ * the next one, and none is refused or cut in between.
  */
-import { err, type Failure, type Logger, MAX_REQUEST_BYTES, ok, type Result, refused, retryable } from "#base";
+import { err, type Failure, type Logger, MAX_REQUEST_BYTES, ok, type Result, refused, retryable, sleep } from "#base";
+import { type SharedListener, serveFromSocket } from "#watchdog";
 import type { Api } from "./app.ts";
 import type { ApiBindings } from "./environment.ts";
 
@@ -12,12 +15,24 @@ export type ServeOptions = {
   /** 0 for any free port. */
   readonly port: number;
   readonly logger: Logger;
+  /** A listening socket that a watchdog opened and gave to this process; host and port then say how it is reached. */
+  readonly socket?: { readonly fd: number; readonly port: number };
 };
 
 export type HttpServer = {
   /** Under which it is reached, such as `http://127.0.0.1:7433`. */
   readonly url: string;
   readonly port: number;
+  /** The shared socket, to be given to another process; null without one. */
+  readonly sharedFd: number | null;
+  /** Since the start. */
+  readonly figures: () => { readonly requests: number; readonly serverErrors: number };
+  /**
+   * Leaves new connections to the next generation, in two steps: for up to `longMs` goes on as before while long answers
+   * (of models) are being given; then accepts no more, asks each client to connect anew after its answer, ends event
+   * streams and waits until nobody asks any more. Without a shared socket it does nothing. Then `stop` cuts nobody.
+   */
+  readonly handOver: (options: { readonly longMs: number }) => Promise<void>;
   /**
    * Takes no new connections, ends event streams with a last frame, lets requests in progress end for up to `graceMs`
    * and then cuts them. Idempotent. @returns whether every request ended by itself.
@@ -32,13 +47,24 @@ const IDLE_TIMEOUT_SECONDS = 30;
 
 type BunServer = ReturnType<typeof Bun.serve>;
 
+/** A request that was not answered within this time is a long one. */
+const LONG_REQUEST_MS = 1_000;
+/** Connections that were accepted just before have sent their requests after so much silence. */
+const QUIET_MS = 250;
+/** Clients that never end their requests do not keep a generation for ever. */
+const QUIET_LIMIT_MS = 5_000;
+const POLL_MS = 10;
+
 /** @returns the running server, or why it could not be started and what to do. */
 export async function serveApi(api: Api, options: ServeOptions): Promise<Result<HttpServer>> {
+  const traffic = new Traffic(api);
+  const { socket } = options;
   let server: BunServer;
   try {
     server = Bun.serve({
-      hostname: options.host,
-      port: options.port,
+      // With a shared socket this one is only there to be exchanged for it.
+      hostname: socket === undefined ? options.host : "127.0.0.1",
+      port: socket === undefined ? options.port : 0,
       idleTimeout: IDLE_TIMEOUT_SECONDS,
       // The app answers bodies that are too long itself, with a reason; this is the net below it.
       maxRequestBodySize: MAX_BODY_BYTES,
@@ -48,7 +74,7 @@ export async function serveApi(api: Api, options: ServeOptions): Promise<Result<
           peerAddress: running.requestIP(request)?.address ?? "",
           exemptFromIdleTimeout: (isExempt) => running.timeout(request, isExempt ? 0 : IDLE_TIMEOUT_SECONDS),
         };
-        return api.app.fetch(request, bindings);
+        return traffic.answer(request, bindings);
       },
       error: (cause) => {
         options.logger.error("the HTTP server could not answer a request", { error: cause });
@@ -58,16 +84,85 @@ export async function serveApi(api: Api, options: ServeOptions): Promise<Result<
   } catch (cause) {
     return err(startFailure(cause, options));
   }
-  const port = server.port ?? options.port;
+  const shared = socket === undefined ? undefined : serveFromSocket(server, socket.fd);
+  if (shared?.ok === false) {
+    await server.stop(true);
+    return shared;
+  }
+  const port = socket?.port ?? server.port ?? options.port;
   let stopping: Promise<boolean> | undefined;
   return ok({
     url: `http://${urlHost(options.host)}:${port}`,
     port,
+    sharedFd: shared?.value.fd ?? null,
+    figures: () => traffic.figures,
+    handOver: async ({ longMs }) => {
+      if (shared !== undefined) await handOver(server, shared.value, traffic, longMs);
+    },
     stop: ({ graceMs }) => {
       stopping ??= stopServer(server, api, graceMs);
       return stopping;
     },
   });
+}
+
+/** Answers requests, and knows how many there are and how old. */
+class Traffic {
+  readonly api: Api;
+  readonly #beganMs = new Set<{ readonly atMs: number }>();
+  #requests = 0;
+  #serverErrors = 0;
+  #lastMs = 0;
+  /** Every answer asks its client to connect anew. */
+  isLeaving = false;
+
+  constructor(api: Api) {
+    this.api = api;
+  }
+
+  get figures(): { readonly requests: number; readonly serverErrors: number } {
+    return { requests: this.#requests, serverErrors: this.#serverErrors };
+  }
+
+  async answer(request: Request, bindings: ApiBindings): Promise<Response> {
+    const began = { atMs: this.api.clock.monotonicMs() };
+    this.#beganMs.add(began);
+    this.#requests += 1;
+    try {
+      const response = await this.api.app.fetch(request, bindings);
+      // 503 says that something is away for the moment, and says so on purpose.
+      if (response.status >= 500 && response.status !== 503) this.#serverErrors += 1;
+      if (this.isLeaving) response.headers.set("connection", "close");
+      return response;
+    } finally {
+      this.#beganMs.delete(began);
+      this.#lastMs = this.api.clock.monotonicMs();
+    }
+  }
+
+  /** Of `pending` requests, those that are being answered for long, or stream their answer; event streams apart. */
+  long(pending: number): number {
+    const nowMs = this.api.clock.monotonicMs();
+    const young = [...this.#beganMs].filter(({ atMs }) => nowMs - atMs < LONG_REQUEST_MS).length;
+    return pending - young - this.api.streams();
+  }
+
+  quietForMs(): number {
+    return this.#beganMs.size > 0 ? 0 : this.api.clock.monotonicMs() - this.#lastMs;
+  }
+}
+
+async function handOver(server: BunServer, listener: SharedListener, traffic: Traffic, longMs: number): Promise<void> {
+  const { clock } = traffic.api;
+  const longEndMs = clock.monotonicMs() + longMs;
+  while (traffic.long(server.pendingRequests) > 0 && clock.monotonicMs() < longEndMs) await sleep(clock, POLL_MS);
+  listener.stopAccepting();
+  traffic.isLeaving = true;
+  traffic.api.close();
+  const endMs = clock.monotonicMs() + QUIET_LIMIT_MS;
+  while (clock.monotonicMs() < endMs && (server.pendingRequests > 0 || traffic.quietForMs() < QUIET_MS)) {
+    await sleep(clock, POLL_MS);
+  }
 }
 
 async function stopServer(server: BunServer, api: Api, graceMs: number): Promise<boolean> {

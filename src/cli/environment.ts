@@ -32,6 +32,7 @@ export type RunOptions = GlobalOptions & {
 };
 export type RestoreOptions = GlobalOptions & { readonly file: string };
 export type ConfigShowOptions = GlobalOptions & { readonly origin: boolean };
+export type SelftestOptions = GlobalOptions & { readonly copy: string | undefined };
 export type WorkerOptions = GlobalOptions & { readonly directory: string };
 
 /** One thing that was looked at: what was found and, when it is not well, what to do. */
@@ -49,6 +50,7 @@ export type Finding = {
  */
 export interface LocalCommands {
   up(options: UpOptions, console: Console): Promise<number>;
+  node(options: GlobalOptions, console: Console): Promise<number>;
   run(options: RunOptions, console: Console): Promise<number>;
   restore(options: RestoreOptions, console: Console): Promise<number>;
   configShow(options: ConfigShowOptions, console: Console): Promise<number>;
@@ -57,7 +59,8 @@ export interface LocalCommands {
   inventory(options: GlobalOptions, console: Console): Promise<number>;
   /** Looks at what needs no node: configuration, state folder, sandbox, programs. Changes nothing. */
   diagnose(options: GlobalOptions): Promise<readonly Finding[]>;
-  selftest(options: GlobalOptions, console: Console): Promise<number>;
+  selftest(options: SelftestOptions, console: Console): Promise<number>;
+  stateMark(options: GlobalOptions, console: Console): Promise<number>;
 }
 
 /** Everything the CLI touches outside itself. */

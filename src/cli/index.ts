@@ -9,6 +9,7 @@ export type {
   LocalCommands,
   RestoreOptions,
   RunOptions,
+  SelftestOptions,
   TextOutput,
   UpOptions,
   WorkerOptions,

@@ -70,6 +70,8 @@ export class QueueService {
   #unsubscribe: (() => void) | undefined;
   #running = false;
   #wallOffsetMs: number | undefined;
+  #tickedAtMs: number | undefined;
+  #sweptAtMs: number | undefined;
 
   constructor(options: QueueServiceOptions) {
     this.#options = options;
@@ -78,6 +80,14 @@ export class QueueService {
 
   get store(): QueueStore {
     return this.#options.store;
+  }
+
+  /**
+   * When its two loops last came round, on the monotonic clock; undefined before their first time. A loop that does not
+   * come round any more is a hang, whatever else still answers.
+   */
+  get turns(): { readonly tickedAtMs: number | undefined; readonly sweptAtMs: number | undefined } {
+    return { tickedAtMs: this.#tickedAtMs, sweptAtMs: this.#sweptAtMs };
   }
 
   /** Grants every running task one term, then keeps time. @returns the tasks that were running. */
@@ -268,6 +278,7 @@ export class QueueService {
         .catch((cause: unknown) => this.#recordBug("look for work that is due", cause))
         .finally(() => {
           this.#ticking = undefined;
+          this.#tickedAtMs = this.#options.clock.monotonicMs();
         });
     });
   }
@@ -318,7 +329,10 @@ export class QueueService {
       this.#options.clock.after(SWEEP_MS, () => {
         void this.#sweep()
           .catch((cause: unknown) => this.#recordBug("end silent attempts", cause))
-          .finally(() => this.#sweepLater());
+          .finally(() => {
+            this.#sweptAtMs = this.#options.clock.monotonicMs();
+            this.#sweepLater();
+          });
       }),
     ];
   }

@@ -4,7 +4,7 @@ import { existsSync, statfsSync, statSync } from "node:fs";
 import { open } from "node:fs/promises";
 import { hostname } from "node:os";
 import { join } from "node:path";
-import type { ApiPorts, LogChunk, ReadinessCheck, ShutdownMode, StorageFigures } from "#api";
+import type { ApiPorts, LogChunk, ReadinessCheck, ShutdownMode, StorageFigures, WatchdogPort } from "#api";
 import { describeFailure, type Logger, ok, type Result, retryable } from "#base";
 import { logPathOf, stepsPathOf } from "#execution";
 import type { Stores } from "#store";
@@ -23,6 +23,7 @@ export type ApiParts = {
   readonly token: string;
   readonly startedAtMs: number;
   readonly stop: (mode: ShutdownMode) => void;
+  readonly watchdog: WatchdogPort;
 };
 
 export function apiPorts(parts: ApiParts): ApiPorts {
@@ -38,6 +39,7 @@ export function apiPorts(parts: ApiParts): ApiPorts {
     node: { id: engine.nodeId, name, version, commit, pid: process.pid, startedAtMs: parts.startedAtMs, stateDir },
     metrics: new MetricRegistry(),
     models: engine.models.ports,
+    watchdog: parts.watchdog,
     executors: engine.submissionFacts.executors,
     submissionDefaults: engine.submissionFacts.defaults,
     checkToken: tokenCheck(parts.token),

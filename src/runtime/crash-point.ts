@@ -26,3 +26,10 @@ export function crashPoint(env: Readonly<Record<string, string | undefined>>): (
     process.kill(process.pid, "SIGKILL");
   };
 }
+
+/** Names a loop of the node that stands still from its first turn on: how a test makes a node that answers and does nothing. */
+const STALL_VARIABLE = "DROVER_STALL_LOOP";
+
+export function stalledLoop(env: Readonly<Record<string, string | undefined>>): string | undefined {
+  return env[STALL_VARIABLE];
+}

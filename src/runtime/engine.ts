@@ -14,14 +14,16 @@ import {
 import { EXECUTORS, ModelSocket, modelSocketPath, socketPathFor, WorkerPool } from "#execution";
 import { fenceOf, QueueService } from "#queue";
 import { openStores, type Stores } from "#store";
+import type { Pulse } from "#watchdog";
 import { attemptPlanner } from "./attempt-planner.ts";
 import { Attempts } from "./attempts.ts";
 import type { Config } from "./config/settings.ts";
 import { Consumers } from "./consumers.ts";
-import { CRASH_VARIABLES } from "./crash-point.ts";
+import { CRASH_VARIABLES, stalledLoop } from "./crash-point.ts";
 import { applyKeyPolicies } from "./key-policies.ts";
 import { type NodeModels, openModels } from "./models/open-models.ts";
 import { sandboxPlanOf } from "./models/task-plans.ts";
+import { Pulses } from "./pulses.ts";
 
 export type EngineOptions = {
   readonly config: Config;
@@ -49,6 +51,8 @@ export type Engine = {
   readonly submissionFacts: SubmissionFacts & { readonly defaults: SubmissionDefaults };
   /** Ends what runs and gives its tasks back uncounted, also while a `drain` waits for it. */
   readonly endAttempts: () => Promise<void>;
+  /** Its inner loops and when each last came round. */
+  readonly pulses: () => readonly Pulse[];
   readonly stop: (mode: StopMode) => Promise<void>;
 };
 
@@ -107,9 +111,10 @@ async function startOn(stores: Stores, options: EngineOptions): Promise<Result<E
     run: (task) => attempts.run(task),
   });
   const stopEvents = queue.onStop((id, fence) => attempts.stop(id, fence, "cancelled"));
-  const stopRenewing = repeat(clock, RENEW_MS, () => attempts.renewLeases());
+  const pulses = new Pulses(clock, stalledLoop(process.env));
+  const stopRenewing = pulses.repeat("leases", RENEW_MS, () => attempts.renewLeases());
   const stopListening = models.registry.onChange(() => consumers.modelsChanged());
-  const stopLooking = repeat(clock, LOOK_AGAIN_MS, () => consumers.modelsChanged());
+  const stopLooking = pulses.repeat("offers", LOOK_AGAIN_MS, () => consumers.modelsChanged());
   const parts = { stores, queue, pool, consumers, attempts, models, socket };
   const { endAttempts, stop } = stopping(parts, () => {
     stopEvents();
@@ -138,6 +143,7 @@ async function startOn(stores: Stores, options: EngineOptions): Promise<Result<E
     attempts,
     submissionFacts: facts,
     endAttempts,
+    pulses: () => [...pulses.view(), ...pulses.ofTurns({ tick: queue.turns.tickedAtMs, sweep: queue.turns.sweptAtMs })],
     stop,
   });
 }
@@ -250,16 +256,6 @@ function submissionFacts(config: Config, ids: IdFactory): Engine["submissionFact
 export function shellConcurrency(config: Config): number {
   const asked = config["executor.shell.concurrency"];
   return asked > 0 ? asked : availableParallelism();
-}
-
-/** @returns a function that ends it. */
-function repeat(clock: Clock, everyMs: number, action: () => void): () => void {
-  let timer = clock.after(everyMs, again);
-  function again(): void {
-    action();
-    timer = clock.after(everyMs, again);
-  }
-  return () => timer.cancel();
 }
 
 /** Those of the named variables that this process has. */

@@ -12,6 +12,7 @@ export const localCommands: EnvironmentParts = {
   configuredStateDir: async (file) => (await import("./commands/settings.ts")).configuredStateDir(file),
   local: {
     up: async (options, console) => (await import("./commands/up.ts")).up(options, console),
+    node: async (options, console) => (await import("./commands/node.ts")).node(options, console),
     run: async (options, console) => (await import("./commands/run.ts")).run(options, console),
     restore: async (options, console) => (await import("./commands/restore.ts")).restore(options, console),
     configShow: async (options, console) => (await import("./commands/config.ts")).configShow(options, console),
@@ -19,6 +20,7 @@ export const localCommands: EnvironmentParts = {
     worker: async (options) => (await import("./commands/worker.ts")).worker(options),
     inventory: async () => (await import("./commands/inventory.ts")).inventory(),
     diagnose: async (options) => (await import("./commands/diagnose.ts")).diagnose(options),
-    selftest: async (_options, console) => (await import("./commands/selftest.ts")).selftest(console),
+    stateMark: async (options, console) => (await import("./commands/state-mark.ts")).stateMark(options, console),
+    selftest: async (options, console) => (await import("./commands/selftest.ts")).selftest(options, console),
   },
 };

@@ -1,6 +1,6 @@
 /** A node: the engine, its HTTP API, and what keeps both going. */
 import { readFileSync, rmSync } from "node:fs";
-import { createApi, type HttpServer, serveApi } from "#api";
+import { createApi, type HttpServer, serveApi, unwatched } from "#api";
 import { type Logger, ok, type Result } from "#base";
 import { apiPorts } from "./api-ports.ts";
 import type { LoadedConfig } from "./config/load.ts";
@@ -9,7 +9,10 @@ import { startMaintenance } from "./maintenance.ts";
 import { ownCommand } from "./program.ts";
 import { realClock, realRandom } from "./real-clock.ts";
 import { ensureToken, prepareStateFolder, type StateFolder, writeDurably } from "./state-folder.ts";
+import { linkToWatchdog, type Supervision } from "./supervision.ts";
 
+/** Answers of models that are being given when the next generation is to take over get this long. */
+const HAND_OVER_LONG_MS = 30_000;
 /** Requests that run when the node stops get this long. */
 const HTTP_GRACE_MS = 5_000;
 
@@ -26,6 +29,8 @@ export type NodeOptions = {
   readonly stateDir: string;
   readonly logger: Logger;
   readonly crashPoint: (label: string) => void;
+  /** Given by the watchdog that started this node; null for a node that stands alone. */
+  readonly supervision: Supervision | null;
 };
 
 /** Starts everything or nothing. The failure says which part could not start and what to do. */
@@ -65,6 +70,7 @@ async function serve(parts: Started): Promise<Result<RunningNode>> {
   if (!token.ok) return token;
   const stopped = Promise.withResolvers<void>();
   let stopping: Promise<void> | undefined;
+  const { supervision } = options;
   const stop = (mode: StopMode): Promise<void> => {
     // A drain that takes too long for somebody is cut short; it then finds nothing left to wait for.
     if (stopping !== undefined && mode === "now") void engine.endAttempts();
@@ -76,11 +82,31 @@ async function serve(parts: Started): Promise<Result<RunningNode>> {
     engine,
     token: token.value,
     startedAtMs: parts.startedAtMs,
-    stop: (mode) => void stop(mode),
+    watchdog: { ask: (action, body) => (link ?? unwatched).ask(action, body) },
+    stop: (mode) => {
+      link?.stopping(mode);
+      void stop(mode);
+    },
   });
-  const api = createApi(ports, { hosts: [config["http.host"], ...config["http.allow_hosts"]] });
-  const server = await serveApi(api, { host: config["http.host"], port: config["http.port"], logger: options.logger });
+  const api = createApi(ports, {
+    hosts: [config["http.host"], ...config["http.allow_hosts"]],
+    rateLimits: {
+      read: withBurst(config["http.reads_per_second"]),
+      write: withBurst(config["http.writes_per_second"]),
+    },
+  });
+  const server = await serveApi(api, {
+    host: config["http.host"],
+    port: config["http.port"],
+    logger: options.logger,
+    ...(supervision?.socket === undefined ? {} : { socket: supervision.socket }),
+  });
   if (!server.ok) return server;
+  supervision?.socket?.close();
+  const link =
+    supervision === null
+      ? undefined
+      : linkToWatchdog(supervision, { api, server: server.value, engine, logger: options.logger, stop });
   const stopMaintenance = startMaintenance(
     { ...engine, stateDir: options.stateDir, clock: realClock, logger: options.logger },
     config,
@@ -91,14 +117,21 @@ async function serve(parts: Started): Promise<Result<RunningNode>> {
     stopMaintenance();
     // While attempts end, the node goes on answering, so that people can watch it drain.
     if (mode === "drain") await engine.consumers.stop();
+    if (mode === "leave") await (server.ok ? server.value.handOver({ longMs: HAND_OVER_LONG_MS }) : undefined);
     await (server.ok ? server.value.stop({ graceMs: HTTP_GRACE_MS }) : undefined);
     await engine.stop(mode);
     // Last of all: whoever waits for this may then start another node on the folder.
     removeNodeFile(folder.nodeFile);
+    link?.close();
     stopped.resolve();
   }
   writeDurably(folder.nodeFile, `${JSON.stringify(nodeFile(server.value, parts.startedAtMs))}\n`);
+  link?.ready(server.value.url);
   return ok({ url: server.value.url, stateDir: options.stateDir, stopped: stopped.promise, stop });
+}
+
+function withBurst(perSecond: number): { readonly perSecond: number; readonly burst: number } {
+  return { perSecond, burst: 2 * perSecond };
 }
 
 function nodeFile(server: HttpServer, startedAtMs: number): object {

@@ -1,6 +1,7 @@
 /** store: everything durable. Opens the databases, owns all SQL, implements the queue's port. */
 export { type BackupReport, type BackupSchedule, scheduleBackups } from "./backup.ts";
 export type { Identity, IdentityChange } from "./identity.ts";
-export { openStores, type StoreOptions, type Stores } from "./open.ts";
+export { stateMark } from "./inspect.ts";
+export { FLEET_FILE, NODE_FILE, openStores, type StoreOptions, type Stores } from "./open.ts";
 export { type RestoreReport, restoreBackup } from "./restore.ts";
 export type { CrashPoint } from "./writer.ts";

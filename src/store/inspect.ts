@@ -1,3 +1,4 @@
+import { join } from "node:path";
 import { number, openReadOnly, text } from "./connection.ts";
 import { readMeta } from "./meta.ts";
 import { schemaNumber } from "./migrate.ts";
@@ -24,6 +25,20 @@ export function inspectDatabase(path: string): Inspection {
       tasks: count === undefined ? 0 : number(count, 0),
       lastEventSeq: last === undefined ? 0 : number(last, 0),
     };
+  } finally {
+    connection.close();
+  }
+}
+
+/**
+ * What the queue of a state folder had come to, in one word: equal for two folders when nothing was recorded in one that
+ * is not in the other. Reads any schema that has events. Throws what the storage throws.
+ */
+export function stateMark(dir: string): string {
+  const connection = openReadOnly(join(dir, "fleet.db"));
+  try {
+    const last = connection.prepare("SELECT coalesce(max(seq), 0) FROM event").get([]);
+    return `${readMeta(connection, "uuid") ?? "none"}:${last === undefined ? 0 : number(last, 0)}`;
   } finally {
     connection.close();
   }

@@ -1,4 +1,30 @@
-/** watchdog: layer 0. Starts, checks, restarts and swaps the node; imports base alone. */
+/** watchdog: layer 0. Keeps a node running, its socket open and its release sound; knows no models, tasks or agents. */
+export { childEnvironment } from "./child-environment.ts";
+export type { Exit, Fault, FaultKind, Pulse } from "./fault.ts";
+export { type InstanceLock, takeInstanceLock } from "./io/instance-lock.ts";
+export { inheritedSocket, type ListeningSocket } from "./io/listening-socket.ts";
+export type { GenerationFacts } from "./io/node-unit.ts";
+export { adoptOrphans, startReaper } from "./io/orphans.ts";
+export { runProbe } from "./io/probe.ts";
+export { identify, isAlive, type ProcessEntry, type ProcessIdentity, variableOf } from "./io/process-table.ts";
+export type { ReleaseOptions } from "./io/release-keeper.ts";
+export { type LogLimits, RotatedLog } from "./io/rotated-log.ts";
+export { type ServiceManager, serviceManager } from "./io/service-manager.ts";
+export { type SharedListener, serveFromSocket } from "./io/shared-server.ts";
+export type { OutputSink } from "./io/supervised-child.ts";
+export { type FaultRecord, type SupervisedView, Supervisor } from "./io/supervisor.ts";
+export { startWatchdog, type Watchdog } from "./io/watchdog.ts";
+export { readWatchdogFile } from "./io/watchdog-file.ts";
+export { WatchdogLink } from "./io/watchdog-link.ts";
+export type { WatchdogAction } from "./messages.ts";
+export type { Backoff, SupervisionPolicy } from "./policy.ts";
+export {
+  DEFAULT_POLICY,
+  type ProbeConfig,
+  type ProcessConfig,
+  type ProcessSpec,
+  specOfProcess,
+} from "./process-spec.ts";
 export { checkExecutable, type ExecutableCheck } from "./update/executable.ts";
 export type { HistoryRow, ReleaseCheck } from "./update/history.ts";
 export { localSource, type ReleaseSource } from "./update/io/release-source.ts";

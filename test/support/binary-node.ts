@@ -121,13 +121,15 @@ export type Started =
 export type StartOptions = {
   readonly env?: Environment;
   readonly state?: string;
+  /** With a watchdog: what is started, stopped and killed then is the watchdog, and `nodePid` its node. */
+  readonly watched?: boolean;
   /** Another program with the same command line, instead of the executable. */
   readonly command?: readonly string[];
 };
 
 let started = 0;
 
-/** Starts `up` in a world and waits until it is ready, or has ended without being so. */
+/** Starts a node without a watchdog in a world and waits until it is ready, or has ended without being so. */
 export async function tryStartNode(world: BinaryWorld, options: StartOptions = {}): Promise<Started> {
   const state = options.state ?? world.state;
   const [program = BINARY, ...first] = options.command ?? [BINARY];
@@ -136,7 +138,7 @@ export async function tryStartNode(world: BinaryWorld, options: StartOptions = {
   const [stdout = "", stderr = ""] = paths;
   const [out, err] = [openSync(stdout, "w"), openSync(stderr, "w")];
   const beganMs = performance.now();
-  const child = spawn(program, [...first, "up", "--json", "--state", state], {
+  const child = spawn(program, [...first, options.watched === true ? "up" : "node", "--json", "--state", state], {
     cwd: world.path,
     env: { ...world.environment, ...options.env },
     stdio: ["ignore", out, err],
@@ -147,7 +149,9 @@ export async function tryStartNode(world: BinaryWorld, options: StartOptions = {
   const hasEnded = (): boolean => child.exitCode !== null || child.signalCode !== null;
   const url = await waitUntil(
     "the node is ready or has ended",
-    () => urlOf(state, child.pid) ?? (hasEnded() ? "" : undefined),
+    () =>
+      (options.watched === true ? urlIn(state, "watchdog.json", child.pid) : urlOf(state, child.pid)) ??
+      (hasEnded() ? "" : undefined),
     READY_LIMIT_MS,
   );
   if (url === "") {
@@ -217,12 +221,28 @@ async function request(call: {
 
 /** The address, once the node with this pid has written it. */
 export function urlOf(state: string, pid: number | undefined): string | undefined {
-  const path = join(state, "node.json");
+  return urlIn(state, "node.json", pid);
+}
+
+/** The node's process, as it has written it itself. */
+export function nodePidOf(state: string): number | undefined {
+  const pid = saidIn(state, "node.json")?.["pid"];
+  return typeof pid === "number" ? pid : undefined;
+}
+
+function urlIn(state: string, file: string, pid: number | undefined): string | undefined {
+  const said = saidIn(state, file);
+  if (said === undefined || (pid !== undefined && said["pid"] !== pid)) return undefined;
+  return typeof said["url"] === "string" ? said["url"] : undefined;
+}
+
+function saidIn(state: string, file: string): Readonly<Record<string, unknown>> | undefined {
+  const path = join(state, file);
   if (!existsSync(path)) return undefined;
   try {
     const said: unknown = JSON.parse(readFileSync(path, "utf8"));
-    if (typeof said !== "object" || said === null || !("pid" in said) || !("url" in said)) return undefined;
-    return (pid === undefined || said.pid === pid) && typeof said.url === "string" ? said.url : undefined;
+    // `as`: any object may be read by name.
+    return typeof said === "object" && said !== null ? (said as Record<string, unknown>) : undefined;
   } catch {
     return undefined; // It is being replaced or removed at this moment.
   }

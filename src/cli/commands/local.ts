@@ -5,6 +5,9 @@ import type { Handler } from "../parsing/command.ts";
 export const up: Handler<{ readonly detach: boolean }> = ({ options, globals }, { environment, console }) =>
   environment.local.up({ ...globals, ...options } satisfies UpOptions, console);
 
+export const node: Handler<object> = ({ globals }, { environment, console }) =>
+  environment.local.node(globals, console);
+
 export const run: Handler<{ readonly executor: "shell" | "ollama" | "claude" | undefined; readonly keep: boolean }> = (
   { options, globals, args },
   { environment, console },
@@ -22,8 +25,13 @@ export const configCheck: Handler<object> = ({ globals }, { environment, console
 export const worker: Handler<object> = ({ globals, args }, { environment, console }) =>
   environment.local.worker({ ...globals, directory: args[0] ?? "" }, console);
 
-export const selftest: Handler<object> = ({ globals }, { environment, console }) =>
-  environment.local.selftest(globals, console);
+export const selftest: Handler<{ readonly copy: string | undefined }> = (
+  { options, globals },
+  { environment, console },
+) => environment.local.selftest({ ...globals, ...options }, console);
 
 export const inventory: Handler<object> = ({ globals }, { environment, console }) =>
   environment.local.inventory(globals, console);
+
+export const stateMark: Handler<object> = ({ globals }, { environment, console }) =>
+  environment.local.stateMark(globals, console);

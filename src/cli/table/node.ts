@@ -6,7 +6,7 @@ export const NODE_COMMANDS: readonly Command[] = [
   command({
     name: "up",
     section: "Node",
-    summary: "Start a node and print its URL when it is ready",
+    summary: "Start a node with its watchdog and print its URL when it is ready",
     notes: ["Stays in the foreground until it is stopped, unless --detach is given."],
     options: { detach: flag("Return once the node is ready and leave it running") },
     examples: [
@@ -43,10 +43,60 @@ export const NODE_COMMANDS: readonly Command[] = [
     load: async () => (await import("../commands/doctor.ts")).doctor,
   }),
   command({
+    name: "node",
+    section: "Node",
+    summary: "Run a node in the foreground, without a watchdog",
+    notes: [
+      "Nothing starts it again, and it cannot be updated: for hosts where another supervisor does that work.",
+      "The watchdog starts its nodes by it.",
+    ],
+    load: async () => (await import("../commands/local.ts")).node,
+  }),
+  command({
     name: "node list",
     section: "Node",
     summary: "List the nodes of the fleet",
     load: async () => (await import("../commands/node.ts")).nodeList,
+  }),
+  command({
+    name: "node restart",
+    section: "Node",
+    summary: "Replace the node by a new process; attempts go on and connections wait",
+    notes: ["In safe mode: try again to start the node."],
+    arguments: [{ name: "NODE", description: "Id or name; default: the node that answers", optional: true }],
+    load: async () => (await import("../commands/releases.ts")).nodeRestart,
+  }),
+  command({
+    name: "releases",
+    section: "Releases",
+    summary: "List the releases on this host, and what became of each try",
+    load: async () => (await import("../commands/releases.ts")).releases,
+  }),
+  command({
+    name: "update",
+    section: "Releases",
+    summary: "Install a release, and go back by itself if it fails",
+    notes: ["It is checked, tried on a copy of the state, swapped in without refusing a request, and watched."],
+    arguments: [
+      {
+        name: "FROM",
+        description: "Folder of the release, its manifest.json, or a manifest's URL; default: update.manifest_url",
+        optional: true,
+      },
+    ],
+    options: {
+      allowOlder: flag("Also an older release than the current one, not below the floor"),
+      again: flag("Do not wait for the back-off of a version that failed here"),
+      noWait: flag("Return once it has begun"),
+    },
+    load: async () => (await import("../commands/releases.ts")).update,
+  }),
+  command({
+    name: "rollback",
+    section: "Releases",
+    summary: "Go back to the release before the current one",
+    options: { noWait: flag("Return once it has begun") },
+    load: async () => (await import("../commands/releases.ts")).rollback,
   }),
   command({
     name: "run",

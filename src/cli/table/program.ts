@@ -1,5 +1,5 @@
 import { type Command, command } from "../parsing/command.ts";
-import { flag } from "../parsing/option.ts";
+import { flag, text } from "../parsing/option.ts";
 
 export const PROGRAM_COMMANDS: readonly Command[] = [
   command({
@@ -73,7 +73,15 @@ export const PROGRAM_COMMANDS: readonly Command[] = [
     name: "selftest",
     section: "This program",
     summary: "Check that this executable works on this machine",
+    options: { copy: text("FILE", "Also open this copy of a node's database as it would be opened after an update") },
     hidden: true,
     load: async () => (await import("../commands/local.ts")).selftest,
+  }),
+  command({
+    name: "state-mark",
+    section: "This program",
+    summary: "Print what the queue of a state folder has come to; used when a release is taken back",
+    hidden: true,
+    load: async () => (await import("../commands/local.ts")).stateMark,
   }),
 ];

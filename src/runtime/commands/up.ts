@@ -1,73 +1,193 @@
-import { closeSync, fstatSync, openSync, readFileSync, readSync, renameSync, statSync } from "node:fs";
+/** `drover up`: the watchdog in the foreground until a signal, or in the background with `--detach`. */
+import { closeSync, fstatSync, openSync, readSync, renameSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { err, type Failure, ok, type Result, retryable, sleep, terminal } from "#base";
+import { err, type Failure, type Logger, ok, type Result, retryable, sleep, terminal } from "#base";
 import type { Console, UpOptions } from "#cli";
+import { MARKER_NAME } from "#execution";
+import {
+  adoptOrphans,
+  childEnvironment,
+  type GenerationFacts,
+  readWatchdogFile,
+  type SupervisionPolicy,
+  serviceManager,
+  startReaper,
+  startWatchdog,
+  type Watchdog,
+} from "#watchdog";
 import type { LoadedConfig } from "../config/load.ts";
-import { crashPoint } from "../crash-point.ts";
-import type { startNode } from "../node.ts";
+import type { Config } from "../config/settings.ts";
+import { otherProcesses } from "../other-processes.ts";
 import { ownCommand, stateDirOf } from "../program.ts";
-import { realClock } from "../real-clock.ts";
+import { realClock, realRandom } from "../real-clock.ts";
+import { releaseOptions } from "../release-options.ts";
 import { folderFailure, prepareStateFolder } from "../state-folder.ts";
+import { GENERATION_VARIABLES } from "../supervision.ts";
+import { version } from "../version.ts";
 import { processLogger, settingsOf } from "./settings.ts";
 
-/** A detached node is given this long to say that it is ready. */
-const DETACHED_READY_MS = 15_000;
-const POLL_MS = 20;
-/** A detached node that finds a log larger than this at its start sets it aside as drover.log.1. */
-const MAX_LOG_BYTES = 16 * 1024 * 1024;
+/** A node is ready in a fifth of a second; a large database that is migrated, or a slow disk, takes longer. */
+const START_LIMIT_MS = 60_000;
+/** Somebody waits for it: the first start, and the restarts that follow when it fails. */
+const READY_LIMIT_MS = 90_000;
+const POLL_MS = 5;
 /** So much of the end of the log is looked at to say why a node did not start. */
 const LOG_TAIL_BYTES = 4_096;
+/** A detached watchdog that finds a log larger than this at its start sets it aside as drover.log.1. */
+const MAX_LOG_BYTES = 16 * 1024 * 1024;
+/** Tells a detached watchdog that its node's output is for the log alone. */
+const DETACHED_VARIABLE = "DROVER_DETACHED";
+/** Waits for a terminal or a pipe that takes nothing; more is dropped there, and stands in the log. */
+const MAX_ECHO_BYTES = 1024 * 1024;
 
-/** The node in the foreground until a signal, or in the background with `--detach`. */
+function nodePolicy(config: Config): SupervisionPolicy {
+  return {
+    startLimitMs: START_LIMIT_MS,
+    heartbeatLimitMs: config["watchdog.heartbeat_ms"],
+    probeEveryMs: 5_000,
+    probeFailures: 3,
+    termGraceMs: 5_000,
+    killLimitMs: 15_000,
+    // A node is back within a second of its first fault; one that keeps failing leaves the machine to others.
+    backoff: { firstMs: 100, maxMs: 30_000, healthyAfterMs: 60_000 },
+    budget: { restarts: config["watchdog.restarts"], withinMs: 30 * 60_000 },
+    memoryLimitBytes: config["watchdog.memory_bytes"] === 0 ? null : config["watchdog.memory_bytes"],
+  };
+}
+
 export async function up(options: UpOptions, console: Console): Promise<number> {
   const loaded = settingsOf(options);
   if (!loaded.ok) return console.fail(loaded.error);
   const stateDir = stateDirOf(options.state, loaded.value.config);
   if (!stateDir.ok) return console.fail(stateDir.error);
+  const folder = prepareStateFolder(stateDir.value);
+  if (!folder.ok) return console.fail(folder.error);
   return options.detach
     ? detached(stateDir.value, options, console)
-    : foreground(stateDir.value, loaded.value, console);
+    : foreground(stateDir.value, loaded.value, options, console);
 }
 
-async function foreground(stateDir: string, loaded: LoadedConfig, console: Console): Promise<number> {
+async function foreground(
+  stateDir: string,
+  loaded: LoadedConfig,
+  options: UpOptions,
+  console: Console,
+): Promise<number> {
   const logger = processLogger(loaded.config);
-  const started = await loadNode();
+  const isDetached = process.env[DETACHED_VARIABLE] !== undefined;
+  delete process.env[DETACHED_VARIABLE];
+  const started = await watch(stateDir, loaded, options, logger, isDetached ? null : echoTo(process.stderr));
   if (!started.ok) return console.fail(started.error);
-  const node = await started.value.startNode({ loaded, stateDir, logger, crashPoint: crashPoint(process.env) });
-  if (!node.ok) return console.fail(node.error);
-  const { url, stop, stopped } = node.value;
-  // The first signal ends running attempts and gives their tasks back; a second one leaves them to the next node.
+  const orphans = adoptOrphans();
+  if (orphans !== undefined) logger.warn("some leftovers of a node may be missed", { reason: orphans });
+  const stopReaping = startReaper(realClock);
+  const watchdog = started.value;
   let signals = 0;
   for (const signal of ["SIGINT", "SIGTERM"] as const) {
     process.on(signal, () => {
       signals += 1;
-      if (signals > 1) process.exit(1);
-      void stop("now");
+      if (signals > 2) process.exit(1);
+      void watchdog.stop("now");
     });
   }
-  if (console.json) console.jsonLine({ url, stateDir, pid: process.pid });
-  else console.line(`drover is ready at ${url}`);
-  await stopped;
+  const serving = await watchdog.untilServing(READY_LIMIT_MS);
+  if (!serving.ok) console.fail(serving.error);
+  else if (console.json) console.jsonLine({ url: serving.value, stateDir, pid: process.pid });
+  else console.line(`drover is ready at ${serving.value}`);
+  await watchdog.stopped;
+  stopReaping();
   return 0;
 }
 
-type NodeModule = { readonly startNode: typeof startNode };
+async function watch(
+  stateDir: string,
+  { config }: LoadedConfig,
+  options: UpOptions,
+  logger: Logger,
+  echo: ((chunk: Uint8Array) => void) | null,
+): Promise<Result<Watchdog>> {
+  const processes = otherProcesses(config, process.env);
+  if (!processes.ok) return processes;
+  const releases = releaseOptions(config);
+  if (!releases.ok) return releases;
+  const host = config["http.host"];
+  const environment = childEnvironment(process.env, meantForNode(config["executor.shell.env"]));
+  const file = options.config === undefined ? [] : ["--config", options.config];
+  return startWatchdog({
+    stateDir,
+    version,
+    host,
+    port: config["http.port"],
+    hosts: new Set(
+      ["localhost", "127.0.0.1", "[::1]", host, ...config["http.allow_hosts"]].map((name) => name.toLowerCase()),
+    ),
+    policy: nodePolicy(config),
+    attemptVariable: MARKER_NAME,
+    processes: processes.value,
+    generation: (facts) => ({
+      command: [...partOf(facts.binary, "node"), "--state", stateDir, ...file],
+      env: { ...environment, ...generationVariables(facts) },
+    }),
+    environment,
+    releases: releases.value,
+    become: (binary) => become(binary, stateDir, file, echo === null),
+    clock: realClock,
+    random: realRandom(),
+    logger,
+    manager: serviceManager(process.env),
+    echo,
+  });
+}
 
-/** The databases' native part is unpacked and loaded at import, and that can fail before anything of ours runs. */
-async function loadNode(): Promise<Result<NodeModule>> {
+/** This executable, also when it runs from source, or another release. */
+function partOf(binary: string, part: string): readonly string[] {
+  return binary === process.execPath ? ownCommand(part) : [binary, part];
+}
+
+/** Goes on as another release with the same process id: whoever supervises the watchdog notices nothing. */
+function become(binary: string, stateDir: string, file: readonly string[], isDetached: boolean): void {
+  const env: Record<string, string> = {};
+  for (const [name, value] of Object.entries(process.env)) if (value !== undefined) env[name] = value;
+  if (isDetached) env[DETACHED_VARIABLE] = "1";
   try {
-    return { ok: true, value: await import("../node.ts") };
-  } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    const remedy =
-      "Set BUN_TMPDIR to an empty folder of yours that allows execution (not mounted noexec), then try again";
-    return { ok: false, error: terminal("unavailable", `load the database engine: ${reason}`, remedy) };
+    // Every descriptor above the standard ones is closed: the lock is taken anew, and the node has the socket.
+    process.execve?.(binary, [binary, "up", "--state", stateDir, ...file], env);
+  } catch {
+    // It cannot be run: this release goes on, and says so.
   }
 }
 
+/** Settings, whatever they are called, and what the configuration hands on to commands by name. */
+function meantForNode(named: readonly string[]): Readonly<Record<string, string>> {
+  const passed: Record<string, string> = {};
+  for (const [name, value] of Object.entries(process.env)) {
+    if (value !== undefined && (name.startsWith("DROVER_") || named.includes(name))) passed[name] = value;
+  }
+  return passed;
+}
+
+function generationVariables(facts: GenerationFacts): Readonly<Record<string, string>> {
+  return {
+    BUN_TMPDIR: facts.nativeDir,
+    [GENERATION_VARIABLES.control]: facts.controlPath,
+    [GENERATION_VARIABLES.generation]: String(facts.number),
+    ...(facts.hasSocket ? { [GENERATION_VARIABLES.listenFd]: "3" } : {}),
+  };
+}
+
+/** Never waits: what a terminal or a pipe does not take in time is left out there. */
+function echoTo(stream: NodeJS.WriteStream): (chunk: Uint8Array) => void {
+  let waitingBytes = 0;
+  return (chunk) => {
+    if (waitingBytes > MAX_ECHO_BYTES) return;
+    waitingBytes += chunk.length;
+    stream.write(chunk, () => {
+      waitingBytes -= chunk.length;
+    });
+  };
+}
+
 async function detached(stateDir: string, options: UpOptions, console: Console): Promise<number> {
-  const folder = prepareStateFolder(stateDir);
-  if (!folder.ok) return console.fail(folder.error);
   const logPath = join(stateDir, "drover.log");
   const opened = openLog(logPath);
   if (!opened.ok) return console.fail(opened.error);
@@ -76,25 +196,29 @@ async function detached(stateDir: string, options: UpOptions, console: Console):
   const child = Bun.spawn([...ownCommand("up"), "--state", stateDir, ...config], {
     stdio: ["ignore", log, log],
     detached: true,
-    env: process.env,
+    env: { ...process.env, [DETACHED_VARIABLE]: "1" },
   });
   closeSync(log);
-  const endMs = realClock.monotonicMs() + DETACHED_READY_MS;
+  const endMs = realClock.monotonicMs() + READY_LIMIT_MS;
   while (realClock.monotonicMs() < endMs) {
-    const url = urlOf(stateDir, child.pid);
-    if (url !== undefined) {
+    const file = readWatchdogFile(join(stateDir, "watchdog.json"));
+    const isOurs = file?.pid === child.pid;
+    if (isOurs && file.url !== null) {
       child.unref();
-      if (console.json) console.document({ url, stateDir, pid: child.pid, log: logPath });
-      else console.line(`drover is ready at ${url} (pid ${child.pid}, log ${logPath})`);
+      if (console.json) console.document({ url: file.url, stateDir, pid: child.pid, log: logPath });
+      else console.line(`drover is ready at ${file.url} (pid ${child.pid}, log ${logPath})`);
       return 0;
     }
     if (child.exitCode !== null || child.signalCode !== null) return console.fail(notStarted(logPath));
+    if (isOurs && file.safeMode !== null) {
+      child.kill();
+      await child.exited;
+      return console.fail(notStarted(logPath));
+    }
     await sleep(realClock, POLL_MS);
   }
   child.kill();
-  return console.fail(
-    retryable("timed_out", `the node was not ready after ${DETACHED_READY_MS} ms`, `Read ${logPath}`),
-  );
+  return console.fail(retryable("timed_out", `the node was not ready after ${READY_LIMIT_MS} ms`, `Read ${logPath}`));
 }
 
 function openLog(path: string): Result<number> {
@@ -106,21 +230,6 @@ function openLog(path: string): Result<number> {
     return err(folderFailure(path, cause));
   }
 }
-
-/** The address, once the node with this pid has written it. */
-function urlOf(stateDir: string, pid: number): string | undefined {
-  try {
-    // `as`: written by a node; every field is checked before it is used.
-    const said = JSON.parse(readFileSync(join(stateDir, "node.json"), "utf8")) as {
-      readonly url?: unknown;
-      readonly pid?: unknown;
-    };
-    return said.pid === pid && typeof said.url === "string" ? said.url : undefined;
-  } catch {
-    return undefined; // not written yet
-  }
-}
-
 function notStarted(logPath: string): Failure {
   const last = endOf(logPath).trim().split("\n").slice(-3).join("\n");
   return terminal("unavailable", `the node did not start:\n${last}`, `The whole log is ${logPath}`);

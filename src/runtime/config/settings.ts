@@ -6,6 +6,7 @@ import { isReservedVariable } from "#execution";
 import { RETRY_BASE_MS, RETRY_MAX_MS } from "#queue";
 import { MODEL_SETTINGS } from "./model-settings.ts";
 import { count, DAY_MS, durationMs, label, name, setting } from "./setting.ts";
+import { WATCHDOG_SETTINGS } from "./watchdog-settings.ts";
 
 const variableName = z
   .string()
@@ -35,6 +36,8 @@ export const SETTINGS = {
     "names besides loopback that requests may be addressed to",
   ),
   "http.gateway": setting(z.boolean(), true, "answer /ollama and /openai, so that other programs can use the models"),
+  "http.reads_per_second": setting(count(1_000_000), 1_000, "reads that one client may make; twice as many at once"),
+  "http.writes_per_second": setting(count(1_000_000), 2_000, "changes that one client may make; twice as many at once"),
   "executor.shell.concurrency": setting(
     z.int().min(0).max(4_096),
     0,
@@ -86,6 +89,7 @@ export const SETTINGS = {
   "queue.keep_usage_ms": setting(durationMs, 400 * DAY_MS, "how long the use of models is kept"),
   "log.level": setting(z.enum(LOG_LEVELS), "info", "least level that is written"),
   "log.format": setting(z.enum(["auto", "json", "human"]), "auto", "auto: human on a terminal, else JSON lines"),
+  ...WATCHDOG_SETTINGS,
   ...MODEL_SETTINGS,
 } as const;
 

@@ -2,7 +2,7 @@
  * Drover's API, gateway and inference service in a process of their own, over one endpoint that is taken as it is said:
  * no polling, no rating of endpoints, no database. What the executable adds to that is seen with --binary.
  */
-import { createApi, type NodeOffer, serveApi } from "#api";
+import { createApi, type NodeOffer, serveApi, unwatched } from "#api";
 import { createIdFactory, ok, present, silentLogger } from "#base";
 import { MemoryQueueStore, QueueService } from "#queue";
 import { MetricRegistry } from "#telemetry";
@@ -45,6 +45,7 @@ export async function serveStandIn(endpointUrl: string): Promise<string> {
       },
       metrics: new MetricRegistry(),
       models,
+      watchdog: unwatched,
       executors: ["shell"],
       checkToken: (token) => token === TOKEN,
       readiness: () => [],

@@ -1,7 +1,15 @@
 /** An API over a queue in memory, with everything around it small and visible. */
 
 import { expect } from "vitest";
-import { type Api, type ApiOptions, type ApiPorts, createApi, type NodeOffer, type ShutdownMode } from "#api";
+import {
+  type Api,
+  type ApiOptions,
+  type ApiPorts,
+  createApi,
+  type NodeOffer,
+  type ShutdownMode,
+  unwatched,
+} from "#api";
 import {
   createIdFactory,
   type IdFactory,
@@ -78,6 +86,7 @@ export function createHarness(options: HarnessOptions = {}): Harness {
     },
     metrics: new MetricRegistry(),
     models: modelPorts(),
+    watchdog: unwatched,
     executors: ["shell"],
     checkToken: (token) => token === TOKEN,
     readiness: () => [{ name: "store", ok: true, detail: "the database answers" }],

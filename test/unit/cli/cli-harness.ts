@@ -87,6 +87,7 @@ function recorder(columns: number | undefined) {
 const unexpected = (): Promise<number> => Promise.reject(new Error("this command was not expected"));
 const noLocal: LocalCommands = {
   up: unexpected,
+  node: unexpected,
   run: unexpected,
   restore: unexpected,
   configShow: unexpected,
@@ -95,6 +96,7 @@ const noLocal: LocalCommands = {
   inventory: unexpected,
   diagnose: async () => [],
   selftest: unexpected,
+  stateMark: unexpected,
 };
 
 /** @returns the JSON object that a text is. */

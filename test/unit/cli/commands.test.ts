@@ -308,6 +308,7 @@ describe("local commands", () => {
     };
     const local = {
       up: look,
+      node: look,
       run: look,
       restore: look,
       configShow: look,
@@ -316,6 +317,7 @@ describe("local commands", () => {
       inventory: look,
       diagnose: async () => [],
       selftest: look,
+      stateMark: look,
     };
     const clock = createCli().harness.clock;
     const configuredStateDir = async () => ok(undefined);

@@ -1,0 +1,165 @@
+/** What watches the node: its state, restarts, and the releases that it keeps. */
+import { Hono } from "hono";
+import { z } from "zod";
+import type { JsonValue, Result } from "#base";
+import type { ApiEnv } from "../environment.ts";
+import type { ApiPorts } from "../ports.ts";
+import { answerProblem } from "../problem.ts";
+import { body, json, route } from "../route.ts";
+
+const MAX_PATH_CHARS = 4_096;
+
+const faultSchema = z.object({
+  kind: z.string(),
+  reason: z.string(),
+  generation: z.int(),
+  uptimeMs: z.number(),
+  atMs: z.int(),
+});
+
+/** The watchdog may be one release older or newer than the node: what this node does not know of it is passed on. */
+const watchdogSchema = z.looseObject({
+  pid: z.int(),
+  version: z.string(),
+  startedAtMs: z.int(),
+  sharesSocket: z.boolean(),
+  node: z.object({ phase: z.string(), pid: z.int().nullable(), generation: z.int(), phaseMs: z.int() }),
+  lastFault: faultSchema.nullable(),
+  faults: z.array(faultSchema),
+  log: z.string(),
+});
+
+const exampleWatchdog = {
+  pid: 4_020,
+  version: "0.1.0",
+  startedAtMs: 1,
+  sharesSocket: true,
+  node: { phase: "running", pid: 4_021, generation: 1, phaseMs: 60_000 },
+  lastFault: null,
+  faults: [],
+  log: "/var/lib/drover/logs/node.log",
+};
+
+const releasesSchema = z.looseObject({
+  current: z.string().nullable(),
+  previous: z.string().nullable(),
+  floor: z.string().nullable(),
+  releases: z.array(z.looseObject({ version: z.string() })),
+  swap: z.looseObject({ version: z.string(), step: z.string() }).nullable(),
+  history: z.array(z.looseObject({ version: z.string().nullable(), result: z.string() })),
+});
+
+const exampleReleases = {
+  current: "0.2.0",
+  previous: "0.1.0",
+  floor: "0.1.0",
+  releases: [{ version: "0.2.0" }, { version: "0.1.0" }],
+  swap: null,
+  history: [{ version: "0.2.0", result: "committed" }],
+};
+
+const acceptedSchema = z.looseObject({ accepted: z.boolean() });
+
+/** @returns the answer of the watchdog, in the form of `schema`. */
+function shaped<S extends z.ZodType>(result: Result<JsonValue>, schema: S): Result<z.output<S>> {
+  if (!result.ok) return result;
+  const parsed = schema.safeParse(result.value);
+  if (parsed.success) return { ok: true, value: parsed.data };
+  const message = "the watchdog answered in a form that this node does not know";
+  return {
+    ok: false,
+    error: { kind: "terminal", code: "unsupported", message, remedy: "Restart drover: drover down, drover up" },
+  };
+}
+
+export function watchdogRoutes(ports: ApiPorts) {
+  const { watchdog } = ports;
+  return new Hono<ApiEnv>()
+    .get(
+      "/api/watchdog",
+      route({
+        tag: "node",
+        summary: "What watches this node, and how often the node failed",
+        responses: { 200: json("Its state", watchdogSchema, exampleWatchdog) },
+      }),
+      async (c) => {
+        const found = shaped(await watchdog.ask("status", null), watchdogSchema);
+        return found.ok ? c.json(found.value, 200) : answerProblem(c, found.error);
+      },
+    )
+    .post(
+      "/api/nodes/:id/restart",
+      route({
+        tag: "node",
+        summary: "Replace the node by a new process of the same release",
+        description:
+          "Attempts go on in their workers and are taken over; connections wait. `self` names the node that answers.",
+        responses: { 202: json("It is being replaced", acceptedSchema, { accepted: true }) },
+      }),
+      async (c) => {
+        const id = c.req.param("id");
+        if (id !== "self" && id !== ports.node.id && id !== ports.node.name) {
+          return answerProblem(c, { code: "not_found", message: `there is no node ${id.slice(0, 100)}` });
+        }
+        const asked = await watchdog.ask("restart", null);
+        return asked.ok ? c.json({ accepted: true }, 202) : answerProblem(c, asked.error);
+      },
+    );
+}
+
+export function releaseRoutes(ports: ApiPorts) {
+  const { watchdog } = ports;
+  return new Hono<ApiEnv>()
+    .get(
+      "/api/releases",
+      route({
+        tag: "releases",
+        summary: "The releases on this host, the swap under way and every earlier try",
+        responses: { 200: json("The releases", releasesSchema, exampleReleases) },
+      }),
+      async (c) => {
+        const found = shaped(await watchdog.ask("releases", null), releasesSchema);
+        return found.ok ? c.json(found.value, 200) : answerProblem(c, found.error);
+      },
+    )
+    .post(
+      "/api/update",
+      route({
+        tag: "releases",
+        summary: "Install a release: checked, tried on a copy of the state, swapped in, and taken back if it fails",
+        description:
+          "`from` is the absolute path of a release folder or its manifest.json on the node's host, or the URL of a " +
+          "manifest; without it the configured update.manifest_url is looked at. Follow the swap at /api/releases.",
+        json: body(
+          z.strictObject({
+            from: z.string().min(1).max(MAX_PATH_CHARS).optional(),
+            /** Does not wait for the back-off of a version that failed here. */
+            again: z.boolean().default(false),
+            /** Also an older release than the current one, not below the floor. */
+            allowOlder: z.boolean().default(false),
+          }),
+          { from: "/tmp/release" },
+          true,
+        ),
+        responses: { 202: json("It has begun", acceptedSchema, { accepted: true, version: "0.2.0" }) },
+      }),
+      async (c) => {
+        const { from, allowOlder, again } = c.req.valid("json");
+        const asked = shaped(await watchdog.ask("update", { from: from ?? null, allowOlder, again }), acceptedSchema);
+        return asked.ok ? c.json(asked.value, 202) : answerProblem(c, asked.error);
+      },
+    )
+    .post(
+      "/api/rollback",
+      route({
+        tag: "releases",
+        summary: "Go back to the release before the current one",
+        json: body(z.strictObject({}), {}, true),
+        responses: { 202: json("It has begun", acceptedSchema, { accepted: true, version: "0.1.0" }) },
+      }),
+      async (c) => {
+        const asked = shaped(await watchdog.ask("rollback", null), acceptedSchema);
+        return asked.ok ? c.json(asked.value, 202) : answerProblem(c, asked.error);
+      },
+    );
+}

@@ -1,0 +1,142 @@
+/** Restarting the node, and the releases that the watchdog keeps. */
+import { resolve } from "node:path";
+import type { Client, SuccessOf } from "../connection/api.ts";
+import { pause } from "../connection/pause.ts";
+import type { CommandContext } from "../context.ts";
+import { EXIT } from "../exit-codes.ts";
+import { durationText } from "../output/quantities.ts";
+import type { Column } from "../output/table.ts";
+import { oneLine } from "../output/text.ts";
+import type { Handler } from "../parsing/command.ts";
+
+type Releases = SuccessOf<Awaited<ReturnType<Client["api"]["releases"]["$get"]>>>;
+type HistoryRow = Releases["history"][number];
+
+/** A selftest, a swap and a probation of a minute; more and something hangs, which the watchdog sees for itself. */
+const SWAP_LIMIT_MS = 15 * 60_000;
+const LOOK_EVERY_MS = 500;
+
+export const nodeRestart: Handler<object> = async ({ args }, context) => {
+  const { console } = context;
+  const api = await context.connect();
+  if (!api.ok) return console.fail(api.error);
+  const id = args[0] ?? "self";
+  const answer = await api.value.ask("restart the node", (client) =>
+    client.api.nodes[":id"].restart.$post({ param: { id } }),
+  );
+  if (!answer.ok) return console.fail(answer.error);
+  if (console.json) console.document(answer.value);
+  else console.line("The node is being replaced; attempts go on and connections wait.");
+  return EXIT.ok;
+};
+
+export const releases: Handler<object> = async (_invocation, context) => {
+  const { console } = context;
+  const found = await askReleases(context);
+  if (typeof found === "number") return found;
+  if (console.json) {
+    console.document(found);
+    return EXIT.ok;
+  }
+  console.line(`current   ${found.current ?? "-"}`);
+  console.line(`previous  ${found.previous ?? "-"}`);
+  console.line(`floor     ${found.floor ?? "-"}`);
+  if (found.swap !== null) console.line(`swap      to ${found.swap.version}: ${found.swap.step}`);
+  if (found.history.length > 0) {
+    console.line();
+    console.table([...found.history].reverse().slice(0, HISTORY_SHOWN), historyColumns());
+  }
+  return EXIT.ok;
+};
+
+const HISTORY_SHOWN = 20;
+
+function historyColumns(): readonly Column<HistoryRow>[] {
+  return [
+    { title: "VERSION", value: ({ version }) => version ?? "-" },
+    { title: "FROM", value: (row) => textOf(row["from"]) },
+    { title: "RESULT", value: ({ result }) => result },
+    { title: "BY", value: (row) => textOf(row["askedBy"]), optional: true },
+    { title: "REASON", value: (row) => textOf(row["reason"]), shrinks: true },
+  ];
+}
+
+function textOf(value: unknown): string {
+  return typeof value === "string" && value !== "" ? oneLine(value) : "-";
+}
+
+export const update: Handler<{
+  readonly allowOlder: boolean;
+  readonly again: boolean;
+  readonly noWait: boolean;
+}> = async ({ options, args }, context) => {
+  const { console, environment } = context;
+  const api = await context.connect();
+  if (!api.ok) return console.fail(api.error);
+  const [given] = args;
+  // A path is meant on this host, where the watchdog looks for it too; anything else is the address of a manifest.
+  const from = given === undefined || given.includes("://") ? given : resolve(environment.cwd, given);
+  const json = { allowOlder: options.allowOlder, again: options.again, ...(from === undefined ? {} : { from }) };
+  const answer = await api.value.ask("update", (client) => client.api.update.$post({ json }), SWAP_LIMIT_MS);
+  if (!answer.ok) return console.fail(answer.error);
+  return options.noWait ? accepted(answer.value, context) : follow(context);
+};
+
+export const rollback: Handler<{ readonly noWait: boolean }> = async ({ options }, context) => {
+  const { console } = context;
+  const api = await context.connect();
+  if (!api.ok) return console.fail(api.error);
+  const answer = await api.value.ask("roll back", (client) => client.api.rollback.$post({ json: {} }), SWAP_LIMIT_MS);
+  if (!answer.ok) return console.fail(answer.error);
+  return options.noWait ? accepted(answer.value, context) : follow(context);
+};
+
+function accepted(answer: object, { console }: CommandContext): number {
+  if (console.json) console.document(answer);
+  else console.line("It has begun. Look with: drover releases");
+  return EXIT.ok;
+}
+
+/** Until the swap is over. The node goes away and comes back meanwhile, which is no fault. */
+async function follow(context: CommandContext): Promise<number> {
+  const { console, environment } = context;
+  const startMs = environment.clock.monotonicMs();
+  let shown = "";
+  for (;;) {
+    if (environment.interrupted.aborted) return EXIT.failed;
+    const found = await quietly(context);
+    if (found !== undefined && found.swap === null) return ended(found, context);
+    const step = found?.swap?.step ?? shown;
+    if (step !== shown) console.note(`${durationText(environment.clock.monotonicMs() - startMs)}: ${step}`);
+    shown = step;
+    if (environment.clock.monotonicMs() - startMs > SWAP_LIMIT_MS) {
+      const message = "the swap has not ended yet";
+      const failure = { kind: "retryable", code: "timed_out", message, remedy: "Look with: drover releases" } as const;
+      return console.fail({ failure, exit: EXIT.timedOut });
+    }
+    await pause(environment.clock, LOOK_EVERY_MS, environment.interrupted);
+  }
+}
+
+function ended(found: Releases, { console }: CommandContext): number {
+  const row = found.history.at(-1);
+  const isDone = row?.result === "committed";
+  if (console.json) console.document(row ?? {});
+  else if (isDone) console.line(`drover ${row.version} runs`);
+  else console.line(`${row?.version ?? "the release"} was not installed: ${textOf(row?.["reason"])}`);
+  return isDone ? EXIT.ok : EXIT.failed;
+}
+
+async function askReleases(context: CommandContext): Promise<Releases | number> {
+  const api = await context.connect();
+  if (!api.ok) return context.console.fail(api.error);
+  const answer = await api.value.ask("list the releases", (client) => client.api.releases.$get());
+  return answer.ok ? answer.value : context.console.fail(answer.error);
+}
+
+async function quietly(context: CommandContext): Promise<Releases | undefined> {
+  const api = await context.connect();
+  if (!api.ok) return undefined;
+  const answer = await api.value.ask("list the releases", (client) => client.api.releases.$get());
+  return answer.ok ? answer.value : undefined;
+}

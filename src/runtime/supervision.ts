@@ -1,0 +1,83 @@
+/** A node under a watchdog: what it was given at its start, and what it says and is told while it runs. */
+import { readFileSync } from "node:fs";
+import type { Api, HttpServer } from "#api";
+import type { Logger } from "#base";
+import { inheritedSocket, type ListeningSocket, WatchdogLink } from "#watchdog";
+import type { Engine, StopMode } from "./engine.ts";
+import { realClock } from "./real-clock.ts";
+import { version } from "./version.ts";
+
+/** Names of the variables by which a watchdog tells a generation what it is. */
+export const GENERATION_VARIABLES = {
+  control: "DROVER_CONTROL_SOCKET",
+  generation: "DROVER_GENERATION",
+  listenFd: "DROVER_LISTEN_FD",
+} as const;
+
+export type Supervision = {
+  /** Path of watchdog.sock. */
+  readonly controlPath: string;
+  readonly generation: number;
+  /** Absent where sockets cannot be shared: then the node listens by itself. */
+  readonly socket?: ListeningSocket;
+};
+
+/** What the environment says of a watchdog. The variables are taken out of it: nothing that the node starts is meant. */
+export function takeSupervision(env: Record<string, string | undefined>): Supervision | null {
+  const { control, generation, listenFd } = GENERATION_VARIABLES;
+  const [controlPath, number, fd] = [env[control], env[generation], env[listenFd]];
+  for (const name of Object.values(GENERATION_VARIABLES)) delete env[name];
+  if (controlPath === undefined || number === undefined) return null;
+  const socket = fd === undefined ? undefined : inheritedSocket(Number(fd));
+  return { controlPath, generation: Number(number), ...(socket === undefined ? {} : { socket }) };
+}
+
+export function linkToWatchdog(
+  supervision: Supervision,
+  node: {
+    readonly api: Api;
+    readonly server: HttpServer;
+    readonly engine: Engine;
+    readonly logger: Logger;
+    readonly stop: (mode: StopMode) => Promise<void>;
+  },
+): WatchdogLink {
+  const link = new WatchdogLink({
+    path: supervision.controlPath,
+    pid: process.pid,
+    generation: supervision.generation,
+    version,
+    listeningFd: node.server.sharedFd,
+    clock: realClock,
+    logger: node.logger,
+    vitals: () => ({ rssBytes: residentBytes(), ...node.server.figures(), pulses: node.engine.pulses() }),
+    ordered: (order) => {
+      switch (order.kind) {
+        case "drain":
+          void node.stop("leave");
+          break;
+        case "stop":
+          void node.stop(order.mode);
+          break;
+        case "maintenance":
+          node.api.announceMaintenance(order.on ? { version: order.version } : undefined);
+          break;
+      }
+    },
+  });
+  link.start();
+  return link;
+}
+
+/** From /proc where there is one: `process.memoryUsage()` walks the heap, and this is asked every second. */
+function residentBytes(): number {
+  try {
+    const pages = Number(readFileSync("/proc/self/statm", "latin1").split(" ")[1]);
+    return pages * PAGE_BYTES;
+  } catch {
+    return process.memoryUsage().rss;
+  }
+}
+
+/** On x64 and on nearly all arm64 systems; where it is 16 KiB the figure is a quarter of the truth, and only shown. */
+const PAGE_BYTES = 4_096;

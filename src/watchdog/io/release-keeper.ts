@@ -1,0 +1,323 @@
+/** The releases of this node: what runs at a start, and how another takes its place. */
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import {
+  type Clock,
+  describeFailure,
+  err,
+  type JsonValue,
+  type Logger,
+  ok,
+  type Random,
+  type Result,
+  refused,
+  terminal,
+} from "#base";
+import type { HistoryRow, ReleaseCheck } from "../update/history.ts";
+import { localSource, type ReleaseSource } from "../update/io/release-source.ts";
+import { ReleaseStore } from "../update/io/release-store.ts";
+import { type SwapOrder, type SwapPolicy, SwapRun } from "../update/io/swap-run.ts";
+import { DOWNLOAD_LIMITS, urlSource } from "../update/io/url-source.ts";
+import type { Health } from "../update/probation.ts";
+import type { Refusal } from "../update/refusal.ts";
+import type { SwapCrashPoint } from "../update/swap-labels.ts";
+import type { SelftestReport, SwapPorts } from "../update/swap-ports.ts";
+import type { RootKey } from "../update/trust.ts";
+import { compareVersions, parseVersion, type Version } from "../update/version.ts";
+import type { UpdateRequest } from "../update-request.ts";
+import { runPart } from "./run-part.ts";
+import { type StateCopies, stateCopies } from "./state-copy.ts";
+
+/** What is known of this executable and its configuration. */
+export type ReleaseOptions = {
+  readonly target: string;
+  readonly executable: string;
+  readonly roots: readonly RootKey[];
+  readonly channel: string | null;
+  readonly pinned: string | null;
+  readonly manifestUrl: string | null;
+  readonly policy: SwapPolicy;
+  /** Names of the databases in the state folder. */
+  readonly databases: readonly string[];
+  readonly crashPoint: SwapCrashPoint;
+};
+
+/** What a swap does with the node. */
+export interface NodeControl {
+  /** Writes a consistent copy of the node's database while it runs, or says why not. */
+  backup(path: string): Promise<Result<void>>;
+  drain(): Promise<Result<void>>;
+  /** Starts the node with this executable. Resolves when it is ready. */
+  start(binary: string): Promise<Result<void>>;
+  health(): Health;
+  announce(on: boolean, version: string): void;
+}
+
+type Parts = {
+  readonly stateDir: string;
+  readonly version: string;
+  readonly options: ReleaseOptions;
+  readonly node: NodeControl;
+  readonly env: () => Readonly<Record<string, string>>;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  /** A swap has ended, well or not. */
+  readonly ended: (row: HistoryRow) => void;
+};
+
+/** A selftest takes a second; on a slow machine with a large database, minutes. */
+const SELFTEST_LIMIT_MS = 10 * 60_000;
+const MARK_LIMIT_MS = 60_000;
+/** How often it is looked whether a swap that was asked for has begun. */
+const POLL_MS = 20;
+
+export class ReleaseKeeper {
+  readonly #parts: Parts;
+  readonly #store: ReleaseStore;
+  readonly #swap: SwapRun;
+  readonly #copies: StateCopies;
+  /** The executable of the next node; null for this very one. */
+  #binary: string | null = null;
+
+  constructor(parts: Parts) {
+    this.#parts = parts;
+    const { stateDir, options, clock, random, logger } = parts;
+    const folder = join(stateDir, "releases");
+    this.#copies = stateCopies(stateDir, folder, options.databases);
+    this.#store = new ReleaseStore({
+      folder,
+      clock,
+      roots: options.roots,
+      target: options.target,
+      wishes: () => ({
+        channel: options.channel,
+        pinned: options.pinned === null ? null : (parseVersion(options.pinned) ?? null),
+        schema: { fleet: null, node: null },
+      }),
+      crashPoint: options.crashPoint,
+    });
+    this.#swap = new SwapRun({
+      store: this.#store,
+      ports: this.#ports(),
+      clock,
+      random,
+      policy: options.policy,
+      logger,
+    });
+  }
+
+  /** The executable that the next node is started with. */
+  get binary(): string {
+    return this.#binary ?? this.#parts.options.executable;
+  }
+
+  get isSwapping(): boolean {
+    return this.#swap.underWay !== null;
+  }
+
+  /**
+   * At a start: brings links and journal into order and decides what runs. @returns whether a swap goes on or back, which
+   * {@link resume} does, starting the node itself.
+   */
+  recover(): { readonly resume: boolean } {
+    const { stateDir, logger } = this.#parts;
+    if (!existsSync(join(stateDir, "releases"))) return { resume: false };
+    const recovered = this.#swap.recover();
+    if (!recovered.ok) {
+      logger.error("the releases cannot be used; this executable runs", { reason: describeFailure(recovered.error) });
+      return { resume: false };
+    }
+    const { version, binary, resume } = recovered.value;
+    if (!resume && version !== null && this.#isOwnNewer(version)) this.#binary = null;
+    else this.#binary = binary;
+    return { resume };
+  }
+
+  async resume(): Promise<void> {
+    const ended = await this.#swap.resume();
+    if (ended.ok) this.#parts.ended(ended.value);
+    else this.#parts.logger.error("a swap could not be taken to its end", { reason: describeFailure(ended.error) });
+  }
+
+  /** @returns as soon as the swap has begun, or why it does not. */
+  update(request: UpdateRequest, askedBy: string): Promise<Result<JsonValue>> {
+    const source = this.#source(request.from);
+    if (!source.ok) return Promise.resolve(source);
+    const order: SwapOrder = { askedBy, mayBeOlder: request.allowOlder, again: request.again };
+    return this.#begin(() => this.#swap.update(source.value, order));
+  }
+
+  rollback(askedBy: string): Promise<Result<JsonValue>> {
+    return this.#begin(() => this.#swap.rollback(null, askedBy));
+  }
+
+  view(): Result<JsonValue> {
+    const { folder, records } = this.#store;
+    try {
+      const isKept = existsSync(folder.path);
+      const { underWay } = this.#swap;
+      return ok({
+        current: (isKept ? folder.linked("current") : null) ?? this.#parts.version,
+        previous: isKept ? folder.linked("previous") : null,
+        floor: isKept ? records.floor() : null,
+        releases: isKept ? folder.versions().map((version) => this.#releaseView(version)) : [],
+        swap: underWay === null ? null : { version: underWay.version, step: underWay.step, kind: underWay.kind },
+        history: isKept ? records.history().map((row) => asJson(row)) : [],
+      });
+    } catch (cause) {
+      return err(
+        terminal("unavailable", `look at the releases: ${cause instanceof Error ? cause.message : String(cause)}`),
+      );
+    }
+  }
+
+  #releaseView(version: Version): JsonValue {
+    const origin = this.#store.folder.originOf(version);
+    return {
+      version,
+      bytes: origin?.bytes ?? null,
+      installedAtMs: origin?.installedAtMs ?? null,
+      signedBy: origin?.signedBy ?? null,
+      isRunnable: this.#store.folder.isRunnable(version),
+    };
+  }
+
+  /** Somebody installed a newer executable by hand, or built the same version again: that is meant to run. */
+  #isOwnNewer(current: Version): boolean {
+    const own = parseVersion(this.#parts.version);
+    if (own === undefined) return false;
+    const order = compareVersions(own, current);
+    return order > 0 || (order === 0 && this.#store.folder.originOf(current)?.sha256 === null);
+  }
+
+  #source(from: string | null): Result<ReleaseSource> {
+    const asked = from ?? this.#parts.options.manifestUrl;
+    if (asked === null) {
+      return err(refused("invalid", "there is nothing to update from", "Name a release, or set update.manifest_url"));
+    }
+    if (!asked.includes("://")) return ok(localSource(asked));
+    return urlSource(asked, { clock: this.#parts.clock, limits: DOWNLOAD_LIMITS });
+  }
+
+  /** What runs now becomes a release first, so that there is one to return to. */
+  #importOwn(): Result<void> {
+    const own = parseVersion(this.#parts.version);
+    if (own === undefined) return err(terminal("internal", `${this.#parts.version} is no version`));
+    const prepared = this.#store.prepare();
+    if (!prepared.ok || this.#binary !== null) return prepared;
+    const imported = this.#store.importRunning(this.#parts.options.executable, own);
+    if (!imported.ok || this.#store.folder.linked("current") === own) return imported;
+    return this.#store.setLinks(own, this.#store.folder.linked("current"));
+  }
+
+  async #begin(act: () => Promise<Result<HistoryRow, Refusal>>): Promise<Result<JsonValue>> {
+    const own = this.#importOwn();
+    if (!own.ok) return own;
+    const { clock, logger } = this.#parts;
+    const begun = Promise.withResolvers<Result<JsonValue>>();
+    let isOver = false;
+    const look = (): void => {
+      const { underWay } = this.#swap;
+      if (underWay !== null) begun.resolve(ok({ accepted: true, version: underWay.version }));
+      else if (!isOver) clock.after(POLL_MS, look);
+    };
+    const run = async (): Promise<void> => {
+      const result = await act();
+      isOver = true;
+      if (result.ok) {
+        begun.resolve(ok({ accepted: true, version: result.value.version }));
+        this.#parts.ended(result.value);
+      } else {
+        begun.resolve(result);
+        logger.warn("a release was not taken", { reason: describeFailure(result.error) });
+      }
+    };
+    void run();
+    look();
+    return begun.promise;
+  }
+
+  #ports(): SwapPorts {
+    const { node, clock } = this.#parts;
+    return {
+      selftest: (binary) => this.#selftest(binary),
+      announce: (on, version) => node.announce(on, version),
+      drain: () => node.drain(),
+      copyState: () => Promise.resolve(this.#copies.take(String(clock.nowMs()))),
+      restoreState: (copy) => this.#restore(copy),
+      dropState: (copy) => this.#copies.drop(copy),
+      start: (binary) => {
+        this.#binary = binary;
+        return node.start(binary);
+      },
+      health: () => node.health(),
+    };
+  }
+
+  async #selftest(binary: string): Promise<Result<SelftestReport>> {
+    const { stateDir, node, env, clock } = this.#parts;
+    const copy = join(stateDir, "releases", ".selftest.db");
+    const copied = await node.backup(copy);
+    if (!copied.ok) return copied;
+    try {
+      const said = await runPart([binary, "selftest", "--json", "--copy", copy], env(), {
+        clock,
+        limitMs: SELFTEST_LIMIT_MS,
+      });
+      return said.ok ? reportOf(said.value) : said;
+    } finally {
+      this.#copies.drop(".selftest.db");
+    }
+  }
+
+  /** The newer of the two releases reads both, so it is asked; it is the one that was started last. */
+  async #restore(copy: string): Promise<Result<{ readonly restored: boolean; readonly remark: string }>> {
+    const { stateDir, clock } = this.#parts;
+    const [now, before] = [await this.#mark(stateDir), await this.#mark(this.#copies.pathOf(copy))];
+    if (!now.ok) return now;
+    if (!before.ok) return before;
+    if (now.value !== before.value) {
+      const remark = `the databases stay in their newer form, because work was recorded since; the copy is ${copy}`;
+      return ok({ restored: false, remark });
+    }
+    const put = this.#copies.putBack(copy, String(clock.nowMs()));
+    return put.ok
+      ? ok({ restored: true, remark: `the databases were put back; the newer ones are ${put.value}` })
+      : put;
+  }
+
+  async #mark(dir: string): Promise<Result<string>> {
+    const { env, clock } = this.#parts;
+    const said = await runPart([this.binary, "state-mark", "--json", "--state", dir], env(), {
+      clock,
+      limitMs: MARK_LIMIT_MS,
+    });
+    if (!said.ok) return said;
+    const mark = fieldOf(said.value, "mark");
+    return typeof mark === "string" ? ok(mark) : err(terminal("internal", "state-mark gave no mark"));
+  }
+}
+
+function reportOf(said: unknown): Result<SelftestReport> {
+  const steps = fieldOf(said, "steps");
+  if (!Array.isArray(steps)) return err(terminal("internal", "its selftest answered in a form that is not known"));
+  const checks = steps.map((step: unknown): ReleaseCheck => {
+    const [name, detail] = [fieldOf(step, "name"), fieldOf(step, "detail")];
+    return { name: String(name), ok: fieldOf(step, "ok") === true, detail: typeof detail === "string" ? detail : "" };
+  });
+  return ok({ checks, changesState: fieldOf(said, "changesState") === true });
+}
+
+function fieldOf(value: unknown, name: string): unknown {
+  // `as`: any object may be read by name.
+  return typeof value === "object" && value !== null ? (value as Record<string, unknown>)[name] : undefined;
+}
+
+function asJson(row: HistoryRow): JsonValue {
+  return {
+    ...row,
+    steps: row.steps.map((step) => ({ ...step })),
+    checks: row.checks.map((check) => ({ ...check })),
+  };
+}

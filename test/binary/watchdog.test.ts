@@ -1,0 +1,213 @@
+import { spawn } from "node:child_process";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import {
+  BINARY,
+  type BinaryNode,
+  BinaryWorld,
+  nodePidOf,
+  runBinary,
+  startBinaryNode,
+  tryStartNode,
+} from "../support/binary-node.ts";
+import { killPid } from "../support/binary-processes.ts";
+import { submitTask, taskEnds } from "../support/node-tasks.ts";
+import { waitUntil } from "../support/wait-until.ts";
+
+let world: BinaryWorld;
+let watched: BinaryNode | undefined;
+
+beforeEach(() => {
+  world = new BinaryWorld();
+});
+afterEach(async () => {
+  await watched?.kill();
+  watched = undefined;
+  world.remove();
+});
+
+async function start(env: Readonly<Record<string, string>> = {}): Promise<BinaryNode> {
+  watched = await startBinaryNode(world, { watched: true, env });
+  return watched;
+}
+
+/** Waits for a node other than `before` that has written that it is ready. */
+function nextNode(before: number | undefined): Promise<number> {
+  return waitUntil("another node is ready", () => {
+    const pid = nodePidOf(world.state);
+    return pid !== before && pid;
+  });
+}
+
+type WatchdogView = { readonly lastFault: { readonly kind: string; readonly reason: string } | null };
+
+async function lastFault(node: BinaryNode): Promise<WatchdogView["lastFault"]> {
+  const { body } = await node.request("GET", "/api/watchdog");
+  // `as`: the schema of the route.
+  return (body as WatchdogView).lastFault;
+}
+
+const slow = (lines: string): object => ({
+  title: "slow",
+  workspace: world.workspace,
+  command: ["sh", "-c", `echo begin >> ${lines}; sleep 2; echo end >> ${lines}`],
+});
+
+describe("a node under its watchdog", () => {
+  it("that is killed is replaced; requests wait and its attempt goes on", async () => {
+    const node = await start();
+    const before = nodePidOf(world.state);
+    const lines = join(world.workspace, "lines");
+    const { id } = await submitTask(node, slow("lines"));
+    await waitUntil("the command runs", () => existsSync(lines));
+
+    killPid(before ?? 0);
+    const killedAtMs = performance.now();
+    const during = await node.request("GET", "/api/queue");
+    console.log(`node killed → its next answer: ${Math.round(performance.now() - killedAtMs)} ms`);
+    await nextNode(before);
+    const task = await taskEnds(node, id);
+
+    expect(during.status).toBe(200);
+    expect(task.attempts.map(({ n, outcome }) => [n, outcome])).toEqual([[1, "passed"]]);
+    expect(readFileSync(lines, "utf8")).toBe("begin\nend\n");
+    expect(await lastFault(node)).toMatchObject({ kind: "killed" });
+  });
+
+  it("that answers nothing any more is replaced, and the reason is kept", async () => {
+    const node = await start();
+    const before = nodePidOf(world.state);
+
+    process.kill(before ?? 0, "SIGSTOP");
+    await nextNode(before);
+
+    expect(await lastFault(node)).toMatchObject({ kind: "heartbeat" });
+  });
+
+  it("that is restarted by a person is no fault, and no request is refused meanwhile", async () => {
+    const node = await start();
+    const before = nodePidOf(world.state);
+
+    const asked = runBinary(["node", "restart", "--state", world.state], { cwd: world.path, env: world.environment });
+    const statuses: number[] = [];
+    while (nodePidOf(world.state) === before || nodePidOf(world.state) === undefined) {
+      statuses.push((await node.request("GET", "/api/queue")).status);
+    }
+
+    expect(asked).toMatchObject({ code: 0, stderr: "" });
+    expect(new Set(statuses)).toEqual(new Set([200]));
+    expect(await lastFault(node)).toBeNull();
+  });
+
+  it("ends with its watchdog, and nothing of either is left", async () => {
+    const node = await start();
+
+    const code = await node.stop();
+
+    expect(code).toBe(0);
+    expect(world.processes()).toEqual([]);
+    expect(existsSync(join(world.state, "watchdog.json"))).toBe(false);
+  });
+
+  it("that a person stops by `drover down` is not started again", async () => {
+    const node = await start();
+
+    const down = runBinary(["down", "--state", world.state], { cwd: world.path, env: world.environment });
+    await node.exited;
+
+    expect(down.code).toBe(0);
+    expect(world.processes()).toEqual([]);
+  });
+});
+
+describe("a watchdog", () => {
+  it("that is killed leaves a node that serves, and the next one takes both node and socket over", async () => {
+    const first = await start();
+    const nodePid = nodePidOf(world.state);
+    await first.kill();
+    const alone = await first.request("GET", "/api/queue");
+
+    const second = await startBinaryNode(world, {
+      watched: true,
+      env: { DROVER_HTTP_PORT: new URL(first.url).port },
+    });
+    watched = second;
+    const adopted = nodePidOf(world.state);
+    process.kill(nodePid ?? 0, "SIGKILL");
+    const after = await second.request("GET", "/api/queue");
+
+    expect(alone.status).toBe(200);
+    expect(second.url).toBe(first.url);
+    expect(adopted).toBe(nodePid);
+    expect(after.status).toBe(200);
+    expect(await nextNode(nodePid)).not.toBe(nodePid);
+  });
+
+  it("is alone on its state folder: a second one is refused and disturbs nothing", async () => {
+    const node = await start();
+
+    const second = await tryStartNode(world, { watched: true });
+
+    expect(second).toMatchObject({ kind: "ended", code: 1 });
+    expect(second.kind === "ended" ? second.stderr : "").toContain(`pid ${node.pid}`);
+    expect((await node.request("GET", "/api/queue")).status).toBe(200);
+  });
+
+  it("refuses to start on a port that is taken, with what to do", async () => {
+    const node = await start();
+    const { port } = new URL(node.url);
+
+    const other = await tryStartNode(world, {
+      watched: true,
+      state: join(world.path, "other"),
+      env: { DROVER_HTTP_PORT: port },
+    });
+
+    expect(other.kind === "ended" ? other.stderr : "").toContain("another program listens on");
+  });
+
+  it("answers in safe mode when its node cannot start, and starts it again when asked", async () => {
+    const node = await start();
+    await node.stop();
+    const database = join(world.state, "fleet.db");
+    const good = readFileSync(database);
+    writeFileSync(database, Buffer.alloc(good.length, 7));
+    for (const suffix of ["-wal", "-shm"]) writeFileSync(`${database}${suffix}`, "");
+    const { port } = new URL(node.url);
+    const child = spawn(BINARY, ["up", "--state", world.state], {
+      cwd: world.path,
+      env: { ...world.environment, DROVER_HTTP_PORT: port },
+      stdio: "ignore",
+    });
+    const safe = (): string | null => {
+      const file = join(world.state, "watchdog.json");
+      return existsSync(file) ? (JSON.parse(readFileSync(file, "utf8")) as { safeMode: string | null }).safeMode : null;
+    };
+    await waitUntil("safe mode", () => safe() ?? undefined, 60_000);
+
+    const page = await fetch(`${node.url}/`);
+    const ready = await fetch(`${node.url}/health/ready`);
+    const unauthorized = await fetch(`${node.url}/api/safe-mode`);
+    const facts = await node.request("GET", "/api/safe-mode");
+    const other = await node.request("GET", "/api/tasks");
+    const status = runBinary(["status", "--state", world.state, "--url", node.url], {
+      cwd: world.path,
+      env: world.environment,
+    });
+    writeFileSync(database, good);
+    const restart = await node.request("POST", "/api/nodes/self/restart");
+    await waitUntil("the node is ready", () => nodePidOf(world.state));
+    const after = await node.request("GET", "/api/queue");
+    child.kill("SIGTERM");
+
+    expect([page.status, ready.status, unauthorized.status]).toEqual([503, 503, 401]);
+    expect(await page.text()).toContain("safe mode");
+    expect(JSON.stringify(facts.body)).toContain("fleet.db");
+    expect(other).toMatchObject({ status: 503, type: "application/problem+json" });
+    expect(status.stderr).toContain("no node runs here");
+    expect(status.code).not.toBe(0);
+    expect(restart.status).toBe(202);
+    expect(after.status).toBe(200);
+  });
+});
