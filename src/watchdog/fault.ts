@@ -5,6 +5,8 @@ export type FaultKind =
   /** SIGKILL that the watchdog did not send. */
   | "killed"
   | "outOfMemory"
+  /** It says that it would only end again, such as for its configuration. */
+  | "refused"
   | "notStarted"
   | "notReady"
   | "heartbeat"
@@ -23,6 +25,9 @@ export type Fault = {
   /** Since that start, or since it became ready. */
   readonly uptimeMs: number;
 };
+
+/** By this exit code a process says that to start it again as things are would be in vain (EX_CONFIG of sysexits.h). */
+export const REFUSED_EXIT = 78;
 
 export type Exit = {
   readonly code: number | null;
@@ -43,5 +48,6 @@ export function exitFault(exit: Exit): Pick<Fault, "kind" | "reason"> {
   if (exit.signal !== null) return { kind: "signal", reason: `it ended by ${exit.signal}` };
   // Null when it was not this process that started it: then nobody can say.
   if (exit.code === null) return { kind: "exit", reason: "it ended, with an exit code that is not known" };
+  if (exit.code === REFUSED_EXIT) return { kind: "refused", reason: "it refuses to start as things are" };
   return { kind: "exit", reason: `it ended with exit code ${exit.code}` };
 }

@@ -1,6 +1,6 @@
 /** watchdog: layer 0. Keeps a node running, its socket open and its release sound; knows no models, tasks or agents. */
 export { childEnvironment } from "./child-environment.ts";
-export type { Exit, Fault, FaultKind, Pulse } from "./fault.ts";
+export { type Exit, type Fault, type FaultKind, type Pulse, REFUSED_EXIT } from "./fault.ts";
 export { type InstanceLock, takeInstanceLock } from "./io/instance-lock.ts";
 export { inheritedSocket, type ListeningSocket } from "./io/listening-socket.ts";
 export type { GenerationFacts } from "./io/node-unit.ts";

@@ -5,7 +5,8 @@
  * W2  A generation has one fault at most, the first; an end that was asked for is none. Beside it stands only
  *     `unkillable`, which is about what is left of it.
  * W3  At most `budget.restarts` faults within `budget.withinMs` are answered with a restart. The next one is answered
- *     with `held`, which only a person (or who acts for one) ends: it never loops.
+ *     with `held`, which only a person (or who acts for one) ends: it never loops. So is the first fault of a process
+ *     that says itself that another start would be in vain.
  * W4  After a fault the next start waits for a delay that doubles per fault up to its cap, jitter included, and begins
  *     anew only when the process had been ready for `healthyAfterMs`.
  * W5  An end has one deadline, set when it begins and never put off: SIGKILL comes before it, and with it comes
@@ -311,7 +312,7 @@ function blamed(
 }
 
 /** What has ended or stands still gets no grace: a stuck loop hears no signal, and somebody waits for the next start. */
-const WITHOUT_GRACE: readonly FaultKind[] = ["exit", "signal", "killed", "outOfMemory", "heartbeat"];
+const WITHOUT_GRACE: readonly FaultKind[] = ["exit", "signal", "killed", "outOfMemory", "heartbeat", "refused"];
 
 function fail(state: SupervisionState, moment: Moment, rules: SupervisionRules, kind: FaultKind, reason: string): Step {
   const failed = blamed(state, moment, kind, reason, rules.backoff.healthyAfterMs);
@@ -327,7 +328,7 @@ function follow(state: SupervisionState, moment: Moment, rules: SupervisionRules
     return { state: { ...state, phase: { kind: "ended" } }, effects: [{ kind: "ended", generation }] };
   if (then === "restart") return spawn(state, moment);
   const faultsAtMs = state.faultsAtMs.filter((atMs) => moment.nowMs - atMs < rules.budget.withinMs);
-  if (faultsAtMs.length > rules.budget.restarts && fault !== null) {
+  if (fault !== null && (faultsAtMs.length > rules.budget.restarts || fault.kind === "refused")) {
     return { state: { ...state, faultsAtMs, phase: { kind: "held", then: null } }, effects: [{ kind: "hold", fault }] }; // W3
   }
   const untilMs = moment.nowMs + restartDelayMs(Math.max(1, state.failures), rules.backoff, moment.draw);

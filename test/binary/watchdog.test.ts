@@ -2,6 +2,7 @@ import { spawn } from "node:child_process";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { Load } from "../crash/swap/load.ts";
 import {
   BINARY,
   type BinaryNode,
@@ -98,6 +99,34 @@ describe("a node under its watchdog", () => {
     expect(asked).toMatchObject({ code: 0, stderr: "" });
     expect(new Set(statuses)).toEqual(new Set([200]));
     expect(await lastFault(node)).toBeNull();
+  });
+
+  it("is replaced under load without a request that fails or a stream that is cut", async () => {
+    const node = await start({ DROVER_HTTP_READS_PER_SECOND: "1000000" });
+    const { port } = new URL(node.url);
+    const load = new Load({
+      port: Number(port),
+      token: node.token,
+      closing: 4,
+      keeping: 4,
+      streaming: 2,
+      path: "/api/queue",
+    });
+    await waitUntil("the load has begun", () => load.answered > 50);
+
+    for (let restarts = 0; restarts < 2; restarts += 1) {
+      const before = nodePidOf(world.state);
+      await node.request("POST", "/api/nodes/self/restart");
+      await nextNode(before);
+    }
+    const seen = load.answered;
+    await waitUntil("the load goes on", () => load.answered > seen + 50);
+    const result = await load.stop();
+    console.log(`two restarts under load: ${JSON.stringify(result)}`);
+
+    expect(result.failures).toEqual({});
+    expect(result.streamsCut).toBe(0);
+    expect(result.streamsEnded).toBeGreaterThanOrEqual(4);
   });
 
   it("ends with its watchdog, and nothing of either is left", async () => {

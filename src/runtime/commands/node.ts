@@ -1,5 +1,6 @@
-import { ok, type Result, terminal } from "#base";
+import { type Failure, type FailureCode, ok, type Result, terminal } from "#base";
 import type { Console, GlobalOptions } from "#cli";
+import { REFUSED_EXIT } from "#watchdog";
 import { crashPoint } from "../crash-point.ts";
 import type { startNode } from "../node.ts";
 import { stateDirOf } from "../program.ts";
@@ -26,7 +27,7 @@ export async function node(options: GlobalOptions, console: Console): Promise<nu
     crashPoint: crashPoint(process.env),
     supervision,
   });
-  if (!started.ok) return console.fail(started.error);
+  if (!started.ok) return failedStart(started.error, supervision !== null, console);
   const { url, stop, stopped } = started.value;
   // The first signal ends running attempts and gives their tasks back; a second one leaves them to the next node.
   let signals = 0;
@@ -41,6 +42,14 @@ export async function node(options: GlobalOptions, console: Console): Promise<nu
   else console.line(`drover is ready at ${url}`);
   await stopped;
   return 0;
+}
+
+/** What a person has to change first. The watchdog does not try again then; whatever else it does. */
+const IN_VAIN: ReadonlySet<FailureCode> = new Set(["invalid", "unsupported", "not_found", "conflict"]);
+
+function failedStart(failure: Failure, isWatched: boolean, console: Console): number {
+  const code = console.fail(failure);
+  return isWatched && IN_VAIN.has(failure.code) ? REFUSED_EXIT : code;
 }
 
 type NodeModule = { readonly startNode: typeof startNode };

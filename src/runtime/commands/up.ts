@@ -91,8 +91,15 @@ async function foreground(
     });
   }
   const serving = await watchdog.untilServing(READY_LIMIT_MS);
-  if (!serving.ok) console.fail(serving.error);
-  else if (console.json) console.jsonLine({ url: serving.value, stateDir, pid: process.pid });
+  if (!serving.ok) {
+    const code = console.fail(serving.error);
+    if (watchdog.isRefused) {
+      // Nobody has been served yet, and a person has to change something first.
+      await watchdog.stop("now");
+      stopReaping();
+      return code;
+    }
+  } else if (console.json) console.jsonLine({ url: serving.value, stateDir, pid: process.pid });
   else console.line(`drover is ready at ${serving.value}`);
   await watchdog.stopped;
   stopReaping();

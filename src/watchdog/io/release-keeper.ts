@@ -122,7 +122,7 @@ export class ReleaseKeeper {
    */
   recover(): { readonly resume: boolean } {
     const { stateDir, logger } = this.#parts;
-    if (!existsSync(join(stateDir, "releases"))) return { resume: false };
+    if (this.#isFromSource || !existsSync(join(stateDir, "releases"))) return { resume: false };
     const recovered = this.#swap.recover();
     if (!recovered.ok) {
       logger.error("the releases cannot be used; this executable runs", { reason: describeFailure(recovered.error) });
@@ -132,6 +132,11 @@ export class ReleaseKeeper {
     if (!resume && version !== null && this.#isOwnNewer(version)) this.#binary = null;
     else this.#binary = binary;
     return { resume };
+  }
+
+  /** Run by an interpreter: there is no executable to be replaced, nor one to return to. */
+  get #isFromSource(): boolean {
+    return this.#parts.options.target === "source";
   }
 
   async resume(): Promise<void> {
@@ -158,7 +163,8 @@ export class ReleaseKeeper {
       const isKept = existsSync(folder.path);
       const { underWay } = this.#swap;
       return ok({
-        current: (isKept ? folder.linked("current") : null) ?? this.#parts.version,
+        // An executable that was installed by hand, and is newer than what the link names, runs itself.
+        current: (isKept && this.#binary !== null ? folder.linked("current") : null) ?? this.#parts.version,
         previous: isKept ? folder.linked("previous") : null,
         floor: isKept ? records.floor() : null,
         releases: isKept ? folder.versions().map((version) => this.#releaseView(version)) : [],
@@ -212,6 +218,11 @@ export class ReleaseKeeper {
   }
 
   async #begin(act: () => Promise<Result<HistoryRow, Refusal>>): Promise<Result<JsonValue>> {
+    if (this.#isFromSource) {
+      return err(
+        refused("unsupported", "drover runs from source here, so it has no releases", "Build it: npm run build"),
+      );
+    }
     const own = this.#importOwn();
     if (!own.ok) return own;
     const { clock, logger } = this.#parts;

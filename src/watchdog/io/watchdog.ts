@@ -155,6 +155,12 @@ export class Watchdog {
     return this.#node.logPath;
   }
 
+  /** Whether the node says that to start it again as things are would be in vain. */
+  get isRefused(): boolean {
+    const { phase, fault } = this.#node.snapshot();
+    return phase === "held" && fault?.kind === "refused";
+  }
+
   /** Resolves when everything has ended. */
   get stopped(): Promise<void> {
     return this.#stopped.promise;

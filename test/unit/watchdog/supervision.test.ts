@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { DEFAULT_POLICY } from "#watchdog";
+import { DEFAULT_POLICY, REFUSED_EXIT } from "#watchdog";
 import { restartDelayMs, rulesOf, type SupervisionRules } from "../../../src/watchdog/policy.ts";
 import { dueMs, step } from "../../../src/watchdog/supervision.ts";
 import { type Happening, IDLE, type SupervisionState } from "../../../src/watchdog/supervision-state.ts";
@@ -173,6 +173,18 @@ describe("the machine of a supervised process", () => {
       generation: 4,
       failures: 0,
     });
+  });
+
+  it("W3: is held by the first fault of a process that says that another start would be in vain", () => {
+    const refused = { ...exit, code: REFUSED_EXIT };
+    const result = after([
+      ...RUNNING.slice(0, 1),
+      [100, { kind: "exited", generation: 1, exit: refused }],
+      [110, { kind: "gone", generation: 1 }],
+      [60_000, tick],
+    ]);
+
+    expect(result.state).toMatchObject({ phase: { kind: "held" }, generation: 1, fault: { kind: "refused" } });
   });
 
   it("says when something runs out next, and asks for nothing when nothing does", () => {
