@@ -9,7 +9,8 @@ if (first === "--version" && rest.length === 0) {
   const { runSandboxLauncher } = await import("./execution/sandbox/io/launcher.ts");
   runSandboxLauncher(rest);
 } else {
-  const { runCli, processEnvironment } = await import("#cli");
+  const { runCli, processEnvironment, endSoon } = await import("#cli");
   const { localCommands } = await import("#runtime");
   process.exitCode = await runCli(process.argv.slice(2), processEnvironment(localCommands));
+  endSoon();
 }

@@ -17,7 +17,7 @@ export type {
 export type { ExitCode } from "./exit-codes.ts";
 export { renderCommandReference } from "./help/reference.ts";
 export type { Console, Fault } from "./output/console.ts";
-export { type EnvironmentParts, processEnvironment } from "./process-environment.ts";
+export { type EnvironmentParts, endSoon, processEnvironment } from "./process-environment.ts";
 export { runCli } from "./run-cli.ts";
 export { defaultStateDir } from "./state-dir.ts";
 export { parseTaskFile, type TaskFile } from "./tasks/task-file.ts";

@@ -110,3 +110,20 @@ async function readText(path: string): Promise<Result<string>> {
     }
   }
 }
+
+/** What a command leaves open is closed long before. */
+const LINGER_MS = 500;
+
+/**
+ * Ends the process some time after its command, should it not end by itself: a tool that was ended within milliseconds of
+ * its start can leave a pipe that keeps the event loop waiting for ever (Bun 1.4.5, seen under load in one of thirty). What
+ * was printed is written first, however slowly it is read.
+ */
+export function endSoon(): void {
+  const timer = setTimeout(() => {
+    if (process.stdout.writableLength > 0 || process.stderr.writableLength > 0) endSoon();
+    else process.exit();
+  }, LINGER_MS);
+  // Keeps nothing waiting that would end by itself.
+  timer.unref();
+}
