@@ -220,6 +220,7 @@ describe("a budget that is used up", { timeout: LIMIT_MS }, () => {
 describe("the gateway", { timeout: LIMIT_MS }, () => {
   const TOO_LONG = 17 * 1024 * 1024;
   const HELLO = [{ role: "user" as const, content: "hi" }];
+  const TIERS = ["drover:auto", "drover:trivial", "drover:standard", "drover:complex"];
 
   it("answers the unmodified client of OpenAI, and refuses in words that it understands", async () => {
     const running = await start();
@@ -236,9 +237,11 @@ describe("the gateway", { timeout: LIMIT_MS }, () => {
       messages: [{ role: "user", content: "x".repeat(TOO_LONG) }],
     });
     const [notFound, tooLong] = await Promise.allSettled([unknown, long]);
+    const listed = await client.models.list();
     const stranger = new OpenAI({ baseURL: `${running.url}/openai/v1`, apiKey: "wrong", maxRetries: 0 });
 
     expect(said).toBe("one two");
+    expect(listed.data.map(({ id }) => id)).toEqual([...TIERS, "a:latest"]);
     expect(notFound).toMatchObject({ status: "rejected", reason: { status: 404 } });
     expect(tooLong).toMatchObject({ status: "rejected", reason: { status: 413 } });
     expect(String(tooLong.status === "rejected" ? tooLong.reason : "")).toContain("longer than");

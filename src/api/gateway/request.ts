@@ -25,8 +25,15 @@ const TIER_MODELS: Readonly<Record<string, RequestContext["tier"]>> = {
   "drover:complex": "complex",
 };
 
+export const TIER_NAMES: readonly string[] = Object.keys(TIER_MODELS);
+
+/** @returns the tier that the name stands for; undefined for `drover:auto`, and for the name of a model. */
+export function tierOfName(name: string): RequestContext["tier"] {
+  return Object.hasOwn(TIER_MODELS, name) ? TIER_MODELS[name] : undefined;
+}
+
 /** @returns whether the name stands for a choice of the fleet's. */
-export function isTierModel(model: string): boolean {
+function isTierModel(model: string): boolean {
   return Object.hasOwn(TIER_MODELS, model);
 }
 
@@ -47,7 +54,7 @@ export function gatewayContext(
     .slice(0, 16);
   if (!isTierModel(model)) return { purpose: "gateway", session, models: [model] };
   const lastUser = messages.findLast(({ role }) => role === "user")?.content ?? "";
-  return { purpose: "gateway", session, tier: TIER_MODELS[model] ?? classify(lastUser).tier };
+  return { purpose: "gateway", session, tier: tierOfName(model) ?? classify(lastUser).tier };
 }
 
 /** @returns the body, or what is wrong with it in one sentence. */

@@ -19,6 +19,7 @@ import { OpenaiChunks, openaiEmbeddings, openaiError, openaiWhole } from "../gat
 import { type OpenaiChat, readOpenaiChat, readOpenaiEmbed } from "../gateway/openai-request.ts";
 import { beginReply, replyBody, statusOf, wholeReply } from "../gateway/reply-stream.ts";
 import type { EmbedAsked, GatewayRequest } from "../gateway/request.ts";
+import { type TierModel, tierModels } from "../gateway/tier-models.ts";
 import type { ApiPorts } from "../ports.ts";
 import { readBody } from "../request-body.ts";
 import { route, text } from "../route.ts";
@@ -59,12 +60,12 @@ export function ollamaGateway(ports: ApiPorts) {
         c.json({ version: ports.node.version }),
       )
       .get("/ollama/api/tags", described("Models of the fleet, in Ollama's form"), (c) =>
-        c.json(ollamaTags(models.endpoints())),
+        c.json(ollamaTags(models.endpoints(), tiersOf(ports))),
       )
       .get("/ollama/api/ps", described("Loaded models, in Ollama's form"), (c) => c.json(ollamaPs(models.endpoints())))
       .post("/ollama/api/show", described("One model, in Ollama's form"), (c) =>
         withBody(c, readOllamaShow, sayOllama, (name) => {
-          const found = ollamaShow(models.endpoints(), name);
+          const found = ollamaShow(models.endpoints(), tiersOf(ports), name);
           return found === undefined ? sayOllama(c, `model '${name}' not found`, 404) : c.json(found);
         }),
       )
@@ -159,9 +160,14 @@ function running(c: Context<ApiEnv>): Response {
   return c.text(RUNNING);
 }
 
+/** The names of tiers, then those of models. */
 function modelIds(ports: ApiPorts): readonly string[] {
   const names = ports.models.endpoints().flatMap(({ models }) => models.map(({ name }) => name));
-  return [...new Set(names)].sort();
+  return [...tiersOf(ports).map(({ name }) => name), ...[...new Set(names)].sort()];
+}
+
+function tiersOf({ models }: ApiPorts): readonly TierModel[] {
+  return tierModels(models.endpoints(), (context) => models.inference.explain({ messages: [] }, context));
 }
 
 async function withBody<T>(

@@ -55,7 +55,7 @@ describe("the unmodified client of Ollama", () => {
       ollama.version(),
     ]);
 
-    expect(tags.models).toMatchObject([{ name: MODEL, size: 1_000, details: { quantization_level: "F16" } }]);
+    expect(tags.models.at(-1)).toMatchObject({ name: MODEL, size: 1_000, details: { quantization_level: "F16" } });
     expect(ps.models).toEqual([]);
     expect(shown.capabilities).toContain("tools");
     expect(version.version).toBe("1.2.3");
@@ -177,7 +177,7 @@ describe("the unmodified client of OpenAI", () => {
     const listed = await openai.models.list();
     const one = await openai.models.retrieve(MODEL);
 
-    expect(listed.data.map(({ id }) => id)).toEqual([MODEL]);
+    expect(listed.data.at(-1)?.id).toBe(MODEL);
     expect(one.id).toBe(MODEL);
   });
 
