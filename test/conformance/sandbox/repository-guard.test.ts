@@ -14,7 +14,7 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { restoreBaseline } from "../../../src/execution/sandbox/io/repository-baseline.ts";
+import { openUp, restoreBaseline } from "../../../src/execution/sandbox/io/repository-baseline.ts";
 import { readBaselines } from "../../../src/execution/sandbox/io/repository-baseline-file.ts";
 import { RepositoryGuard } from "../../../src/execution/sandbox/io/repository-guard.ts";
 import { findRepository, protectionOf } from "../../../src/execution/sandbox/io/repository-layout.ts";
@@ -40,7 +40,7 @@ function git(cwd: string, ...args: readonly string[]): void {
 /** @param privateFolder of the attempt, beside those of others */
 function guardOf(path: string, privateFolder: string): RepositoryGuard {
   const { pinned, watched } = protectionOf(findRepository(path));
-  return new RepositoryGuard([{ gitDir: pinned[0] ?? null, watched, isNested: false }], privateFolder);
+  return new RepositoryGuard([{ gitDir: pinned[0] ?? null, watched, nestedIn: null }], privateFolder);
 }
 
 function sealed(path: string, privateFolder = attemptIn(folder())): RepositoryGuard {
@@ -131,6 +131,19 @@ describe("the guard of a repository", () => {
       expect(existsSync(join(path, ".git/hooks/pre-commit"))).toBe(false);
       expect(existsSync(join(path, ".git/hooks/kept"))).toBe(true);
     }
+  });
+});
+
+describe("a folder that a command closed", () => {
+  it("is opened at any depth, deeper than a path can name", () => {
+    const path = join(folder(), "deep");
+    const script = 'mkdir $ARGV[0]; chdir $ARGV[0]; for (1..1500) { mkdir "d" x 10; chdir "d" x 10 } chmod 0, "."';
+    spawnSync("perl", ["-e", script, path]);
+
+    openUp(path);
+    rmSync(path, { recursive: true });
+
+    expect(existsSync(path)).toBe(false);
   });
 });
 

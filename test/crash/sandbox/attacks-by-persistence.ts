@@ -1,8 +1,9 @@
 /** Attacks that leave something behind which runs outside the sandbox later: when a person, or drover, uses git. */
 import { existsSync, readFileSync, realpathSync, statSync } from "node:fs";
-import { type Attack, content } from "./attack.ts";
+import { type Attack, content, perl } from "./attack.ts";
 import { BASELINE, type World } from "./world.ts";
 
+const NESTED = "vendor/x/.git";
 const EVIL = "printf '#!/bin/sh\\ntouch evil\\n'";
 const hook =
   (name: string) =>
@@ -11,6 +12,7 @@ const hook =
 const text = (path: string): string => (existsSync(path) && statSync(path).isFile() ? readFileSync(path, "utf8") : "");
 const configChanged = (world: World): boolean =>
   /evil|fsmonitor|sshCommand|pager|\[filter|\[alias|hooksPath|include/.test(text(`${world.workspace}/.git/config`));
+const nestedConfigChanged = ({ workspace }: World): boolean => /evil/.test(text(`${workspace}/${NESTED}/config`));
 const leadsElsewhere = (world: World): boolean =>
   existsSync(`${world.workspace}/.git/commondir`) ||
   realpathSync(`${world.workspace}/.git`) !== `${world.workspace}/.git`;
@@ -100,6 +102,43 @@ export const ATTACKS_BY_PERSISTENCE: readonly Attack[] = [
     "hide a hook in a folder that cannot be read",
     () => `${EVIL} > .git/hooks/pre-commit && chmod +x .git/hooks/pre-commit && chmod 300 .git/hooks`,
     hook("pre-commit"),
+  ),
+  content(
+    "hide a hook beside what is too deep to be removed",
+    perl(
+      `mkdir ".git/hooks/a"; open(F, ">", ".git/hooks/pre-commit"); chmod 0755, ".git/hooks/pre-commit"; chdir ".git/hooks/a"; for (1..600) { mkdir "d" x 10; chdir "d" x 10 } mkdir "closed"; mkdir "closed/in"; chmod 0, "closed"`,
+    ),
+    hook("pre-commit"),
+  ),
+  content(
+    "add a hook to a repository deeper in the workspace",
+    () => `${EVIL} > ${NESTED}/hooks/pre-commit && chmod +x ${NESTED}/hooks/pre-commit`,
+    ({ workspace }) => existsSync(`${workspace}/${NESTED}/hooks/pre-commit`),
+  ),
+  content(
+    "configure a repository deeper in the workspace",
+    () => "git -C vendor/x config core.fsmonitor ./evil",
+    nestedConfigChanged,
+  ),
+  content(
+    "replace a repository deeper in the workspace",
+    () => `mv ${NESTED} old && cp -r old ${NESTED} && printf '[core]\\n\\tpager = ./evil\\n' >> ${NESTED}/config`,
+    nestedConfigChanged,
+  ),
+  content(
+    "lead the way to a repository deeper in the workspace elsewhere",
+    () => `mv vendor other && ln -s other vendor && printf '[core]\\n\\tpager = ./evil\\n' >> ${NESTED}/config`,
+    nestedConfigChanged,
+  ),
+  content(
+    "lead a submodule to another repository",
+    () => `cp -r ${NESTED} evil && echo 'gitdir: ../../evil' > vendor/sub/.git`,
+    ({ workspace }) => text(`${workspace}/vendor/sub/.git`).includes("evil"),
+  ),
+  content(
+    "have the nested repository's settings put back outside the workspace",
+    ({ outside }) => `echo '[evil]' >> ${NESTED}/config && rm -rf vendor && ln -s ${outside} vendor`,
+    ({ outside }) => existsSync(`${outside}/x/.git/hooks`),
   ),
   content(
     "change the record of what steers git",

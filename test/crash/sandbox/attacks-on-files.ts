@@ -34,6 +34,16 @@ export const ATTACKS_ON_FILES: readonly Attack[] = [
     ({ victimPid }) => `for f in /proc/${victimPid}/fd/*; do ${SECRET} $f && exit 0; done; exit 1`,
   ),
   content("read a hard link to a file outside", ({ outside }) => `ln ${outside}/secret h && ${SECRET} h`),
+  content("read by a program run from memory", (world) =>
+    perl(
+      `$f = syscall($n{memfd_create}, $p = "x", 0); $f >= 0 or exit 1; open(M, ">&=", $f); open(C, "<", "/bin/cat"); binmode C; binmode M; local $/; print M <C>; M->flush; open(O, "-|", "/proc/$$/fd/$f", "${world.outside}/secret"); exit(<O> =~ /PRIVATE/ ? 0 : 1)`,
+    )(world),
+  ),
+  content(
+    "read by a program run from the temporary folder",
+    ({ outside }) =>
+      `d=$(mktemp -d) && cp /bin/cat $d/c && $d/c ${outside}/secret | ${SECRET}; r=$?; rm -r $d; exit $r`,
+  ),
   content("list a folder outside", ({ outside }) => `ls ${outside} | grep -q secret`),
   content("copy a folder outside", ({ outside }) => `cp -r ${outside} copy; ${SECRET} copy/secret`),
   content("pack a folder outside", ({ outside }) => `tar cf t.tar -C ${outside} secret && tar xOf t.tar | ${SECRET}`),

@@ -7,6 +7,10 @@ export const ORDINARY_WORK: readonly OrdinaryWork[] = [
     name: "write, rename, read, delete",
     script: "mkdir -p d/e && echo hi > d/a && mv d/a d/e/b && grep -q hi d/e/b && rm -r d",
   },
+  {
+    name: "run a program from the temporary folder",
+    script: 'd=$(mktemp -d) && cp /bin/true "$d/t" && "$d/t"; r=$?; rm -r "$d"; exit $r',
+  },
   { name: "pipes and subshells", script: "(seq 1000; echo end) | head -n 3 | wc -l | grep -q 3" },
   { name: "a pipe whose reader leaves", script: "bash -c 'yes | head -n 1 >/dev/null; test ${PIPESTATUS[0]} = 141'" },
   { name: "a temporary file", script: 'f=$(mktemp) && echo x > "$f" && rm "$f"' },
@@ -27,6 +31,11 @@ export const ORDINARY_WORK: readonly OrdinaryWork[] = [
     name: "commit in its own repository",
     script:
       "rm -rf n && git init -q n && cd n && git commit -q --allow-empty -m x && git log -1 >/dev/null; r=$?; cd ..; rm -rf n; exit $r",
+  },
+  {
+    name: "work in a repository deeper in the workspace, and delete it",
+    script:
+      "cd vendor/x && echo x > f && git add f && git commit -qm x && git log --format=%s | grep -q '^x$' && cd ../.. && rm -rf vendor",
   },
   { name: "processors are counted", script: "test $(nproc) -ge 1 && grep -q . /proc/meminfo" },
   {

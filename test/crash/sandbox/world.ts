@@ -57,7 +57,12 @@ export type World = WorldFacts & {
 };
 
 /** Calls that attacks make and the sandbox has no rule for: [x64, arm64]. */
-const MORE_CALLS = { kill: [62, 129], pidfd_open: [434, 434], pidfd_send_signal: [424, 424] } as const;
+const MORE_CALLS = {
+  kill: [62, 129],
+  memfd_create: [319, 279],
+  pidfd_open: [434, 434],
+  pidfd_send_signal: [424, 424],
+} as const;
 
 /** @returns the numbers of this machine as a perl hash; -1 for what it does not have. */
 export function perlNumbers(): string {
@@ -90,6 +95,9 @@ export async function makeWorld(user: { uid: number; gid: number }): Promise<Mad
   writeFileSync(join(state, BASELINE), "{}\n");
   writeFileSync(`/dev/shm/${name}-secret`, "PRIVATE\n", { mode: 0o644 });
   makeRepository(join(base, "template"));
+  makeRepository(join(base, "template/vendor/x"));
+  mkdirSync(join(base, "template/vendor/sub"));
+  writeFileSync(join(base, "template/vendor/sub/.git"), "gitdir: ../../.git/modules/sub\n");
   makeRepository(repository);
   git(repository, "worktree", "add", "-q", "--detach", linked);
   cpSync(join(base, "template"), join(base, "work", "ws"), { recursive: true });

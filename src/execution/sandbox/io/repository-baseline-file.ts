@@ -30,7 +30,8 @@ const entrySchema = z.discriminatedUnion("kind", [
 const baselineSchema = z.object({
   version: z.literal(1),
   gitDir: z.string().nullable(),
-  isNested: z.boolean(),
+  /** Absent in what an older drover wrote, which knew no nested ones. */
+  nestedIn: z.string().nullable().default(null),
   watched: z.array(z.string()),
   entries: z.array(z.tuple([z.string(), entrySchema])),
 });
@@ -111,9 +112,9 @@ function read(path: string): RepositoryBaseline | undefined {
   return { ...repository, entries: new Map(entries.map(([name, entry]) => [name, decodeEntry(entry)])) };
 }
 
-function encode({ gitDir, isNested, watched, entries }: RepositoryBaseline): string {
+function encode({ gitDir, nestedIn, watched, entries }: RepositoryBaseline): string {
   const stored = [...entries].map(([path, entry]) => [path, encodeEntry(entry)]);
-  return JSON.stringify({ version: 1, gitDir, isNested, watched, entries: stored });
+  return JSON.stringify({ version: 1, gitDir, nestedIn, watched, entries: stored });
 }
 
 function encodeEntry(entry: Entry): StoredEntry {

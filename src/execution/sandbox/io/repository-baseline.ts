@@ -6,6 +6,7 @@ import {
   type BigIntStats,
   chmodSync,
   chownSync,
+  existsSync,
   lstatSync,
   mkdirSync,
   readdirSync,
@@ -13,11 +14,12 @@ import {
   renameSync,
   rmSync,
   symlinkSync,
+  unlinkSync,
   writeFileSync,
 } from "node:fs";
-import { dirname } from "node:path";
+import { dirname, relative } from "node:path";
 import { errorCode } from "../../io/system-failure.ts";
-import type { GuardedRepository } from "./repository-layout.ts";
+import { type GuardedRepository, placeOf } from "./repository-layout.ts";
 
 export type Owner = { readonly mode: number; readonly uid: number; readonly gid: number };
 
@@ -37,23 +39,66 @@ export type Entry =
 export type RepositoryBaseline = GuardedRepository & { readonly entries: ReadonlyMap<string, Entry> };
 
 /** @returns the paths that had been changed and are as before again; those that could not be put back, marked so. */
-export function restoreBaseline({ gitDir, isNested, entries }: RepositoryBaseline): readonly string[] {
+export function restoreBaseline(baseline: RepositoryBaseline): readonly string[] {
+  const { gitDir, nestedIn, entries } = baseline;
   const changed: string[] = [];
-  const attempt = (path: string, action: () => boolean): void => {
+  const attempt: Attempt = (path, action) => {
     try {
       if (action()) changed.push(path);
     } catch (error) {
       changed.push(`${path} (could not be put back: ${error instanceof Error ? error.message : String(error)})`);
     }
   };
-  if (gitDir !== null) {
-    attempt(dirname(gitDir), () => becomePassable(dirname(gitDir)));
+  if (nestedIn !== null) {
     // A command may delete or move a repository that lies in its workspace; then there is nothing to put back.
-    if (isNested && isGone(gitDir)) return changed;
-    attempt(gitDir, () => becomeFolder(gitDir));
+    if (entries.size === 0 || !isOnItsWay(placeOf(baseline), nestedIn, attempt)) return changed;
+  } else if (gitDir !== null) {
+    attempt(dirname(gitDir), () => becomePassable(dirname(gitDir)));
   }
+  if (gitDir !== null) attempt(gitDir, () => becomeFolder(gitDir));
   for (const [path, entry] of entries) attempt(path, () => putBack(path, entry));
   return changed;
+}
+
+/** Of the owner: to read, write and pass a folder, or to pass it alone. */
+const ALL_RIGHTS = 0o700;
+const SEARCHABLE = 0o100;
+
+type Attempt = (path: string, action: () => boolean) => void;
+
+/**
+ * Looks at every folder from the workspace to a nested repository, since a link among them leads elsewhere. A link that
+ * leads to another repository is removed: it stands where a person expects the one that was there.
+ * @returns whether something is there, with no link on the way
+ */
+function isOnItsWay(place: string, nestedIn: string, attempt: Attempt): boolean {
+  for (const folder of foldersTo(place, nestedIn)) {
+    const stat = statOf(folder);
+    if (stat?.isSymbolicLink() === true && existsSync(place)) {
+      attempt(folder, () => {
+        unlinkSync(folder);
+        return true;
+      });
+    }
+    if (stat?.isDirectory() !== true) return false;
+    attempt(folder, () => becomePassable(folder, SEARCHABLE));
+  }
+  return statOf(place) !== undefined;
+}
+
+/** @returns whether a nested repository can be read where it is: no link on the way, and of the kind that it was. */
+export function liesInPlace(repository: GuardedRepository & { readonly nestedIn: string }): boolean {
+  const { gitDir, nestedIn } = repository;
+  const place = placeOf(repository);
+  if (foldersTo(place, nestedIn).some((folder) => statOf(folder)?.isDirectory() !== true)) return false;
+  const stat = statOf(place);
+  return gitDir === null ? stat?.isFile() === true : stat?.isDirectory() === true;
+}
+
+/** @returns the workspace and every folder between it and the place, the outermost first. */
+function foldersTo(place: string, nestedIn: string): readonly string[] {
+  const steps = relative(nestedIn, dirname(place)).split("/");
+  return [nestedIn, ...steps.map((_, index) => `${nestedIn}/${steps.slice(0, index + 1).join("/")}`)];
 }
 
 /** @returns whether something had to be done. */
@@ -105,6 +150,7 @@ function restoreFile(path: string, entry: Extract<Entry, { kind: "file" }>, stat
     Buffer.compare(readFileSync(path), entry.bytes) === 0;
   if (isSame) return false;
   // A new file under its own name, then renamed: never through what lies there now.
+  becomePassable(dirname(path));
   const fresh = `${path}.drover-restored`;
   removeAll(fresh);
   writeFileSync(fresh, entry.bytes, { flag: "wx", mode: 0o600 });
@@ -123,6 +169,7 @@ function adopt(path: string, owner: Owner): void {
 function becomeFolder(path: string): boolean {
   const stat = statOf(path);
   if (stat?.isDirectory() === true) return becomePassable(path);
+  becomePassable(dirname(path));
   const owner = statOf(dirname(path));
   rmSync(path, { force: true });
   mkdirSync(path);
@@ -131,10 +178,10 @@ function becomeFolder(path: string): boolean {
 }
 
 /** Where commands have no user of their own they can take our rights to a folder away, and hide behind that. */
-function becomePassable(folder: string): boolean {
+function becomePassable(folder: string, rights = ALL_RIGHTS): boolean {
   const stat = statOf(folder);
-  if (stat?.isDirectory() !== true || (Number(stat.mode) & 0o700) === 0o700) return false;
-  chmodSync(folder, (Number(stat.mode) & 0o7777) | 0o700);
+  if (stat?.isDirectory() !== true || (Number(stat.mode) & rights) === rights) return false;
+  chmodSync(folder, (Number(stat.mode) & 0o7777) | rights);
   return true;
 }
 
@@ -147,19 +194,30 @@ function removeAll(path: string): void {
   }
 }
 
-/** Gives this user the rights to a folder and all folders in it. */
+/** Half of what Linux takes as one path (PATH_MAX): a name more always fits. */
+const MAX_OPENED_PATH_BYTES = 2_048;
+
+/**
+ * Gives this user the rights to a folder that is about to be removed, and to all folders in it. What lies too deep for a
+ * path is moved up: a command goes as deep as it likes, step by step.
+ */
 export function openUp(folder: string): void {
   const waiting = [folder];
+  let moved = 0;
   for (let path = waiting.pop(); path !== undefined; path = waiting.pop()) {
     chmodSync(path, 0o700);
-    for (const name of readdirSync(path)) {
-      if (lstatSync(`${path}/${name}`).isDirectory()) waiting.push(`${path}/${name}`);
+    let place = path;
+    if (Buffer.byteLength(path) > MAX_OPENED_PATH_BYTES) {
+      do {
+        place = `${folder}/.drover-moved-${moved}`;
+        moved += 1;
+      } while (statOf(place) !== undefined);
+      renameSync(path, place);
+    }
+    for (const name of readdirSync(place)) {
+      if (lstatSync(`${place}/${name}`).isDirectory()) waiting.push(`${place}/${name}`);
     }
   }
-}
-
-function isGone(path: string): boolean {
-  return statOf(path) === undefined;
 }
 
 /** @returns undefined where nothing is. */

@@ -11,6 +11,7 @@ import { join } from "node:path";
 import { err, type Failure, ok, type Result, terminal } from "#base";
 import {
   type Entry,
+  liesInPlace,
   ownerOf,
   type RepositoryBaseline,
   restoreBaseline,
@@ -68,9 +69,20 @@ class SealedRepository {
   }
 
   seal(): Result<void, Failure> {
+    const { nestedIn } = this.#repository;
+    // Moved away by a command, it may come back by the next: what was remembered first still holds.
+    if (nestedIn !== null && !isReadable({ ...this.#repository, nestedIn })) return ok(undefined);
     const before = this.#entries;
-    this.#entries = new Map();
     this.#bytes = 0;
+    const read = this.#read(before);
+    if (read.ok) return this.#keep();
+    this.#entries = before;
+    // A checkout deep in the workspace that cannot be remembered must not keep commands from running.
+    return nestedIn === null ? read : ok(undefined);
+  }
+
+  #read(before: ReadonlyMap<string, Entry>): Result<void, Failure> {
+    this.#entries = new Map();
     try {
       const held = this.#file.heldByAnother();
       if (held === undefined) {
@@ -78,8 +90,16 @@ class SealedRepository {
       } else {
         this.#entries = new Map(held.entries);
       }
-      if (this.#bytes > MAX_BYTES || this.#entries.size > MAX_ENTRIES)
-        return err(terminal("too_large", "guard the repository: too many hooks and settings", REMEDY));
+    } catch (error) {
+      return err(terminal("unsupported", `guard the repository: ${describe(error)}`, REMEDY));
+    }
+    return this.#bytes > MAX_BYTES || this.#entries.size > MAX_ENTRIES
+      ? err(terminal("too_large", "guard the repository: too many hooks and settings", REMEDY))
+      : ok(undefined);
+  }
+
+  #keep(): Result<void, Failure> {
+    try {
       this.#file.write(this.baseline);
       return ok(undefined);
     } catch (error) {
@@ -114,6 +134,14 @@ class SealedRepository {
       this.#bytes += bytes.length;
       this.#entries.set(path, { kind: "file", signature, bytes, owner: ownerOf(stat) });
     }
+  }
+}
+
+function isReadable(repository: GuardedRepository & { readonly nestedIn: string }): boolean {
+  try {
+    return liesInPlace(repository);
+  } catch {
+    return false; // A command took our rights to a folder on the way; nothing new is believed of what lies in it.
   }
 }
 

@@ -74,9 +74,14 @@ export type GuardedRepository = {
   readonly gitDir: string | null;
   /** Absolute paths, whether they exist or not. */
   readonly watched: readonly string[];
-  /** Somewhere in the workspace: it may be deleted. */
-  readonly isNested: boolean;
+  /** The workspace, of a repository deeper in it: that may be deleted, and folders on the way to it replaced. */
+  readonly nestedIn: string | null;
 };
+
+/** @returns the path by which git finds the repository: its folder, or the file that leads to it. */
+export function placeOf({ gitDir, watched }: GuardedRepository): string {
+  return gitDir ?? watched[0] ?? "";
+}
 
 /** What to protect. In a worktree objects and references of the repository are readable only: no commit from inside. */
 export function protectionOf(layout: RepositoryLayout): RepositoryProtection {

@@ -14,9 +14,15 @@ import { encodeFilter, filterProgram } from "../seccomp-filter.ts";
 import { sandboxArch } from "../syscall-table.ts";
 import { DEVICES, KERNEL_PATHS, SHARED_FOLDERS, SYSTEM_PATHS } from "../system-view.ts";
 import { signalOfStatus } from "../wait-status.ts";
+import { findNestedRepositories } from "./nested-repositories.ts";
 import { type PrivatePlaces, privatePlaces } from "./private-folder.ts";
 import { RepositoryGuard } from "./repository-guard.ts";
-import { findRepository, protectionOf, type RepositoryProtection } from "./repository-layout.ts";
+import {
+  findRepository,
+  type GuardedRepository,
+  protectionOf,
+  type RepositoryProtection,
+} from "./repository-layout.ts";
 import { impassableAncestors, userName } from "./sandbox-user.ts";
 import { findVisibleProgram } from "./visible-program.ts";
 
@@ -65,6 +71,8 @@ class Sandbox {
   readonly #landlockAbi: number;
   readonly #filter: string | null;
   #guard: { readonly key: string; readonly guard: RepositoryGuard } | undefined;
+  /** Those that were there before the first command: what a command makes is its own. */
+  #nested: readonly GuardedRepository[] | undefined;
 
   constructor(start: StartProcess, context: SandboxContext) {
     const { policy, support } = context;
@@ -132,9 +140,11 @@ class Sandbox {
     const { watched } = protection;
     const key = watched.join("\0");
     if (this.#guard?.key !== key) {
-      const own = { gitDir: protection.pinned[0] ?? null, watched, isNested: false };
-      const repositories = watched.length === 0 ? [] : [own];
-      this.#guard = { key, guard: new RepositoryGuard(repositories, this.#context.policy.privateFolder) };
+      const { workspace, privateFolder } = this.#context.policy;
+      const own = { gitDir: protection.pinned[0] ?? null, watched, nestedIn: null };
+      this.#nested ??= findNestedRepositories(workspace);
+      const repositories = [...(watched.length === 0 ? [] : [own]), ...this.#nested];
+      this.#guard = { key, guard: new RepositoryGuard(repositories, privateFolder) };
     }
     return this.#guard.guard;
   }
