@@ -137,8 +137,11 @@ describe("the guard of a repository", () => {
 describe("a folder that a command closed", () => {
   it("is opened at any depth, deeper than a path can name", () => {
     const path = join(folder(), "deep");
-    const script = 'mkdir $ARGV[0]; chdir $ARGV[0]; for (1..1500) { mkdir "d" x 10; chdir "d" x 10 } chmod 0, "."';
-    spawnSync("perl", ["-e", script, path]);
+    const steps = Array.from({ length: 200 }, () => "d".repeat(10));
+    const lower = join(folder(), "lower");
+    for (const one of [path, lower]) mkdirSync(join(one, ...steps), { recursive: true });
+    chmodSync(join(lower, ...steps), 0o000);
+    renameSync(lower, join(path, ...steps, "lower"));
 
     openUp(path);
     rmSync(path, { recursive: true });
