@@ -20,6 +20,9 @@ import { RepositoryGuard } from "../../../src/execution/sandbox/io/repository-gu
 import { findRepository, protectionOf } from "../../../src/execution/sandbox/io/repository-layout.ts";
 import { temporaryFolders } from "../../support/temporary-folder.ts";
 
+/** Chains of hundreds of folders: seconds on a busy machine. */
+const DEEP_LIMIT_MS = 30_000;
+
 const folder = temporaryFolders();
 
 function repository(): string {
@@ -135,19 +138,23 @@ describe("the guard of a repository", () => {
 });
 
 describe("a folder that a command closed", () => {
-  it("is opened at any depth, deeper than a path can name", () => {
-    const path = join(folder(), "deep");
-    const steps = Array.from({ length: 200 }, () => "d".repeat(10));
-    const lower = join(folder(), "lower");
-    for (const one of [path, lower]) mkdirSync(join(one, ...steps), { recursive: true });
-    chmodSync(join(lower, ...steps), 0o000);
-    renameSync(lower, join(path, ...steps, "lower"));
+  it(
+    "is opened at any depth, deeper than a path can name",
+    () => {
+      const path = join(folder(), "deep");
+      const steps = Array.from({ length: 200 }, () => "d".repeat(10));
+      const lower = join(folder(), "lower");
+      for (const one of [path, lower]) mkdirSync(join(one, ...steps), { recursive: true });
+      chmodSync(join(lower, ...steps), 0o000);
+      renameSync(lower, join(path, ...steps, "lower"));
 
-    openUp(path);
-    rmSync(path, { recursive: true });
+      openUp(path);
+      rmSync(path, { recursive: true });
 
-    expect(existsSync(path)).toBe(false);
-  });
+      expect(existsSync(path)).toBe(false);
+    },
+    DEEP_LIMIT_MS,
+  );
 });
 
 describe("the baseline of a repository on disk", () => {

@@ -1,4 +1,4 @@
-import { linkSync, lstatSync, mkdirSync, readdirSync, readFileSync, statSync, symlinkSync } from "node:fs";
+import { linkSync, lstatSync, mkdirSync, readdirSync, readFileSync, renameSync, statSync, symlinkSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
@@ -10,6 +10,9 @@ import { raceCheckedReads, raceTools } from "../../crash/openat2-race/race.ts";
 import { realClock } from "../../support/real-clock.ts";
 import { temporaryFolders } from "../../support/temporary-folder.ts";
 import { faultOf, workbench } from "./tool-box-harness.ts";
+
+/** Two chains of 200 folders, walked by tools: seconds on a busy machine. */
+const DEEP_LIMIT_MS = 30_000;
 
 const folder = temporaryFolders();
 const methods: readonly ConfinementMethod[] =
@@ -49,6 +52,27 @@ describe.each(methods)("file tools confined by %s", (method) => {
     expect(faultOf(await call("write_file", { path: "door/sub/new.txt", content: "x" }))).toMatch(/^refused: /);
     expect(readdirSync(outside)).toEqual(["secret.txt"]);
   });
+
+  it(
+    "refuse a path too long to open, and search and list what lies deeper than a path can name without a fault",
+    async () => {
+      const { call, workspace, put } = workbench(folder(), method);
+      const steps = Array.from({ length: 200 }, () => "d".repeat(10));
+      const lower = join(folder(), "lower");
+      for (const one of [join(workspace, "deep"), lower]) mkdirSync(join(one, ...steps), { recursive: true });
+      renameSync(lower, join(workspace, "deep", ...steps, "lower"));
+      put("near.txt", "needle");
+      const path = ["deep", ...steps, "lower", ...steps, "new.txt"].join("/");
+
+      expect(faultOf(await call("write_file", { path, content: "x" }))).toContain("longer than 4096 bytes");
+      expect(faultOf(await call("read_file", { path }))).toContain("longer than 4096 bytes");
+      expect(await call("search_files", { pattern: "needle" })).toMatchObject({ matches: [{ path: "near.txt" }] });
+      expect(await call("list_directory", { path: ["deep", ...steps].join("/") })).toMatchObject({
+        kind: "directoryListed",
+      });
+    },
+    DEEP_LIMIT_MS,
+  );
 
   it("do not write to git's folder, by no name and through no link", async () => {
     const { call, workspace, put } = workbench(folder(), method);
