@@ -11,6 +11,8 @@ import {
   MAX_SUBMISSION_BYTES,
   ok,
   parseTaskId,
+  RETRY_BASE_MS,
+  RETRY_MAX_MS,
   type Result,
   refused,
   type TaskId,
@@ -23,7 +25,7 @@ import {
   taskSpecSchema,
   taskSpecShape,
 } from "#execution";
-import { findCycle, LANES, type NewTask, RETRY_BASE_MS, RETRY_MAX_MS } from "#queue";
+import { findCycle, LANES, type NewTask } from "#queue";
 import { faultsOf } from "./faults.ts";
 import { requirementsText } from "./requirements.ts";
 import { type Submission, type SubmissionInput, submissionSchema } from "./submission-schema.ts";

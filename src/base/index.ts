@@ -37,3 +37,4 @@ export { nearest } from "./nearest.ts";
 export { type Random, seededRandom } from "./random.ts";
 export { REDACTED, redactText, redactValue } from "./redact.ts";
 export { err, ok, type Result } from "./result.ts";
+export { FLEET_FILE, isReservedVariable, MARKER_NAME, NODE_FILE } from "./shared-names.ts";

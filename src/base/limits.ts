@@ -18,6 +18,10 @@ export const MAX_LABELS = 32;
 export const MAX_LABEL_CHARS = 128;
 /** Attempts of one task: with the longest backoff this is already days. */
 export const MAX_ATTEMPTS = 100;
+/** Default of the first delay between attempts. */
+export const RETRY_BASE_MS = 1_000;
+/** Default of the longest delay between attempts: a node that was repaired is used again within five minutes. */
+export const RETRY_MAX_MS = 300_000;
 /** Tasks in the queue that have not ended; at ~1 KiB a task this is a gigabyte of disk. */
 export const MAX_OPEN_TASKS = 1_000_000;
 /** The result a worker may hand back, in JSON bytes; logs stay on disk and are not part of it. */

@@ -1,3 +1,5 @@
+import { MARKER_NAME } from "#base";
+
 /** What a command may inherit: where things are and how to speak to a person; never what drover itself was given. */
 const INHERITED: ReadonlySet<string> = new Set([
   "PATH",
@@ -13,12 +15,6 @@ const INHERITED: ReadonlySet<string> = new Set([
 const INHERITED_PREFIX = "LC_";
 /** What POSIX systems search when PATH is unset. */
 export const DEFAULT_PATH = "/usr/local/bin:/usr/bin:/bin";
-
-/**
- * The name under which every process of an attempt carries its marker, so that descendants that left the process
- * group and the session are still found. The marker is no secret: the worker's own token never reaches a command.
- */
-export const MARKER_NAME = "DROVER_ATTEMPT_TOKEN";
 
 export type Environment = Readonly<Record<string, string>>;
 

@@ -17,7 +17,6 @@ export {
 export type { AttemptObserver } from "./attempt-observer.ts";
 export { MAX_REQUEST_MODELS, type ModelPlan, type SandboxPlan } from "./attempt-plan.ts";
 export { CRASH_LABELS, type CrashLabel, type CrashPoint } from "./crash-labels.ts";
-export { MARKER_NAME } from "./environment.ts";
 export type { Adoption } from "./io/adoption.ts";
 export type { SandboxLauncher } from "./io/attempt-sandbox.ts";
 export { checkpointPathOf, removeCheckpoint } from "./io/checkpoints.ts";
@@ -47,7 +46,6 @@ export {
   type CheckKind,
   EXECUTORS,
   type ExecutorKind,
-  isReservedVariable,
   resolveExecutor,
   type TaskSpec,
   taskSpecSchema,

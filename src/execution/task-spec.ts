@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { err, type Failure, ok, type Result, refused } from "#base";
+import { err, type Failure, isReservedVariable, ok, type Result, refused } from "#base";
 import { TIERS } from "#hw";
 import { schemaFaults } from "./verification/json-schema-keywords.ts";
 import { parsePattern } from "./verification/pattern.ts";
@@ -80,17 +80,6 @@ export const checkSchema = z.discriminatedUnion("kind", [
 ]);
 export type Check = z.infer<typeof checkSchema>;
 export type CheckKind = Check["kind"];
-
-/**
- * Names a task may not set: they would change how drover itself, or the launcher that starts the command, behaves.
- * Inside the command (`["env", "LD_…=…", …]`) everything may be set.
- */
-const RESERVED_ENV = /^(DROVER_.*|BUN_.*|LD_.*|DYLD_.*|NODE_OPTIONS|BASH_ENV|ENV)$/;
-
-/** @returns whether a command's environment may not be given this name. */
-export function isReservedVariable(name: string): boolean {
-  return RESERVED_ENV.test(name);
-}
 
 const env = z
   .record(

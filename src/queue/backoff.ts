@@ -1,8 +1,3 @@
-/** Default of the first delay between attempts. */
-export const RETRY_BASE_MS = 1_000;
-/** Default of the longest delay: a node that was repaired is used again within five minutes. */
-export const RETRY_MAX_MS = 300_000;
-
 /**
  * Exponential backoff with equal jitter: half of `base · 2^(attempts−1)`, capped, is kept and the other half is
  * drawn, so that delays grow for certain and tasks that failed together do not come back together.

@@ -1,5 +1,5 @@
 /** queue: tasks, lanes, leases, retries, dead letters, dependencies, fairness, schedules. Pure; imports base only. */
-export { backoffMs, RETRY_BASE_MS, RETRY_MAX_MS } from "./backoff.ts";
+export { backoffMs } from "./backoff.ts";
 export type { ClaimedTask, ClaimReceipt, ClaimRequest } from "./commands/claim.ts";
 export type { CancelReceipt } from "./commands/control.ts";
 export { type FinishReceipt, fenceOf } from "./commands/finish.ts";

@@ -1,5 +1,4 @@
-import { err, ok, type Result, refused } from "#base";
-import { FLEET_FILE, NODE_FILE } from "#store";
+import { err, FLEET_FILE, NODE_FILE, ok, type Result, refused } from "#base";
 import { PROBATION, parseRootKeys, type ReleaseOptions } from "#watchdog";
 import type { Config } from "./config/settings.ts";
 import { crashPoint } from "./crash-point.ts";

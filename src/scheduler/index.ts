@@ -2,7 +2,6 @@
 
 export { BatchingOrder, type QueuedForModel } from "./batching.ts";
 export {
-  BUDGET_ACTIONS,
   BUDGET_WINDOWS,
   type Budget,
   type BudgetAction,

@@ -2,6 +2,6 @@
 export { type BackupReport, type BackupSchedule, scheduleBackups } from "./backup.ts";
 export type { Identity, IdentityChange } from "./identity.ts";
 export { stateMark } from "./inspect.ts";
-export { FLEET_FILE, NODE_FILE, openStores, type StoreOptions, type Stores } from "./open.ts";
+export { openStores, type StoreOptions, type Stores } from "./open.ts";
 export { type RestoreReport, restoreBackup } from "./restore.ts";
 export type { CrashPoint } from "./writer.ts";

@@ -5,7 +5,9 @@ import {
   createIdFactory,
   err,
   type Failure,
+  FLEET_FILE,
   type Logger,
+  NODE_FILE,
   type NodeId,
   ok,
   type Random,
@@ -31,9 +33,6 @@ import { finishRestore, newestBackup } from "./restore.ts";
 import { lockStateDirectory, type StateLock } from "./state-lock.ts";
 import { onStorage } from "./storage-failure.ts";
 import type { CrashPoint } from "./writer.ts";
-
-export const FLEET_FILE = "fleet.db";
-export const NODE_FILE = "node.db";
 
 export type StoreOptions = {
   readonly clock: Clock;

@@ -1,6 +1,6 @@
 import { chmodSync, copyFileSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { err, ok, type Result, refused, terminal } from "#base";
+import { err, FLEET_FILE, ok, type Result, refused, terminal } from "#base";
 import { BACKUP_FOLDER, PRIVATE_MODE, syncFile } from "./backup.ts";
 import { backupsNewestFirst } from "./backup-policy.ts";
 import { openConnection } from "./connection.ts";
@@ -10,7 +10,6 @@ import { FLEET_MIGRATIONS } from "./migrations/fleet.ts";
 import { lockStateDirectory } from "./state-lock.ts";
 import { onStorage, storageFailure } from "./storage-failure.ts";
 
-const FLEET_FILE = "fleet.db";
 /**
  * A restored database that waits for its place. Its name is the point of no return: before it exists nothing has
  * changed, and once it exists every start finishes the exchange, so that being killed in between leaves either the

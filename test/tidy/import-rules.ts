@@ -4,6 +4,7 @@ import {
   bareCode,
   type Fault,
   importsOf,
+  loadsOf,
   resolveImport,
   roomOf,
   type SourceFile,
@@ -95,6 +96,33 @@ export function ambientFaults(files: readonly SourceFile[]): readonly Fault[] {
         ),
       ];
     });
+}
+
+/** What the watchdog process may consist of. Packages: those that read the configuration. */
+const LIGHT_ROOMS: readonly (string | undefined)[] = ["base", "watchdog", "cli", "runtime"];
+const LIGHT_PACKAGES: readonly string[] = ["zod"];
+
+/** The watchdog survives what fells a node, and stays small: with its entry no database, model or server is loaded. */
+export function weightFaults(files: readonly SourceFile[], entry: string): readonly Fault[] {
+  const byPath = new Map(files.map((file) => [file.path, file]));
+  const via = new Map<string, string>([[entry, "the command line"]]);
+  const faults: Fault[] = [];
+  for (const [path, from] of via) {
+    const file = byPath.get(path);
+    if (file === undefined) faults.push(`${path}: loaded by ${from}, but there is no such file`);
+    else if (!LIGHT_ROOMS.includes(roomOf(path))) {
+      faults.push(`${path}: loaded by ${from} in the process of the watchdog, which is to stay small; see ${entry}`);
+    } else {
+      for (const name of loadsOf(file.text)) {
+        const next = resolveImport(path, name);
+        if (next !== undefined && !via.has(next)) via.set(next, path);
+        if (next === undefined && !BUILTIN.test(name) && !LIGHT_PACKAGES.includes(name)) {
+          faults.push(`${path}: loads the package ${name} in the process of the watchdog, which is to stay small`);
+        }
+      }
+    }
+  }
+  return faults;
 }
 
 /** Every file under src/ is reached from main or from a declared worker, and every worker started is declared. */

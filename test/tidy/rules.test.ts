@@ -1,7 +1,7 @@
 /** The rules themselves: each is shown a fault and must see it, and is shown its absence and must be silent. */
 import { describe, expect, it } from "vitest";
 import { lockFaults, machineFaults, nameFaults, sizeFaults, unfinishedFaults, versionFaults } from "./file-rules.ts";
-import { ambientFaults, deadFileFaults, importFaults } from "./import-rules.ts";
+import { ambientFaults, deadFileFaults, importFaults, weightFaults } from "./import-rules.ts";
 import { linterTable } from "./linter-config.ts";
 import { importsOf, resolveImport, type SourceFile } from "./source-text.ts";
 
@@ -119,6 +119,31 @@ describe("ambientFaults", () => {
       expect(ambientFaults([file(path, "const t = Date.now();")])).toEqual([]);
     },
   );
+});
+
+describe("weightFaults", () => {
+  const up = (text: string): SourceFile => file("src/runtime/commands/up.ts", text);
+  const found = (...files: readonly SourceFile[]): string =>
+    weightFaults(files, "src/runtime/commands/up.ts").join("\n");
+
+  it("names a room that is loaded, however far away, and through whom", () => {
+    const faults = found(
+      up('import { x } from "../a.ts";'),
+      file("src/runtime/a.ts", 'export { y } from "#store";'),
+      file("src/store/index.ts", ""),
+    );
+
+    expect(faults).toContain("src/store/index.ts: loaded by src/runtime/a.ts");
+  });
+
+  it("names a package, and a file that is not there", () => {
+    expect(found(up('import { Hono } from "hono";'))).toContain("package hono");
+    expect(found(up('import "../gone.ts";'))).toContain("no such file");
+  });
+
+  it("lets types and what is loaded when asked for through", () => {
+    expect(found(up('import type { X } from "#store";\nimport { z } from "zod";\nawait import("#api");'))).toBe("");
+  });
 });
 
 describe("deadFileFaults", () => {

@@ -18,7 +18,7 @@ function withoutComments(text: string): string {
     .replace(/(^|\s)\/\/.*$/gm, "$1");
 }
 
-const REFERENCES = [
+const REFERENCES: readonly [named: RegExp, bare: RegExp, called: RegExp] = [
   /^\s*(?:import|export)\b[^;"'()]*?\bfrom\s*"([^"]+)"/gm,
   /^\s*import\s*"([^"]+)"/gm,
   /\b(?:import|require)\(\s*"([^"]+)"/g,
@@ -28,6 +28,15 @@ const REFERENCES = [
 export function importsOf(text: string): readonly string[] {
   const code = withoutComments(text);
   return [...new Set(REFERENCES.flatMap((pattern) => [...code.matchAll(pattern)].map((match) => match[1] ?? "")))];
+}
+
+const TYPES_ALONE = /^\s*(?:import|export)\s+type\b[^;"'()]*?\bfrom\s*"[^"]+"/gm;
+
+/** Module names that are loaded together with a file: neither types nor what is imported when it is asked for. */
+export function loadsOf(text: string): readonly string[] {
+  const code = withoutComments(text).replace(TYPES_ALONE, "");
+  const [named, bare] = REFERENCES;
+  return [...new Set([named, bare].flatMap((pattern) => [...code.matchAll(pattern)].map((match) => match[1] ?? "")))];
 }
 
 /** Files that a file starts by URL: worker threads. */

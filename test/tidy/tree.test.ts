@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { mainEntry, workerEntries } from "../../build/entrypoints.ts";
 import { lockFaults, machineFaults, nameFaults, sizeFaults, unfinishedFaults, versionFaults } from "./file-rules.ts";
-import { ambientFaults, deadFileFaults, importFaults } from "./import-rules.ts";
+import { ambientFaults, deadFileFaults, importFaults, weightFaults } from "./import-rules.ts";
 import { importTable } from "./import-table.ts";
 import { type LinterConfig, linterTable } from "./linter-config.ts";
 import { root, treeFiles } from "./tree.ts";
@@ -31,6 +31,10 @@ describe("the tree", () => {
 
   it("has no dead file under src/, and declares every worker thread as an entry of the build", () => {
     expect(deadFileFaults(sources, [mainEntry, ...workerEntries])).toEqual([]);
+  });
+
+  it("loads neither databases nor models nor a server in the process of the watchdog", () => {
+    expect(weightFaults(sources, "src/runtime/commands/up.ts")).toEqual([]);
   });
 
   it("gives the entries of the build different base names, because the executable holds them in one folder", () => {

@@ -1,6 +1,6 @@
 /** How a process of an attempt is known that has neither parents nor session of it any more. */
 import { readFileSync } from "node:fs";
-import { MARKER_NAME } from "../environment.ts";
+import { MARKER_NAME } from "#base";
 import { markFrom, markIn } from "../sandbox/process-mark.ts";
 
 /** @returns the mark that goes with an attempt's marker: nobody who lacks the marker can choose it. */

@@ -12,6 +12,7 @@ import {
   err,
   type Failure,
   type Logger,
+  MARKER_NAME,
   type NodeId,
   ok,
   type Random,
@@ -24,7 +25,7 @@ import {
 import { type Assignment, type AttemptLimits, type AttemptRef, DEFAULT_LIMITS } from "../attempt.ts";
 import type { AttemptObserver } from "../attempt-observer.ts";
 import { type CrashPoint, noCrash } from "../crash-labels.ts";
-import { allowedEnvironment, type Environment, MARKER_NAME } from "../environment.ts";
+import { allowedEnvironment, type Environment } from "../environment.ts";
 import { PROTOCOL_VERSION, type WorkerFrame } from "../protocol.ts";
 import { planWorkspace } from "../workspace.ts";
 import { type Adoption, fateOf } from "./adoption.ts";

@@ -1,9 +1,9 @@
 import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { describeFailure, ok, type Result, silentLogger, sleep, terminal } from "#base";
+import { describeFailure, FLEET_FILE, ok, type Result, silentLogger, sleep, terminal } from "#base";
 import type { Console, SelftestOptions } from "#cli";
-import { FLEET_FILE, openStores } from "#store";
+import { openStores } from "#store";
 import { loadConfig } from "../config/load.ts";
 import { crashPoint } from "../crash-point.ts";
 import { type RunningNode, startNode } from "../node.ts";

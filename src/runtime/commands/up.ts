@@ -1,9 +1,8 @@
 /** `drover up`: the watchdog in the foreground until a signal, or in the background with `--detach`. */
 import { closeSync, fstatSync, openSync, readSync, renameSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { err, type Failure, type Logger, ok, type Result, retryable, sleep, terminal } from "#base";
+import { err, type Failure, type Logger, MARKER_NAME, ok, type Result, retryable, sleep, terminal } from "#base";
 import type { Console, UpOptions } from "#cli";
-import { MARKER_NAME } from "#execution";
 import {
   adoptOrphans,
   childEnvironment,

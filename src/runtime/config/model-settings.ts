@@ -1,14 +1,21 @@
 /** Settings of endpoints, tiers, the sandbox, limits of the tool loop, and money. */
 
 import { z } from "zod";
-import { ENDPOINT_KINDS } from "#hw";
-import { BUDGET_ACTIONS } from "#scheduler";
+import type { EndpointKind } from "#hw";
+import type { BudgetAction } from "#scheduler";
 import { count, durationMs, label, setting } from "./setting.ts";
 
 const MAX_TEXT = 4_096;
 const ALLOWED_HOST = /^(\*\.)?(\[[0-9A-Fa-f:.]+\]|[^:\s/*]+)(:\d{1,5})?$/;
 /** The instructions, the tools and the shortest task take 1,200 tokens, and a reply a quarter of it. */
 const MIN_CONTEXT_TOKENS = 2_048;
+// Written out, and complete by their types: the watchdog reads these settings too, and loads neither hw nor scheduler.
+const ENDPOINT_KINDS = { ollama: "ollama", openai: "openai", anthropic: "anthropic" } as const satisfies {
+  readonly [K in EndpointKind]: K;
+};
+const BUDGET_ACTIONS = { warn: "warn", localOnly: "localOnly", queue: "queue", refuse: "refuse" } as const satisfies {
+  readonly [A in BudgetAction]: A;
+};
 const modelName = z.string().min(1).max(200);
 const modelNames = z.array(modelName).max(20);
 const microdollars = z.int().min(0).max(Number.MAX_SAFE_INTEGER);

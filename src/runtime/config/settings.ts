@@ -1,9 +1,7 @@
 /** Every setting there is: its schema, its default and what it does. Files, environment, flags and documents follow. */
 
 import { z } from "zod";
-import { LOG_LEVELS, MAX_ATTEMPTS, MAX_OPEN_TASKS } from "#base";
-import { isReservedVariable } from "#execution";
-import { RETRY_BASE_MS, RETRY_MAX_MS } from "#queue";
+import { isReservedVariable, LOG_LEVELS, MAX_ATTEMPTS, MAX_OPEN_TASKS, RETRY_BASE_MS, RETRY_MAX_MS } from "#base";
 import { MODEL_SETTINGS } from "./model-settings.ts";
 import { count, DAY_MS, durationMs, label, name, setting } from "./setting.ts";
 import { WATCHDOG_SETTINGS } from "./watchdog-settings.ts";

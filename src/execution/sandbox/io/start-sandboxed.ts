@@ -1,7 +1,7 @@
 /** Wraps the one way in which commands are started, so that each of them starts inside the sandbox. */
 import { realpathSync, statSync } from "node:fs";
-import { err, type Failure, ok, type Result, terminal } from "#base";
-import { type Environment, MARKER_NAME } from "../../environment.ts";
+import { err, type Failure, MARKER_NAME, ok, type Result, terminal } from "#base";
+import type { Environment } from "../../environment.ts";
 import { processMark } from "../../io/marked-process.ts";
 import type { StartedProcess, StartProcess, StartRequest } from "../../io/start-process.ts";
 import { bubblewrapArguments } from "../bubblewrap-arguments.ts";
