@@ -111,7 +111,7 @@ async function startOn(stores: Stores, options: EngineOptions): Promise<Result<E
     run: (task) => attempts.run(task),
   });
   const stopEvents = queue.onStop((id, fence) => attempts.stop(id, fence, "cancelled"));
-  const pulses = new Pulses(clock, stalledLoop(process.env));
+  const pulses = new Pulses(clock, config["watchdog.hang_ms"], stalledLoop(process.env));
   const stopRenewing = pulses.repeat("leases", RENEW_MS, () => attempts.renewLeases());
   const stopListening = models.registry.onChange(() => consumers.modelsChanged());
   const stopLooking = pulses.repeat("offers", LOOK_AGAIN_MS, () => consumers.modelsChanged());

@@ -1,21 +1,21 @@
 import type { Clock, Timer } from "#base";
 import type { Pulse } from "#watchdog";
 
-/**
- * A loop of the node that has not come round for this long has hung. A minute: a disk that is overloaded may keep one
- * transaction waiting for tens of seconds, and a restart would only add to it.
- */
-const HANG_MS = 60_000;
-
 /** The inner loops of a node. The watchdog restarts a node one of whose loops stands still, although it answers. */
 export class Pulses {
   readonly #clock: Clock;
+  readonly #hangMs: number;
   readonly #stalled: string | undefined;
   readonly #loops = new Map<string, { atMs: number; readonly everyMs: number }>();
 
-  /** @param stalled a loop that stands still, for tests */
-  constructor(clock: Clock, stalled?: string) {
+  /**
+   * @param hangMs a loop that is late by more has hung. A minute by default: a disk that is overloaded may keep one
+   *   transaction waiting for tens of seconds, and a restart would only add to it.
+   * @param stalled a loop that stands still, for tests
+   */
+  constructor(clock: Clock, hangMs: number, stalled?: string) {
     this.#clock = clock;
+    this.#hangMs = hangMs;
     this.#stalled = stalled;
   }
 
@@ -49,6 +49,6 @@ export class Pulses {
   }
 
   #pulse(name: string, atMs: number, everyMs: number): Pulse {
-    return { name, ageMs: Math.max(0, Math.round(this.#clock.monotonicMs() - atMs)), limitMs: everyMs + HANG_MS };
+    return { name, ageMs: Math.max(0, Math.round(this.#clock.monotonicMs() - atMs)), limitMs: everyMs + this.#hangMs };
   }
 }

@@ -16,6 +16,11 @@ import { killPid } from "../support/binary-processes.ts";
 import { submitTask, taskEnds } from "../support/node-tasks.ts";
 import { waitUntil } from "../support/wait-until.ts";
 
+/** The least that may be set. */
+const HANG_MS = 2_000;
+/** SIGTERM, its grace of 5 s at most, and a start. */
+const RESTART_LIMIT_MS = 7_000;
+
 let world: BinaryWorld;
 let watched: BinaryNode | undefined;
 
@@ -84,6 +89,29 @@ describe("a node under its watchdog", () => {
     await nextNode(before);
 
     expect(await lastFault(node)).toMatchObject({ kind: "heartbeat" });
+  });
+
+  it("that answers while one of its loops stands still is replaced in time, and the loop is named", async () => {
+    const node = await start({
+      DROVER_STALL_LOOP: "leases",
+      DROVER_WATCHDOG_HANG_MS: String(HANG_MS),
+      DROVER_WATCHDOG_HEALTHY_MS: "1",
+    });
+    const before = nodePidOf(world.state);
+    const readyAtMs = performance.now();
+
+    const answered = await node.request("GET", "/health/ready");
+    const seen = await nextNode(before);
+    const replacedInMs = performance.now() - readyAtMs;
+    const fault = await lastFault(node);
+
+    expect(answered.status).toBe(200);
+    expect(seen).not.toBe(before);
+    expect(fault?.kind).toBe("pulse");
+    expect(fault?.reason).toContain("its leases has stood still");
+    // The loop turns once a second, is then late by HANG_MS, and is told of within a second; the rest is the restart.
+    expect(replacedInMs).toBeGreaterThan(HANG_MS);
+    expect(replacedInMs).toBeLessThan(HANG_MS + 2_000 + RESTART_LIMIT_MS);
   });
 
   it("that is restarted by a person is no fault, and no request is refused meanwhile", async () => {

@@ -48,7 +48,7 @@ function nodePolicy(config: Config): SupervisionPolicy {
     termGraceMs: 5_000,
     killLimitMs: 15_000,
     // A node is back within a second of its first fault; one that keeps failing leaves the machine to others.
-    backoff: { firstMs: 100, maxMs: 30_000, healthyAfterMs: 60_000 },
+    backoff: { firstMs: 100, maxMs: 30_000, healthyAfterMs: config["watchdog.healthy_ms"] },
     budget: { restarts: config["watchdog.restarts"], withinMs: 30 * 60_000 },
     memoryLimitBytes: config["watchdog.memory_bytes"] === 0 ? null : config["watchdog.memory_bytes"],
   };

@@ -1,6 +1,6 @@
 /** Settings of the watchdog: processes beside the node, and releases. */
 import { z } from "zod";
-import { count, durationMs, setting } from "./setting.ts";
+import { count, DAY_MS, durationMs, setting } from "./setting.ts";
 
 const MAX_TEXT = 4_096;
 
@@ -59,5 +59,16 @@ export const WATCHDOG_SETTINGS = {
     "faults of the node within 30 minutes that are answered with a restart",
   ),
   "watchdog.heartbeat_ms": setting(count(3_600_000), 8_000, "silence of the node after which it is replaced"),
+  "watchdog.hang_ms": setting(
+    // The slowest of the loops that keep no time of their own turns once a second.
+    z.int().min(2_000).max(DAY_MS),
+    60_000,
+    "how long an inner loop of the node may stand still before the node is replaced",
+  ),
+  "watchdog.healthy_ms": setting(
+    durationMs,
+    60_000,
+    "how long the node must run before its next fault counts as a first one",
+  ),
   "watchdog.memory_bytes": setting(z.int().min(0), 0, "resident memory at which the node is replaced; 0: no limit"),
 };
