@@ -11,7 +11,7 @@ const AFTER_CRASH_LIMIT_MS = 5_000;
 
 describe("a supervised process", () => {
   it("is ready again after each kind of fault, which is recorded as what it was, and nothing of it is left", async () => {
-    const command = [process.execPath, join(ROOT, "test/crash/faults/main.ts")];
+    const command = [process.execPath, join(ROOT, "test/crash/faults/main.ts"), "--child"];
     const run = Bun.spawn([...command, "--faults", String(FAULTS), "--seed", String(SEED), "--json"], {
       stdio: ["ignore", "pipe", "inherit"],
     });
