@@ -8,7 +8,7 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { describeMachine, machineFacts } from "../machine/facts.ts";
-import { type Memory, memoryOf } from "../machine/processes.ts";
+import { type Memory, memoryOf, threadsCpuUs } from "../machine/processes.ts";
 import { runFlatness, SAMPLE_MARK, type Sample } from "./flatness.ts";
 import { type HttpSample, submitAndCancel } from "./http-load.ts";
 import { startNode } from "./node-process.ts";
@@ -19,6 +19,8 @@ const STARTS = 10;
 const VERSIONS = 20;
 /** After this an idle node has done what it does after its start. */
 const IDLE_MS = 5_000;
+/** Timers of the watchdog come every second and every five seconds. */
+const CPU_WINDOW_MS = 20_000;
 const MIB = 1024 * 1024;
 /** Submitting and cancelling over HTTP is limited by the node's own rate limit, so fewer tasks take that way. */
 const HTTP_SHARE = 10;
@@ -79,15 +81,34 @@ async function measureBinary(binary: string, home: string, httpTasks: number) {
   const node = await startNode(binary, mkdtempSync(join(home, "state-")));
   try {
     await new Promise((wake) => setTimeout(wake, IDLE_MS));
-    const idle = memoryOf(node.pid);
-    console.log(`idle after ${IDLE_MS / 1000} s               ${describeMemory(idle)}`);
+    const idle = { watchdog: memoryOf(node.watchdogPid), node: memoryOf(node.pid) };
+    console.log(`idle after ${IDLE_MS / 1000} s, watchdog     ${describeMemory(idle.watchdog)}`);
+    console.log(`                  node         ${describeMemory(idle.node)}`);
+    // What both map of the one executable is in memory once: proportional memory counts it so.
+    console.log(`                  both         ${describeMemory(sumOf(idle.watchdog, idle.node))}`);
+    const idleCpuShare = await cpuShareOf(node.watchdogPid);
+    console.log(`CPU of the idle watchdog     ${(idleCpuShare * 100).toFixed(3)} % of a core`);
     const http = await submitAndCancel(node, httpTasks);
     console.log(`\n${httpTasks} tasks submitted and cancelled over HTTP, memory of the node:`);
     printSamples(http);
-    return { versionMs, readyMs, idle, http };
+    return { versionMs, readyMs, idle, idleCpuShare, http };
   } finally {
     await node.stop();
   }
+}
+
+async function cpuShareOf(pid: number): Promise<number> {
+  const [beganMs, beforeUs] = [performance.now(), threadsCpuUs(pid)];
+  await new Promise((wake) => setTimeout(wake, CPU_WINDOW_MS));
+  return (threadsCpuUs(pid) - beforeUs) / 1000 / (performance.now() - beganMs);
+}
+
+function sumOf(one: Memory, other: Memory): Memory {
+  return {
+    residentBytes: one.residentBytes + other.residentBytes,
+    proportionalBytes: one.proportionalBytes + other.proportionalBytes,
+    anonymousBytes: one.anonymousBytes + other.anonymousBytes,
+  };
 }
 
 /** In a process of its own: this one's memory must not count. */

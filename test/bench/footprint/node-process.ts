@@ -1,9 +1,11 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 
-/** A compiled node that this benchmark started on a state folder of its own. */
+/** A compiled `drover up`, watchdog and node, that this benchmark started on a state folder of its own. */
 export type NodeProcess = {
+  /** Of the node; the watchdog is its parent. */
   readonly pid: number;
+  readonly watchdogPid: number;
   readonly url: string;
   readonly token: string;
   /** From starting the process to the first answer 200 of /health/ready. */
@@ -25,15 +27,15 @@ export async function startNode(binary: string, stateDir: string): Promise<NodeP
   });
   const deadlineMs = startedMs + READY_TIMEOUT_MS;
   for (;;) {
-    const url = readUrl(stateDir);
-    if (url !== undefined && (await isReady(url))) {
+    const said = readNodeFile(stateDir);
+    if (said !== undefined && (await isReady(said.url))) {
       const readyMs = performance.now() - startedMs;
       const token = readFileSync(join(stateDir, "token"), "utf8").trim();
       const stop = async (): Promise<void> => {
         child.kill("SIGTERM");
         await child.exited;
       };
-      return { pid: child.pid, url, token, readyMs, stop };
+      return { ...said, watchdogPid: child.pid, token, readyMs, stop };
     }
     if (child.exitCode !== null || performance.now() > deadlineMs) {
       child.kill("SIGKILL");
@@ -44,12 +46,13 @@ export async function startNode(binary: string, stateDir: string): Promise<NodeP
 }
 
 /** The node writes its address into its state folder when it listens. */
-function readUrl(stateDir: string): string | undefined {
+function readNodeFile(stateDir: string): { readonly url: string; readonly pid: number } | undefined {
   const file = join(stateDir, "node.json");
   if (!existsSync(file)) return undefined;
   try {
     // `as`: written by the node.
-    return (JSON.parse(readFileSync(file, "utf8")) as { readonly url: string }).url;
+    const { url, pid } = JSON.parse(readFileSync(file, "utf8")) as { readonly url: string; readonly pid: number };
+    return { url, pid };
   } catch {
     return undefined; // it is being written
   }
