@@ -2,17 +2,12 @@
 import { readFileSync } from "node:fs";
 import type { Api, HttpServer } from "#api";
 import type { Logger } from "#base";
-import { inheritedSocket, type ListeningSocket, WatchdogLink } from "#watchdog";
+import { inheritedSocket, type ListeningSocket } from "#watchdog";
 import type { Engine, StopMode } from "./engine.ts";
+import { GENERATION_VARIABLES } from "./generation-variables.ts";
 import { realClock } from "./real-clock.ts";
 import { version } from "./version.ts";
-
-/** Names of the variables by which a watchdog tells a generation what it is. */
-export const GENERATION_VARIABLES = {
-  control: "DROVER_CONTROL_SOCKET",
-  generation: "DROVER_GENERATION",
-  listenFd: "DROVER_LISTEN_FD",
-} as const;
+import { WatchdogLink } from "./watchdog-link.ts";
 
 export type Supervision = {
   /** Path of watchdog.sock. */

@@ -2,6 +2,8 @@
 export { childEnvironment } from "./child-environment.ts";
 export { type Exit, type Fault, type FaultKind, type Pulse, REFUSED_EXIT } from "./fault.ts";
 export { type InstanceLock, takeInstanceLock } from "./io/instance-lock.ts";
+export { LineBuffer } from "./io/line-buffer.ts";
+export { LineWriter } from "./io/line-writer.ts";
 export { inheritedSocket, type ListeningSocket } from "./io/listening-socket.ts";
 export type { GenerationFacts } from "./io/node-unit.ts";
 export { adoptOrphans, startReaper } from "./io/orphans.ts";
@@ -11,12 +13,19 @@ export type { ReleaseOptions } from "./io/release-keeper.ts";
 export { type LogLimits, RotatedLog } from "./io/rotated-log.ts";
 export { type ServiceManager, serviceManager } from "./io/service-manager.ts";
 export { type SharedListener, serveFromSocket } from "./io/shared-server.ts";
+export { sendSocket } from "./io/socket-handover.ts";
 export type { OutputSink } from "./io/supervised-child.ts";
 export { type FaultRecord, type SupervisedView, Supervisor } from "./io/supervisor.ts";
 export { startWatchdog, type Watchdog } from "./io/watchdog.ts";
 export { readWatchdogFile } from "./io/watchdog-file.ts";
-export { WatchdogLink } from "./io/watchdog-link.ts";
-export type { WatchdogAction } from "./messages.ts";
+export {
+  type NodeMessage,
+  PROTOCOL,
+  parseWatchdogMessage,
+  type ShutdownMode,
+  type WatchdogAction,
+  type WatchdogMessage,
+} from "./messages.ts";
 export type { Backoff, SupervisionPolicy } from "./policy.ts";
 export {
   DEFAULT_POLICY,

@@ -1,6 +1,14 @@
 /** The rules themselves: each is shown a fault and must see it, and is shown its absence and must be silent. */
 import { describe, expect, it } from "vitest";
-import { lockFaults, machineFaults, nameFaults, sizeFaults, unfinishedFaults, versionFaults } from "./file-rules.ts";
+import {
+  lockFaults,
+  machineFaults,
+  nameFaults,
+  sizeFaults,
+  unfinishedFaults,
+  versionFaults,
+  watchdogSizeFaults,
+} from "./file-rules.ts";
 import { ambientFaults, deadFileFaults, importFaults, weightFaults } from "./import-rules.ts";
 import { linterTable } from "./linter-config.ts";
 import { importsOf, resolveImport, type SourceFile } from "./source-text.ts";
@@ -174,6 +182,17 @@ describe("rules on files", () => {
   it("refuses 401 lines and permits 400", () => {
     expect(sizeFaults(lines(400))).toEqual([]);
     expect(sizeFaults(lines(401))).toHaveLength(1);
+  });
+
+  it("counts the watchdog's lines of code alone: no comments, no blanks, no updates", () => {
+    const files = [
+      file("src/watchdog/a.ts", "/** One. */\nx;\n\n// two\ny;\n"),
+      file("src/watchdog/io/b.ts", "z;\n"),
+      file("src/watchdog/update/c.ts", "u;\nv;\n"),
+    ];
+
+    expect(watchdogSizeFaults(files, 3)).toEqual([]);
+    expect(watchdogSizeFaults(files, 2)).toEqual([expect.stringContaining("3 lines of code")]);
   });
 
   it.each(["src/queue/util.ts", "src/queue/string-helpers.ts", "test/support/common.ts", "src/queue/queue-types.ts"])(

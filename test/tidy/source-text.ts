@@ -57,6 +57,13 @@ export function resolveImport(path: string, name: string): string | undefined {
   return parts.join("/");
 }
 
+/** How many lines hold code: neither blank nor comment. */
+export function codeLinesOf(text: string): number {
+  return withoutComments(text)
+    .split("\n")
+    .filter((line) => line.trim() !== "").length;
+}
+
 /** Code with comments, string contents and types gone, for words that matter only as code. */
 export function bareCode(text: string): string {
   return withoutComments(text).replace(/"(?:[^"\\\n]|\\.)*"/g, '""');

@@ -2,7 +2,15 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { mainEntry, workerEntries } from "../../build/entrypoints.ts";
-import { lockFaults, machineFaults, nameFaults, sizeFaults, unfinishedFaults, versionFaults } from "./file-rules.ts";
+import {
+  lockFaults,
+  machineFaults,
+  nameFaults,
+  sizeFaults,
+  unfinishedFaults,
+  versionFaults,
+  watchdogSizeFaults,
+} from "./file-rules.ts";
 import { ambientFaults, deadFileFaults, importFaults, weightFaults } from "./import-rules.ts";
 import { importTable } from "./import-table.ts";
 import { type LinterConfig, linterTable } from "./linter-config.ts";
@@ -45,6 +53,10 @@ describe("the tree", () => {
 
   it("has no file of code over 400 lines", () => {
     expect(sizeFaults(files)).toEqual([]);
+  });
+
+  it("has a watchdog that does not grow", () => {
+    expect(watchdogSizeFaults(sources)).toEqual([]);
   });
 
   it("names files in kebab-case after what they hold", () => {

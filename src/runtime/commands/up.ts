@@ -16,12 +16,12 @@ import {
 } from "#watchdog";
 import type { LoadedConfig } from "../config/load.ts";
 import type { Config } from "../config/settings.ts";
+import { GENERATION_VARIABLES } from "../generation-variables.ts";
 import { otherProcesses } from "../other-processes.ts";
 import { ownCommand, stateDirOf } from "../program.ts";
 import { realClock, realRandom } from "../real-clock.ts";
 import { releaseOptions } from "../release-options.ts";
 import { folderFailure, prepareStateFolder } from "../state-folder.ts";
-import { GENERATION_VARIABLES } from "../supervision.ts";
 import { version } from "../version.ts";
 import { processLogger, settingsOf } from "./settings.ts";
 

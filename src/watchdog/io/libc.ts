@@ -3,8 +3,8 @@
  * {@link libc} is undefined and each caller says what it goes without.
  */
 import { dlopen, ptr, read } from "bun:ffi";
+import { bindCLibrary } from "./c-library.ts";
 
-const LIBRARIES = ["libc.so.6", "libc.musl-x86_64.so.1", "libc.musl-aarch64.so.1"];
 const PR_SET_CHILD_SUBREAPER = 36;
 const O_CLOEXEC = 0o2000000;
 const WNOHANG = 1;
@@ -34,18 +34,7 @@ export type Libc = {
   readonly monotonicMicroseconds: () => bigint;
 };
 
-export const libc: Libc | undefined = process.platform === "linux" ? openLibc() : undefined;
-
-function openLibc(): Libc | undefined {
-  for (const library of LIBRARIES) {
-    try {
-      return bind(library);
-    } catch {
-      // Not this libc: try the next name.
-    }
-  }
-  return undefined;
-}
+export const libc: Libc | undefined = bindCLibrary(bind);
 
 function bind(library: string): Libc {
   const { symbols } = dlopen(library, {

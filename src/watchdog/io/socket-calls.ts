@@ -3,8 +3,7 @@
  * elsewhere {@link socketCalls} is undefined and callers take their fallback.
  */
 import { dlopen, ptr, read } from "bun:ffi";
-
-const LIBRARIES = ["libc.so.6", "libc.musl-x86_64.so.1", "libc.musl-aarch64.so.1"];
+import { bindCLibrary } from "./c-library.ts";
 
 /** A result of 0 or more, or the negative error number. A buffer stands for its address. */
 export type SocketCalls = {
@@ -25,18 +24,7 @@ export type SocketCalls = {
   readonly close: (fd: number) => number;
 };
 
-export const socketCalls: SocketCalls | undefined = process.platform === "linux" ? openLibrary() : undefined;
-
-function openLibrary(): SocketCalls | undefined {
-  for (const library of LIBRARIES) {
-    try {
-      return bindTo(library);
-    } catch {
-      // Not this C library: try the next name; with none of them the callers' fallbacks apply.
-    }
-  }
-  return undefined;
-}
+export const socketCalls: SocketCalls | undefined = bindCLibrary(bindTo);
 
 function bindTo(library: string): SocketCalls {
   const { symbols } = dlopen(library, {

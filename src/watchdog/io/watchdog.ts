@@ -240,7 +240,9 @@ export class Watchdog {
     if (this.#node.url !== null) this.#options.manager.ready();
   }
 
+  /** Only where somebody watches: a timer that tells nobody would wake an idle process all the same. */
   #beAlive(): void {
+    if (this.#options.manager.aliveWithinMs === null) return;
     this.#options.manager.alive();
     this.#alive = this.#options.clock.after(ALIVE_EVERY_MS, () => this.#beAlive());
   }

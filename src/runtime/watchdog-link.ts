@@ -1,28 +1,28 @@
 /** The node's end of watchdog.sock. Connects again for as long as the node lives: a watchdog may be replaced. */
 import type { Socket } from "bun";
 import { type Clock, err, type JsonValue, type Logger, ok, type Result, retryable, sleep, type Timer } from "#base";
-import type { Pulse } from "../fault.ts";
 import {
+  LineBuffer,
+  LineWriter,
   type NodeMessage,
   PROTOCOL,
+  type Pulse,
   parseWatchdogMessage,
   type ShutdownMode,
+  sendSocket,
   type WatchdogAction,
   type WatchdogMessage,
-} from "../messages.ts";
-import { LineBuffer } from "./line-buffer.ts";
-import { LineWriter } from "./line-writer.ts";
-import { sendSocket } from "./socket-handover.ts";
+} from "#watchdog";
 
 const RECONNECT_MS = 200;
 /** A watchdog that is started again is there within this time. */
 const RECONNECT_LIMIT_MS = 2_000;
 const POLL_MS = 20;
-export const HEARTBEAT_MS = 1_000;
+const HEARTBEAT_MS = 1_000;
 /** A selftest of a candidate takes seconds; a swap is answered when it is over. */
 const REQUEST_LIMIT_MS = 10 * 60_000;
 
-export type LinkOptions = {
+type LinkOptions = {
   readonly path: string;
   readonly pid: number;
   readonly generation: number;
