@@ -1,8 +1,11 @@
 import { spawn } from "node:child_process";
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { once } from "node:events";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { connect } from "node:net";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { Load } from "../crash/swap/load.ts";
+import { identify } from "../../src/watchdog/io/process-table.ts";
 import {
   BINARY,
   type BinaryNode,
@@ -199,6 +202,39 @@ describe("a watchdog", () => {
     expect(adopted).toBe(nodePid);
     expect(after.status).toBe(200);
     expect(await nextNode(nodePid)).not.toBe(nodePid);
+  });
+
+  it("that takes a node over answers nothing before it knows the journal of its releases", async () => {
+    // A process that is alive and hands nothing over: the watchdog waits for it, then ends it.
+    const silent = spawn("sleep", ["60"], { stdio: "ignore" });
+    const identity = await waitUntil("the silent process runs", () => identify(silent.pid ?? 0));
+    mkdirSync(world.state, { mode: 0o700 });
+    const left = { pid: 1, version: "0.0.1", startedAtMs: 1, url: null, node: identity, others: {}, safeMode: null };
+    writeFileSync(join(world.state, "watchdog.json"), JSON.stringify(left));
+    const child = spawn(BINARY, ["up", "--state", world.state], { env: world.environment, stdio: "ignore" });
+    const control = join(world.state, "watchdog.sock");
+    await waitUntil("the watchdog listens", () => existsSync(control));
+
+    const socket = connect(control);
+    let text = "";
+    socket.on("data", (bytes) => {
+      text += bytes.toString("utf8");
+    });
+    const hello = { kind: "hello", protocol: 1, pid: silent.pid, generation: 1, version: "0.0.1" };
+    const request = { kind: "request", id: 1, action: "status", body: null };
+    socket.write(`${JSON.stringify(hello)}\n${JSON.stringify(request)}\n`);
+    await waitUntil("the watchdog answers", () => text.includes('"answer"'));
+    socket.destroy();
+    child.kill("SIGTERM");
+    await once(child, "exit");
+    silent.kill("SIGKILL");
+
+    // `as`: each line of the protocol is an object with its kind.
+    const kinds = text
+      .trim()
+      .split("\n")
+      .map((line) => (JSON.parse(line) as { readonly kind: string }).kind);
+    expect(kinds).toEqual(["socketWanted", "answer"]);
   });
 
   it("is alone on its state folder: a second one is refused and disturbs nothing", async () => {

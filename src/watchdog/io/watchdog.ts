@@ -100,6 +100,8 @@ export class Watchdog {
   readonly #startedAtMs: number;
   readonly #faults: FaultRecord[] = [];
   readonly #stopped = Promise.withResolvers<void>();
+  /** Until then it does not know its socket and releases, and whoever asks has to wait. */
+  readonly #begun = Promise.withResolvers<void>();
   #socket: ListeningSocket | undefined;
   #endSafeMode: (() => Promise<void>) | undefined;
   #safeMode: { readonly sinceMs: number; readonly reason: string } | undefined;
@@ -123,8 +125,11 @@ export class Watchdog {
       events: {
         // A node that is taken over says so before its socket was handed over: until then nothing is promised.
         ready: () => this.#hasBegun && this.#saidReady(),
-        stopping: (mode) => void (this.#stopping ??= this.#shutDown(mode, () => this.#node.awaitEnd(mode))),
-        asked: (action, body) => this.#act(action, body),
+        stopping: (mode) =>
+          void this.#begun.promise.then(() => {
+            this.#stopping ??= this.#shutDown(mode, () => this.#node.awaitEnd(mode));
+          }),
+        asked: (action, body) => this.#begun.promise.then(() => this.#act(action, body)),
         failed: (fault) => this.#failed(fault),
         held: () => {
           // During a swap the release before it takes over; safe mode is for when there is nothing to return to.
@@ -205,6 +210,7 @@ export class Watchdog {
     } else if (living !== undefined && isAlive(living)) this.#node.adopt(living);
     else this.#node.launch();
     this.#hasBegun = true;
+    this.#begun.resolve();
     this.#saidReady();
     return ok(undefined);
   }
