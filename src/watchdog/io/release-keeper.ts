@@ -19,7 +19,7 @@ import { ReleaseStore } from "../update/io/release-store.ts";
 import { type SwapOrder, type SwapPolicy, SwapRun } from "../update/io/swap-run.ts";
 import { DOWNLOAD_LIMITS, urlSource } from "../update/io/url-source.ts";
 import type { Health } from "../update/probation.ts";
-import type { Refusal } from "../update/refusal.ts";
+import { type Refusal, refuse } from "../update/refusal.ts";
 import type { SwapCrashPoint } from "../update/swap-labels.ts";
 import type { SelftestReport, SwapPorts } from "../update/swap-ports.ts";
 import type { RootKey } from "../update/trust.ts";
@@ -62,8 +62,8 @@ type Parts = {
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
-  /** A swap has ended, well or not. */
-  readonly ended: (row: HistoryRow) => void;
+  /** A try has ended, well or not. */
+  readonly ended: () => void;
 };
 
 /** A selftest takes a second; on a slow machine with a large database, minutes. */
@@ -116,6 +116,11 @@ export class ReleaseKeeper {
     return this.#swap.underWay !== null;
   }
 
+  /** From the first look at a release until the swap has ended. */
+  get isTrying(): boolean {
+    return this.isSwapping || this.#swap.isBusy;
+  }
+
   /**
    * At a start: brings links and journal into order and decides what runs. @returns whether a swap goes on or back, which
    * {@link resume} does, starting the node itself.
@@ -141,7 +146,7 @@ export class ReleaseKeeper {
 
   async resume(): Promise<void> {
     const ended = await this.#swap.resume();
-    if (ended.ok) this.#parts.ended(ended.value);
+    if (ended.ok) this.#parts.ended();
     else this.#parts.logger.error("a swap could not be taken to its end", { reason: describeFailure(ended.error) });
   }
 
@@ -223,6 +228,8 @@ export class ReleaseKeeper {
         refused("unsupported", "drover runs from source here, so it has no releases", "Build it: npm run build"),
       );
     }
+    // Before anything is prepared, which removes what looks like the leftovers of an interrupted try.
+    if (this.#swap.isBusy) return err(refuse("in_progress", "another update is under way"));
     const own = this.#importOwn();
     if (!own.ok) return own;
     const { clock, logger } = this.#parts;
@@ -238,11 +245,11 @@ export class ReleaseKeeper {
       isOver = true;
       if (result.ok) {
         begun.resolve(ok({ accepted: true, version: result.value.version }));
-        this.#parts.ended(result.value);
       } else {
         begun.resolve(result);
         logger.warn("a release was not taken", { reason: describeFailure(result.error) });
       }
+      this.#parts.ended();
     };
     void run();
     look();

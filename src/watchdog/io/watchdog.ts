@@ -313,7 +313,8 @@ export class Watchdog {
   #becomeCurrent(): void {
     const { binary } = this.#releases;
     const { releases, become, logger } = this.#options;
-    if (binary === releases.executable || this.#stopping !== undefined || this.#releases.isSwapping) return;
+    // A try that began meanwhile would be lost with its answer; when it has ended, this is called again.
+    if (binary === releases.executable || this.#stopping !== undefined || this.#releases.isTrying) return;
     this.#writeFile();
     become(binary);
     logger.warn("the watchdog goes on in its own release", { current: binary });

@@ -64,6 +64,11 @@ export class SwapRun {
     return this.#journal;
   }
 
+  /** From the first look at a release on; longer than {@link underWay}. */
+  get isBusy(): boolean {
+    return this.#isBusy;
+  }
+
   /** Takes a release through all steps. A refusal changed nothing; any other end is in the row. */
   update(source: ReleaseSource, order: SwapOrder): Promise<Result<HistoryRow, Refusal>> {
     return this.#alone(async () => {
