@@ -1,5 +1,6 @@
 /** Restarting the node, and the releases that the watchdog keeps. */
 import { resolve } from "node:path";
+import { retryable } from "#base";
 import type { Client, SuccessOf } from "../connection/api.ts";
 import { pause } from "../connection/pause.ts";
 import type { CommandContext } from "../context.ts";
@@ -15,6 +16,10 @@ type HistoryRow = Releases["history"][number];
 /** A selftest, a swap and a probation of a minute; more and something hangs, which the watchdog sees for itself. */
 const SWAP_LIMIT_MS = 15 * 60_000;
 const LOOK_EVERY_MS = 500;
+/** While the releases change, requests wait in the socket; one that waits longer is given up and made anew. */
+const LOOK_LIMIT_MS = 10_000;
+/** A release that does not become ready is given up after a minute, and the one before it is back some seconds later. */
+const SILENCE_LIMIT_MS = 90_000;
 
 export const nodeRestart: Handler<object> = async ({ args }, context) => {
   const { console } = context;
@@ -101,21 +106,31 @@ function accepted(answer: object, { console }: CommandContext): number {
 async function follow(context: CommandContext): Promise<number> {
   const { console, environment } = context;
   const startMs = environment.clock.monotonicMs();
-  let shown = "";
+  let [shown, answeredMs] = ["", startMs];
   for (;;) {
     if (environment.interrupted.aborted) return EXIT.failed;
     const found = await quietly(context);
     if (found !== undefined && found.swap === null) return ended(found, context);
+    const nowMs = environment.clock.monotonicMs();
+    if (found !== undefined) answeredMs = nowMs;
+    else if (nowMs - answeredMs > SILENCE_LIMIT_MS) return silent(shown, context);
     const step = found?.swap?.step ?? shown;
-    if (step !== shown) console.note(`${durationText(environment.clock.monotonicMs() - startMs)}: ${step}`);
+    if (step !== shown) console.note(`${durationText(nowMs - startMs)}: ${step}`);
     shown = step;
-    if (environment.clock.monotonicMs() - startMs > SWAP_LIMIT_MS) {
+    if (nowMs - startMs > SWAP_LIMIT_MS) {
       const message = "the swap has not ended yet";
       const failure = { kind: "retryable", code: "timed_out", message, remedy: "Look with: drover releases" } as const;
       return console.fail({ failure, exit: EXIT.timedOut });
     }
     await pause(environment.clock, LOOK_EVERY_MS, environment.interrupted);
   }
+}
+
+function silent(step: string, { console }: CommandContext): number {
+  const last = step === "" ? "no step was seen" : `the last step seen was ${step}`;
+  const message = `nothing has answered for ${durationText(SILENCE_LIMIT_MS)}; ${last}`;
+  const remedy = "Look with: drover doctor. If no watchdog runs, drover up takes the swap to its end";
+  return console.fail({ failure: retryable("unavailable", message, remedy), exit: EXIT.unreachable });
 }
 
 function ended(found: Releases, { console }: CommandContext): number {
@@ -137,6 +152,6 @@ async function askReleases(context: CommandContext): Promise<Releases | number> 
 async function quietly(context: CommandContext): Promise<Releases | undefined> {
   const api = await context.connect();
   if (!api.ok) return undefined;
-  const answer = await api.value.ask("list the releases", (client) => client.api.releases.$get());
+  const answer = await api.value.ask("list the releases", (client) => client.api.releases.$get(), LOOK_LIMIT_MS);
   return answer.ok ? answer.value : undefined;
 }
