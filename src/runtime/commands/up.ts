@@ -25,10 +25,8 @@ import { folderFailure, prepareStateFolder } from "../state-folder.ts";
 import { version } from "../version.ts";
 import { processLogger, settingsOf } from "./settings.ts";
 
-/** A node is ready in a fifth of a second; a large database that is migrated, or a slow disk, takes longer. */
-const START_LIMIT_MS = 60_000;
-/** Somebody waits for it: the first start, and the restarts that follow when it fails. */
-const READY_LIMIT_MS = 90_000;
+/** Somebody waits for it: besides the first start, the restarts that follow when it fails. */
+const RESTARTS_LIMIT_MS = 30_000;
 const POLL_MS = 5;
 /** So much of the end of the log is looked at to say why a node did not start. */
 const LOG_TAIL_BYTES = 4_096;
@@ -41,7 +39,7 @@ const MAX_ECHO_BYTES = 1024 * 1024;
 
 function nodePolicy(config: Config): SupervisionPolicy {
   return {
-    startLimitMs: START_LIMIT_MS,
+    startLimitMs: config["watchdog.start_ms"],
     heartbeatLimitMs: config["watchdog.heartbeat_ms"],
     probeEveryMs: 5_000,
     probeFailures: 3,
@@ -54,6 +52,10 @@ function nodePolicy(config: Config): SupervisionPolicy {
   };
 }
 
+function readyLimitMs(config: Config): number {
+  return config["watchdog.start_ms"] + RESTARTS_LIMIT_MS;
+}
+
 export async function up(options: UpOptions, console: Console): Promise<number> {
   const loaded = settingsOf(options);
   if (!loaded.ok) return console.fail(loaded.error);
@@ -62,7 +64,7 @@ export async function up(options: UpOptions, console: Console): Promise<number> 
   const folder = prepareStateFolder(stateDir.value);
   if (!folder.ok) return console.fail(folder.error);
   return options.detach
-    ? detached(stateDir.value, options, console)
+    ? detached(stateDir.value, readyLimitMs(loaded.value.config), options, console)
     : foreground(stateDir.value, loaded.value, options, console);
 }
 
@@ -89,7 +91,7 @@ async function foreground(
       void watchdog.stop("now");
     });
   }
-  const serving = await watchdog.untilServing(READY_LIMIT_MS);
+  const serving = await watchdog.untilServing(readyLimitMs(loaded.config));
   if (!serving.ok) {
     const code = console.fail(serving.error);
     if (watchdog.isRefused) {
@@ -193,7 +195,7 @@ function echoTo(stream: NodeJS.WriteStream): (chunk: Uint8Array) => void {
   };
 }
 
-async function detached(stateDir: string, options: UpOptions, console: Console): Promise<number> {
+async function detached(stateDir: string, limitMs: number, options: UpOptions, console: Console): Promise<number> {
   const logPath = join(stateDir, "drover.log");
   const opened = openLog(logPath);
   if (!opened.ok) return console.fail(opened.error);
@@ -205,7 +207,7 @@ async function detached(stateDir: string, options: UpOptions, console: Console):
     env: { ...process.env, [DETACHED_VARIABLE]: "1" },
   });
   closeSync(log);
-  const endMs = realClock.monotonicMs() + READY_LIMIT_MS;
+  const endMs = realClock.monotonicMs() + limitMs;
   while (realClock.monotonicMs() < endMs) {
     const file = readWatchdogFile(join(stateDir, "watchdog.json"));
     const isOurs = file?.pid === child.pid;
@@ -224,7 +226,7 @@ async function detached(stateDir: string, options: UpOptions, console: Console):
     await sleep(realClock, POLL_MS);
   }
   child.kill();
-  return console.fail(retryable("timed_out", `the node was not ready after ${READY_LIMIT_MS} ms`, `Read ${logPath}`));
+  return console.fail(retryable("timed_out", `the node was not ready after ${limitMs} ms`, `Read ${logPath}`));
 }
 
 function openLog(path: string): Result<number> {

@@ -58,6 +58,7 @@ export const WATCHDOG_SETTINGS = {
     5,
     "faults of the node within 30 minutes that are answered with a restart",
   ),
+  "watchdog.start_ms": setting(count(24 * 3_600_000), 60_000, "how long the node may take until it is ready"),
   "watchdog.heartbeat_ms": setting(count(3_600_000), 8_000, "silence of the node after which it is replaced"),
   "watchdog.hang_ms": setting(
     // The slowest of the loops that keep no time of their own turns once a second.
