@@ -11,7 +11,7 @@ export type LoadOptions = {
   readonly closing: number;
   readonly keeping: number;
   readonly streaming: number;
-  /** Each client asks at most so often, so that the rate limit of the node is no part of what is measured. */
+  /** What is asked for. */
   readonly path: string;
 };
 
