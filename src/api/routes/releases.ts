@@ -114,7 +114,7 @@ export function releaseRoutes(ports: ApiPorts) {
       "/api/releases",
       route({
         tag: "releases",
-        summary: "The releases on this host, the swap under way and every earlier try",
+        summary: "The releases on this host, the swap under way and the newest tries",
         responses: { 200: json("The releases", releasesSchema, exampleReleases) },
       }),
       async (c) => {

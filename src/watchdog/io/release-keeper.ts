@@ -72,6 +72,9 @@ const MARK_LIMIT_MS = 60_000;
 /** How often it is looked whether a swap that was asked for has begun. */
 const POLL_MS = 20;
 
+/** The newest rows that are shown: at MAX_HISTORY_ROW_BYTES each they fit into one line of the control socket. */
+const ROWS_SHOWN = 25;
+
 export class ReleaseKeeper {
   readonly #parts: Parts;
   readonly #store: ReleaseStore;
@@ -174,7 +177,7 @@ export class ReleaseKeeper {
         floor: isKept ? records.floor() : null,
         releases: isKept ? folder.versions().map((version) => this.#releaseView(version)) : [],
         swap: underWay === null ? null : { version: underWay.version, step: underWay.step, kind: underWay.kind },
-        history: isKept ? records.history().map((row) => asJson(row)) : [],
+        history: isKept ? records.history().slice(-ROWS_SHOWN).map(asJson) : [],
       });
     } catch (cause) {
       return err(
