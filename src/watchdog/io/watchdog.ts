@@ -21,7 +21,7 @@ import type { SupervisionPolicy } from "../policy.ts";
 import type { ProcessSpec } from "../process-spec.ts";
 import type { SafeModeFacts } from "../safe-mode.ts";
 import { updateRequestOf } from "../update-request.ts";
-import { type InstanceLock, takeInstanceLock } from "./instance-lock.ts";
+import { awaitInstanceLock, type InstanceLock } from "./instance-lock.ts";
 import type { ListeningSocket } from "./listening-socket.ts";
 import { openSocket, takeSocket } from "./node-socket.ts";
 import { type Environment, type GenerationFacts, NodeUnit } from "./node-unit.ts";
@@ -64,30 +64,18 @@ const MAX_FAULTS = 20;
 const SAFE_MODE_LINES = 50;
 /** Under a second, so that a service manager that watches by the second hears it in time. */
 const ALIVE_EVERY_MS = 900;
-const LOCK_LIMIT_MS = 300;
-const LOCK_POLL_MS = 10;
 /** An answer that is on its way through the node gets there first. */
 const ANSWER_FIRST_MS = 50;
 
 /** @returns the running watchdog, whose node may not be ready yet, or why there can be none. */
 export async function startWatchdog(options: WatchdogOptions): Promise<Result<Watchdog>> {
-  const lock = await lockFolder(options);
+  const lock = await awaitInstanceLock(join(options.stateDir, "watchdog.lock"), options.clock);
   if (!lock.ok) return lock;
   const watchdog = new Watchdog(options, lock.value);
   const begun = await watchdog.begin();
   if (begun.ok) return ok(watchdog);
   watchdog.close();
   return begun;
-}
-
-/** A child of a watchdog that was just killed has its lock for some milliseconds, until it has become its program. */
-async function lockFolder({ stateDir, clock }: WatchdogOptions): Promise<Result<InstanceLock>> {
-  const endMs = clock.monotonicMs() + LOCK_LIMIT_MS;
-  for (;;) {
-    const lock = takeInstanceLock(join(stateDir, "watchdog.lock"));
-    if (lock.ok || lock.error.code !== "in_use" || clock.monotonicMs() > endMs) return lock;
-    await sleep(clock, LOCK_POLL_MS);
-  }
 }
 
 export class Watchdog {
