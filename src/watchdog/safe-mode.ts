@@ -37,12 +37,15 @@ export type SafeModeReply =
 export type SafeModeAnswer =
   | SafeModeReply
   /** Carried out by the shell, which answers with what came of it. */
-  | { readonly kind: "act"; readonly action: "restart" | "rollback" | "update" | "releases" };
+  | { readonly kind: "act"; readonly action: SafeModeAction };
 
-const ACTIONS: Readonly<Record<string, "restart" | "rollback" | "update" | "releases">> = {
+export type SafeModeAction = "restart" | "rollback" | "update" | "releases" | "shutdown";
+
+const ACTIONS: Readonly<Record<string, SafeModeAction>> = {
   "POST /api/restart": "restart",
   "POST /api/rollback": "rollback",
   "POST /api/update": "update",
+  "POST /api/shutdown": "shutdown",
   "GET /api/releases": "releases",
 };
 
@@ -126,6 +129,7 @@ function page({ version, canRollBack }: SafeModeFacts): string {
 <li><code>drover node restart</code> tries again</li>
 ${back}
 <li><code>drover update FILE</code> installs another release</li>
+<li><code>drover down</code> stops the watchdog too</li>
 </ul>
 </body>
 </html>

@@ -298,9 +298,42 @@ describe("a watchdog", () => {
     expect(await page.text()).toContain("safe mode");
     expect(JSON.stringify(facts.body)).toContain("fleet.db");
     expect(other).toMatchObject({ status: 503, type: "application/problem+json" });
-    expect(status.stderr).toContain("no node runs here");
-    expect(status.code).not.toBe(0);
+    expect(status.stdout).toContain("safe mode");
+    expect(status.stdout).toContain("fleet.db");
+    expect(status.code).toBe(4);
     expect(restart.status).toBe(202);
     expect(after.status).toBe(200);
+  });
+
+  it("in safe mode is found without node.json, and stopped by drover down with nothing left", async () => {
+    const node = await start();
+    await node.stop();
+    writeFileSync(join(world.state, "fleet.db"), Buffer.alloc(8_192, 7));
+    for (const suffix of ["-wal", "-shm"]) writeFileSync(join(world.state, `fleet.db${suffix}`), "");
+    const child = spawn(BINARY, ["up", "--state", world.state], {
+      cwd: world.path,
+      env: { ...world.environment, DROVER_WATCHDOG_RESTARTS: "0" },
+      stdio: "ignore",
+    });
+    const ended = once(child, "exit");
+    const file = join(world.state, "watchdog.json");
+    await waitUntil(
+      "safe mode",
+      () => existsSync(file) && readFileSync(file, "utf8").includes('"safeModeUrl":"http'),
+      60_000,
+    );
+
+    const run = (...argv: readonly string[]) =>
+      runBinary([...argv, "--state", world.state], { cwd: world.path, env: world.environment });
+    const status = run("status", "--json");
+    const down = run("down");
+
+    expect(status).toMatchObject({ code: 4, stderr: "" });
+    expect(JSON.parse(status.stdout)).toMatchObject({ safeMode: { canRollBack: false } });
+    expect(status.stdout).toContain("fleet.db");
+    expect(down).toMatchObject({ code: 0, stdout: "The watchdog has stopped.\n" });
+    expect(await ended).toEqual([0, null]);
+    expect(existsSync(file)).toBe(false);
+    expect(world.processes()).toEqual([]);
   });
 });

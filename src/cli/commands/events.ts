@@ -71,11 +71,25 @@ function printFrame(frame: { readonly event: string; readonly data: string }, co
     return;
   }
   try {
+    if (frame.event === "maintenance") {
+      printMaintenance(frame.data, console);
+      return;
+    }
     // `as`: the API's frames hold one event each; a newer one has more fields, not fewer.
     printEvent(JSON.parse(frame.data) as EventView, console);
   } catch {
     console.note(`an event that cannot be read: ${oneLine(frame.data.slice(0, 200))}`);
   }
+}
+
+/** Not an event of the queue, so it has no number: the node tells whoever listens that a swap begins or is over. */
+function printMaintenance(data: string, console: Console): void {
+  // `as`: a frame of the API; one that lacks a field reads as undefined, which is looked at.
+  const { on, version } = JSON.parse(data) as { readonly on?: boolean; readonly version?: string };
+  if (console.json) console.jsonLine({ kind: "maintenance", on: on === true, version: version ?? null });
+  else if (on === true)
+    console.line(console.paint("warn", `maintenance: release ${oneLine(String(version))} is being installed`));
+  else console.line(`maintenance is over; release ${oneLine(String(version))} runs`);
 }
 
 function printEvent(event: EventView, console: Console): void {

@@ -28,10 +28,12 @@ export const down: Handler<{ readonly force: boolean }> = async ({ options }, co
   if (!answer.ok) return console.fail(answer.error);
   const { running } = answer.value;
   if (running > 0 && !options.force) console.note(`waiting for ${plural(running, "running attempt")} to end`);
-  const gone = (await untilSilent(api.value, context)) && (await untilClosed(nodeFile, context));
+  // In safe mode the watchdog answers, and removes its own file last.
+  const file = "safeMode" in answer.value ? await watchdogFile(api.value, context) : nodeFile;
+  const gone = (await untilSilent(api.value, context)) && (await untilClosed(file, context));
   if (!gone) return console.fail(interruptedFault("stop the node: it goes on stopping"));
   if (console.json) console.document(answer.value);
-  else console.line("The node has stopped.");
+  else console.line("safeMode" in answer.value ? "The watchdog has stopped." : "The node has stopped.");
   return EXIT.ok;
 };
 
@@ -45,6 +47,14 @@ async function untilSilent(api: Api, { environment }: CommandContext): Promise<b
     await pause(clock, GONE_EVERY_MS, interrupted);
   }
   return false;
+}
+
+async function watchdogFile(api: Api, { environment }: CommandContext): Promise<NodeFileText | undefined> {
+  const { stateDir } = api.location;
+  if (stateDir === undefined) return undefined;
+  const path = `${stateDir}/watchdog.json`;
+  const read = await environment.readText(path);
+  return read.ok ? { path, text: read.value } : undefined;
 }
 
 type NodeFileText = { readonly path: string; readonly text: string };

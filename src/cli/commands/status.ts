@@ -1,4 +1,6 @@
 import type { NodeView, QueueView, TaskView } from "#api";
+import type { Client, SuccessOf } from "../connection/api.ts";
+import { askSafeMode, isSafeMode } from "../connection/safe-mode.ts";
 import type { CommandContext } from "../context.ts";
 import { EXIT } from "../exit-codes.ts";
 import { bytesText, durationText, plural } from "../output/quantities.ts";
@@ -7,16 +9,23 @@ import type { Handler } from "../parsing/command.ts";
 import { laneColumns, laneRows } from "../tasks/queue-text.ts";
 import { facts, noteOf } from "../tasks/task-text.ts";
 import { deadColumns } from "./dead.ts";
+import { showSafeMode } from "./safe-mode.ts";
 
 /** One screen holds these beside everything else. */
 const DEAD_SHOWN = 5;
 const RUNNING_SHOWN = 8;
+
+type Watchdog = SuccessOf<Awaited<ReturnType<Client["api"]["watchdog"]["$get"]>>>;
+type Releases = SuccessOf<Awaited<ReturnType<Client["api"]["releases"]["$get"]>>>;
 
 type Status = {
   readonly node: NodeView;
   readonly queue: QueueView;
   readonly running: readonly TaskView[];
   readonly dead: readonly TaskView[];
+  /** Null for a node that no watchdog started. */
+  readonly watchdog: Watchdog | null;
+  readonly releases: Releases | null;
 };
 
 export const status: Handler<object> = async (_invocation, context) => {
@@ -25,17 +34,30 @@ export const status: Handler<object> = async (_invocation, context) => {
   if (!api.ok) return console.fail(api.error);
   const ask = api.value;
   const limit = String(Math.max(DEAD_SHOWN, RUNNING_SHOWN));
-  const [node, queue, running, dead] = await Promise.all([
+  const [node, queue, running, dead, watchdog, releases] = await Promise.all([
     ask.ask("show the status", (client) => client.api.node.$get()),
     ask.ask("show the status", (client) => client.api.queue.$get()),
     ask.ask("show the status", (client) => client.api.tasks.$get({ query: { state: "running", limit } })),
     ask.ask("show the status", (client) => client.api.dead.$get({ query: { limit } })),
+    ask.ask("show the status", (client) => client.api.watchdog.$get()),
+    ask.ask("show the status", (client) => client.api.releases.$get()),
   ]);
-  if (!node.ok) return console.fail(node.error);
+  if (!node.ok) {
+    if (!isSafeMode(node.error)) return console.fail(node.error);
+    const safe = await askSafeMode(ask, "show the status");
+    return safe.ok ? showSafeMode(safe.value, context) : console.fail(safe.error);
+  }
   if (!queue.ok) return console.fail(queue.error);
   if (!running.ok) return console.fail(running.error);
   if (!dead.ok) return console.fail(dead.error);
-  const found = { node: node.value, queue: queue.value, running: running.value.items, dead: dead.value.items };
+  const found: Status = {
+    node: node.value,
+    queue: queue.value,
+    running: running.value.items,
+    dead: dead.value.items,
+    watchdog: watchdog.ok ? watchdog.value : null,
+    releases: releases.ok ? releases.value : null,
+  };
   if (console.json) console.document(found);
   else print(found, context);
   return found.node.ready ? EXIT.ok : EXIT.unhealthy;
@@ -43,7 +65,7 @@ export const status: Handler<object> = async (_invocation, context) => {
 
 function print(found: Status, context: CommandContext): void {
   const { console, environment } = context;
-  printNode(found.node, context);
+  printNode(found, context);
   console.line();
   if (found.queue.paused) console.line(console.paint("warn", "The queue is paused: nothing is started."));
   const lanes = laneRows(found.queue).filter(
@@ -59,7 +81,7 @@ function print(found: Status, context: CommandContext): void {
   for (const step of nextSteps(found)) console.note(`next: ${step}`);
 }
 
-function printNode(node: NodeView, { console, environment }: CommandContext): void {
+function printNode({ node, watchdog, releases }: Status, { console, environment }: CommandContext): void {
   const state = node.ready ? console.paint("good", "ready") : console.paint("bad", "not ready");
   console.line(`${console.paint("strong", oneLine(node.name))} is ${state}`);
   for (const check of node.checks.filter(({ ok }) => !ok)) {
@@ -82,8 +104,34 @@ function printNode(node: NodeView, { console, environment }: CommandContext): vo
       `${bytesText(storage.fleetDbBytes + storage.nodeDbBytes)}, ${bytesText(storage.freeDiskBytes)} free`,
     ]);
   }
+  const nowMs = environment.clock.nowMs();
+  if (watchdog === null) pairs.push(["watchdog", "none: nothing starts this node again"]);
+  else pairs.push(["watchdog", watchdogText(watchdog, nowMs)]);
+  if (releases !== null) pairs.push(["release", releaseText(releases)]);
   for (const line of facts(pairs, console.out)) console.line(line);
 }
+
+function watchdogText({ pid, node, lastFault }: Watchdog, nowMs: number): string {
+  const starts = `process ${pid}, ${plural(Math.max(0, node.generation - 1), "restart")}`;
+  if (lastFault === null) return `${starts}, no fault`;
+  return `${starts}; last fault ${durationText(Math.max(0, nowMs - lastFault.atMs))} ago: ${oneLine(lastFault.reason)}`;
+}
+
+function releaseText({ current, swap, history }: Releases): string {
+  const own = current ?? "unknown";
+  if (swap?.step === "probation") return `${swap.version}, on probation`;
+  if (swap !== null) return `${own}; swap to ${swap.version} under way: ${swap.step}`;
+  const last = history.at(-1);
+  if (last === undefined || last.result === "committed") return own;
+  return `${own}; the last try, ${last.version ?? "of an unknown version"}, was ${RESULT_WORDS[last.result] ?? last.result}`;
+}
+
+/** Of a row of the history. */
+const RESULT_WORDS: Readonly<Record<string, string>> = {
+  rolledBack: "rolled back",
+  abandoned: "abandoned",
+  refused: "refused",
+};
 
 function printRunning({ running, queue }: Status, { console, environment }: CommandContext): void {
   const nowMs = environment.clock.nowMs();

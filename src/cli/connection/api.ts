@@ -81,10 +81,33 @@ export class Api {
     return err(problemFault(answer.value.status, parseJson(answer.value.body), { action, location: this.location }));
   }
 
+  /** What stands at a path that a node does not have: the watchdog answers there while none runs. */
+  async askPath(action: string, path: string): Promise<Result<unknown, Fault>> {
+    const answer = await this.#whole(
+      action,
+      (signal) =>
+        this.#send(signal)(`${this.location.url}${path}`, {
+          headers: { authorization: `Bearer ${this.location.token}` },
+        }),
+      CALL_DEADLINE_MS,
+    );
+    if (!answer.ok) return answer;
+    const document = parseJson(answer.value.body);
+    if (answer.value.ok && document !== undefined) return ok(document);
+    return err(problemFault(answer.value.status, document, { action, location: this.location }));
+  }
+
   /** A client whose requests carry the token and end with `signal`. */
   client(signal: AbortSignal, headers: Readonly<Record<string, string>> = {}): Client {
+    return hc<AppType>(this.location.url, {
+      fetch: this.#send(signal),
+      headers: { ...headers, authorization: `Bearer ${this.location.token}` },
+    });
+  }
+
+  #send(signal: AbortSignal): (input: Request | string | URL, init?: RequestInit) => Promise<Response> {
     const { environment, location } = this;
-    const send = (input: Request | string | URL, init?: RequestInit): Promise<Response> =>
+    return (input, init) =>
       environment.fetch(input instanceof Request ? input.url : String(input), {
         ...init,
         signal,
@@ -93,16 +116,20 @@ export class Api {
         // A proxy of the environment is for the outside; it would see the token, and cannot reach this host's loopback.
         ...(isLoopback(location.url) ? { proxy: false } : {}),
       });
-    return hc<AppType>(location.url, {
-      fetch: send,
-      headers: { ...headers, authorization: `Bearer ${location.token}` },
-    });
   }
 
   /** Sends, and reads the whole answer within the deadline. A call that comes too soon for the node is made again. */
-  async fetchWhole<R extends AnyAnswer>(
+  fetchWhole<R extends AnyAnswer>(
     action: string,
     send: (client: Client) => Promise<R>,
+    deadlineMs: number,
+  ): Promise<Result<Answer, Fault>> {
+    return this.#whole(action, (signal) => send(this.client(signal)), deadlineMs);
+  }
+
+  async #whole(
+    action: string,
+    send: (signal: AbortSignal) => Promise<AnyAnswer>,
     deadlineMs: number,
   ): Promise<Result<Answer, Fault>> {
     const { clock, interrupted } = this.environment;
@@ -111,7 +138,7 @@ export class Api {
     const signal = AbortSignal.any([late.signal, interrupted]);
     try {
       for (;;) {
-        const { ok: isOk, status, headers, ...rest } = await readWhole(await send(this.client(signal)));
+        const { ok: isOk, status, headers, ...rest } = await readWhole(await send(signal));
         const againInMs = status === 429 ? retryAfterMs(headers) : undefined;
         if (againInMs === undefined || signal.aborted) return ok({ ok: isOk, status, headers, ...rest });
         await pause(clock, againInMs, signal);

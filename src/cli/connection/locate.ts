@@ -60,6 +60,8 @@ async function urlFromState(environment: CliEnvironment, stateDir: string | unde
   const read = await environment.readText(file);
   if (!read.ok) {
     const missing = read.error.code === "not_found";
+    const safeUrl = missing ? await safeModeUrl(environment, stateDir) : undefined;
+    if (safeUrl !== undefined) return checkedUrl(safeUrl);
     const message = missing ? `no node runs on the state directory ${stateDir}` : read.error.message;
     const remedy = missing
       ? "Start one with: drover up (or name another with --state DIR or --url URL)"
@@ -74,18 +76,28 @@ async function urlFromState(environment: CliEnvironment, stateDir: string | unde
   return checkedUrl(node.url);
 }
 
+/** A node that was never ready wrote no file; the watchdog that answers in its place says where. */
+async function safeModeUrl(environment: CliEnvironment, stateDir: string): Promise<string | undefined> {
+  const read = await environment.readText(`${stateDir}/watchdog.json`);
+  const url = read.ok ? objectOf(read.value)?.["safeModeUrl"] : undefined;
+  return typeof url === "string" ? url : undefined;
+}
+
 export function parseNodeFile(text: string): NodeFile | undefined {
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-  if (typeof value !== "object" || value === null) return undefined;
-  const { url, pid, startedAtMs } = value as Record<string, unknown>; // `as`: any object may be read by name
+  const { url, pid, startedAtMs } = objectOf(text) ?? {};
   return typeof url === "string" && typeof pid === "number" && typeof startedAtMs === "number"
     ? { url, pid, startedAtMs }
     : undefined;
+}
+
+function objectOf(text: string): Readonly<Record<string, unknown>> | undefined {
+  try {
+    const value: unknown = JSON.parse(text);
+    // `as`: any object may be read by name.
+    return typeof value === "object" && value !== null ? (value as Record<string, unknown>) : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 async function findToken(

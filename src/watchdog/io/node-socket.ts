@@ -19,6 +19,13 @@ const HELLO_LIMIT_MS = 3_000;
 const END_LIMIT_MS = 10_000;
 const POLL_MS = 20;
 
+/** Under which this host reaches what listens there; a wildcard is reached by loopback. Null without a port. */
+export function urlOf(host: string, port: number | undefined): string | null {
+  if (port === undefined) return null;
+  const name = host === "0.0.0.0" ? "127.0.0.1" : host === "::" ? "::1" : host;
+  return `http://${name.includes(":") && !name.startsWith("[") ? `[${name}]` : name}:${port}`;
+}
+
 /** @returns the socket; undefined where sockets cannot be shared, so that the node has to listen by itself. */
 export function openSocket({ host, port, logger }: SocketPlace): Result<ListeningSocket | undefined> {
   const opened = openListeningSocket({ host, port });

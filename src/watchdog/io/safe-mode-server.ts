@@ -2,7 +2,7 @@
 import { timingSafeEqual } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { describeFailure, type JsonValue, ok, type Result } from "#base";
-import { answerSafeMode, problem, type SafeModeFacts, type SafeModeReply } from "../safe-mode.ts";
+import { answerSafeMode, problem, type SafeModeAction, type SafeModeFacts, type SafeModeReply } from "../safe-mode.ts";
 import { serveFromSocket } from "./shared-server.ts";
 
 /** Bodies of actions: a path and an option or two. A release itself is uploaded to a node, or named by its path. */
@@ -13,7 +13,7 @@ export type SafeModeOptions = {
   readonly hosts: ReadonlySet<string>;
   readonly tokenPath: string;
   readonly facts: () => SafeModeFacts;
-  readonly act: (action: "restart" | "rollback" | "update" | "releases", body: JsonValue) => Promise<Result<JsonValue>>;
+  readonly act: (action: SafeModeAction, body: JsonValue) => Promise<Result<JsonValue>>;
 };
 
 /** @returns a function that ends it; connections that wait then are the node's. */

@@ -14,6 +14,8 @@ export type WatchdogFile = {
   readonly others: Readonly<Record<string, ProcessIdentity>>;
   /** `safe mode` and why; null in ordinary times. */
   readonly safeMode: string | null;
+  /** Where safe mode answers; null in ordinary times. */
+  readonly safeModeUrl: string | null;
 };
 
 export function writeWatchdogFile(path: string, file: WatchdogFile): void {
@@ -33,7 +35,7 @@ export function readWatchdogFile(path: string): WatchdogFile | undefined {
   try {
     // `as`: written by a watchdog; every field is looked at before it is used.
     const said = JSON.parse(readFileSync(path, "utf8")) as Record<string, unknown>;
-    const { pid, version, startedAtMs, url, node, others, safeMode } = said;
+    const { pid, version, startedAtMs, url, node, others, safeMode, safeModeUrl } = said;
     if (typeof pid !== "number" || typeof version !== "string" || typeof startedAtMs !== "number") return undefined;
     return {
       pid,
@@ -43,6 +45,7 @@ export function readWatchdogFile(path: string): WatchdogFile | undefined {
       node: isIdentity(node) ? node : null,
       others: identitiesIn(others),
       safeMode: typeof safeMode === "string" ? safeMode : null,
+      safeModeUrl: typeof safeModeUrl === "string" ? safeModeUrl : null,
     };
   } catch {
     return undefined;

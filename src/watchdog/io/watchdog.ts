@@ -23,7 +23,7 @@ import type { SafeModeFacts } from "../safe-mode.ts";
 import { updateRequestOf } from "../update-request.ts";
 import { awaitInstanceLock, type InstanceLock } from "./instance-lock.ts";
 import type { ListeningSocket } from "./listening-socket.ts";
-import { openSocket, takeSocket } from "./node-socket.ts";
+import { openSocket, takeSocket, urlOf } from "./node-socket.ts";
 import { type Environment, type GenerationFacts, NodeUnit } from "./node-unit.ts";
 import { ProcessGroup } from "./process-group.ts";
 import { isAlive } from "./process-table.ts";
@@ -278,6 +278,12 @@ export class Watchdog {
     return ok({ accepted: true });
   }
 
+  /** In safe mode, where no node runs that could drain. */
+  async #askedToStop(): Promise<Result<JsonValue>> {
+    this.#options.clock.after(ANSWER_FIRST_MS, () => void this.stop("now"));
+    return ok({ mode: "now", running: 0, safeMode: true });
+  }
+
   /** The next generation takes over; attempts go on in their workers, and connections wait. */
   async #restart(): Promise<void> {
     this.#options.logger.info("the node is restarted: a person asked for it");
@@ -327,7 +333,7 @@ export class Watchdog {
       hosts,
       tokenPath: join(stateDir, "token"),
       facts: () => this.#safeModeFacts(),
-      act: (action, body) => this.#act(action, body),
+      act: (action, body) => (action === "shutdown" ? this.#askedToStop() : this.#act(action, body)),
     });
     if (served.ok) this.#endSafeMode = served.value;
     else logger.error("safe mode cannot answer", { failure: describeFailure(served.error) });
@@ -381,6 +387,7 @@ export class Watchdog {
       node: this.#node.identity ?? null,
       others: this.#others.identities(),
       safeMode: this.#safeMode?.reason ?? null,
+      safeModeUrl: this.#safeMode === undefined ? null : urlOf(this.#options.host, this.#socket?.port),
     };
     try {
       writeWatchdogFile(this.#filePath, file);

@@ -27,6 +27,7 @@ describe("status", () => {
         executors  shell
         memory     64.0 MiB
         storage    3 B, 3 B free
+        watchdog   none: nothing starts this node again
 
       LANE    WAITING  READY  RUNNING  DONE  DEAD  CANCELLED  NEXT WAITS
       ──────  ───────  ─────  ───────  ────  ────  ─────────  ──────────

@@ -40,6 +40,7 @@ describe("safe mode", () => {
     ["POST", "/api/rollback", "rollback"],
     ["POST", "/api/update", "update"],
     ["GET", "/api/releases", "releases"],
+    ["POST", "/api/shutdown", "shutdown"],
   ])("(S2) does what %s %s asks for, with the token alone", (method, path, action) => {
     expect(ask({ method, path })).toEqual({ kind: "act", action });
     expect(ask({ method, path, hasToken: false })).toMatchObject({ status: 401 });
