@@ -72,8 +72,16 @@ export function openConnection(path: string, options: ConnectionOptions = {}): C
 
 /** Opens an existing file without ever changing it: no journal mode, no pragma, no write. */
 export function openReadOnly(path: string): Connection {
-  const location = path.split("/").map(encodeURIComponent).join("/");
-  return wrap(path, new Database(`file:${location}?mode=ro`, { timeout: BUSY_TIMEOUT_MS }));
+  return wrap(path, new Database(`${uriOf(path)}?mode=ro`, { timeout: BUSY_TIMEOUT_MS }));
+}
+
+/** As {@link openReadOnly}, for a file that nobody has open and that has no journal: makes no file beside it either. */
+export function openImmutable(path: string): Connection {
+  return wrap(path, new Database(`${uriOf(path)}?mode=ro&immutable=1`, { timeout: BUSY_TIMEOUT_MS }));
+}
+
+function uriOf(path: string): string {
+  return `file:${path.split("/").map(encodeURIComponent).join("/")}`;
 }
 
 /** A handle on a file that is only locked, never written. */

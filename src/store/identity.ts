@@ -71,6 +71,12 @@ export function establishIdentity(connection: Connection): Identity {
   return { uuid, epoch, change, previousPath: noted?.path ?? null };
 }
 
+/** What {@link establishIdentity} would say, without noting it; null where nothing was noted yet. */
+export function identityChange(connection: Connection, exists: (path: string) => boolean): IdentityChange | null {
+  const noted = readFingerprint(connection);
+  return noted === null ? null : judgeIdentity(noted, fingerprint(connection.path), exists(noted.path));
+}
+
 function fingerprint(path: string): Fingerprint {
   const real = realpathSync(path);
   // Not the device number: it changes from boot to boot.

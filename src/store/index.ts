@@ -1,5 +1,7 @@
 /** store: everything durable. Opens the databases, owns all SQL, implements the queue's port. */
 export { type BackupReport, type BackupSchedule, scheduleBackups } from "./backup.ts";
+export { backupsNewestFirst, backupTimeMs } from "./backup-policy.ts";
+export { type Examination, examineDatabase } from "./examine.ts";
 export type { Identity, IdentityChange } from "./identity.ts";
 export { stateMark } from "./inspect.ts";
 export { openStores, type StoreOptions, type Stores } from "./open.ts";

@@ -8,7 +8,7 @@ export { inheritedSocket, type ListeningSocket } from "./io/listening-socket.ts"
 export type { GenerationFacts } from "./io/node-unit.ts";
 export { adoptOrphans, startReaper } from "./io/orphans.ts";
 export { runProbe } from "./io/probe.ts";
-export { identify, isAlive, type ProcessEntry, type ProcessIdentity, variableOf } from "./io/process-table.ts";
+export { entryOf, identify, isAlive, type ProcessEntry, type ProcessIdentity, variableOf } from "./io/process-table.ts";
 export type { ReleaseOptions } from "./io/release-keeper.ts";
 export { type LogLimits, RotatedLog } from "./io/rotated-log.ts";
 export { type ServiceManager, serviceManager } from "./io/service-manager.ts";
@@ -35,15 +35,16 @@ export {
   specOfProcess,
 } from "./process-spec.ts";
 export { checkExecutable, type ExecutableCheck } from "./update/executable.ts";
-export type { HistoryRow, ReleaseCheck } from "./update/history.ts";
+export { type HistoryRow, type ReleaseCheck, readHistory } from "./update/history.ts";
 export { localSource, type ReleaseSource } from "./update/io/release-source.ts";
 export { ReleaseStore, type ReleaseStoreParts } from "./update/io/release-store.ts";
 export { type Recovery, type SwapOrder, type SwapPolicy, SwapRun, type SwapRunParts } from "./update/io/swap-run.ts";
 export { DOWNLOAD_LIMITS, type DownloadLimits, type UrlSourceParts, urlSource } from "./update/io/url-source.ts";
-export type { Journal, SwapStep } from "./update/journal.ts";
+export { type Journal, readJournal, type SwapStep } from "./update/journal.ts";
+export { parseEnvelope, parseManifest } from "./update/manifest.ts";
 export { type Health, PROBATION, type ProbationPolicy } from "./update/probation.ts";
 export { REFUSAL_REASONS, type Refusal, type RefusalReason } from "./update/refusal.ts";
 export { SWAP_LABELS, type SwapCrashPoint, type SwapLabel } from "./update/swap-labels.ts";
 export type { SelftestReport, SwapPorts } from "./update/swap-ports.ts";
-export { parseRootKeys, type RootKey } from "./update/trust.ts";
+export { parseCertificate, parseRootKeys, type RootKey } from "./update/trust.ts";
 export { compareVersions, parseVersion, type Version } from "./update/version.ts";

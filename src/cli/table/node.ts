@@ -29,7 +29,7 @@ export const NODE_COMMANDS: readonly Command[] = [
     name: "status",
     section: "Node",
     summary: "Show the node, its queue, what runs and what failed, on one screen",
-    notes: ["Ends with exit code 4 when the node answers but is not ready."],
+    notes: ["Ends with exit code 4 when the node answers but is not ready, and in safe mode, whose cause it shows."],
     load: async () => (await import("../commands/status.ts")).status,
   }),
   command({
@@ -38,7 +38,8 @@ export const NODE_COMMANDS: readonly Command[] = [
     summary: "Look for causes of trouble on this host and in the node, and say what to do",
     notes: [
       "Works without a node too. Changes nothing.",
-      "Ends with exit code 4 when something keeps tasks from being carried out.",
+      "Each finding is ok, a warning or a failure, with its cause and what to do.",
+      "Ends with exit code 0 when nothing fails, else with 4, which every command uses for what is unhealthy.",
     ],
     load: async () => (await import("../commands/doctor.ts")).doctor,
   }),

@@ -1,17 +1,28 @@
-import { accessSync, constants, existsSync, statfsSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { delimiter, dirname, join } from "node:path";
+import { delimiter, join } from "node:path";
 import { describeFailure } from "#base";
 import type { Finding, GlobalOptions } from "#cli";
 import { confinementText, sandboxSupport, WorkspaceFiles } from "#execution";
+import { readWatchdogFile } from "#watchdog";
 import type { Config } from "../config/settings.ts";
+import { clockFindings, lookAtClock } from "../diagnosis/clock.ts";
+import { databaseFindings, lookAtDatabases } from "../diagnosis/database.ts";
+import { finding } from "../diagnosis/finding.ts";
+import { gpuFindings, lookAtGpus } from "../diagnosis/gpu.ts";
+import { libgccFindings, lookForLibgcc } from "../diagnosis/libgcc.ts";
+import { lockFindings, lookAtLock, ownProcesses } from "../diagnosis/lock.ts";
+import { lookAtUnpacking, unpackFindings } from "../diagnosis/mounts.ts";
+import { lookAtPort, portFindings } from "../diagnosis/port.ts";
+import { lookAtReleases, releaseFindings } from "../diagnosis/releases.ts";
+import { lookAtStateFolder, stateFolderFindings } from "../diagnosis/state-folder.ts";
+import { lookAtUnits, unitFindings, unitPlaces } from "../diagnosis/unit.ts";
 import { checkEndpoints } from "../models/known-endpoints.ts";
 import { stateDirOf } from "../program.ts";
+import { realClock } from "../real-clock.ts";
+import { target } from "../version.ts";
 import { sandboxFindings } from "./sandbox-findings.ts";
 import { settingsOf } from "./settings.ts";
-
-/** Enough for databases, logs and a few worktrees; the node itself refuses work below 32 MiB. */
-const LITTLE_DISK_BYTES = 1024 * 1024 * 1024;
 
 /** What keeps work from being done here, as far as it can be seen without a node. */
 export async function diagnose(options: GlobalOptions): Promise<readonly Finding[]> {
@@ -19,46 +30,58 @@ export async function diagnose(options: GlobalOptions): Promise<readonly Finding
   if (!loaded.ok) return [finding("configuration", "fail", loaded.error.message, loaded.error.remedy ?? null)];
   const { config, file } = loaded.value;
   const endpoints = checkEndpoints(config);
+  const stateDir = stateDirOf(options.state, config);
   return [
     endpoints.ok
       ? finding("configuration", "ok", file === null ? "no file; defaults and environment" : file)
       : finding("configuration", "fail", endpoints.error.message, endpoints.error.remedy ?? null),
-    stateFinding(options, config),
+    ...(stateDir.ok
+      ? await stateFindings(stateDir.value, config)
+      : [finding("state", "fail", describeFailure(stateDir.error), stateDir.error.remedy ?? null)]),
+    ...gpuFindings(await lookAtGpus(realClock)),
     ...sandboxFindings(config, sandboxSupport()),
     fileToolsFinding(),
     gitFinding(),
   ];
 }
 
-function stateFinding(options: GlobalOptions, config: Config): Finding {
-  const dir = stateDirOf(options.state, config);
-  if (!dir.ok) return finding("state", "fail", describeFailure(dir.error));
-  const place = nearestExisting(dir.value);
-  try {
-    accessSync(place, constants.W_OK | constants.X_OK);
-  } catch {
-    return finding(
-      "state",
-      "fail",
-      `${place} cannot be written`,
-      "Give it to this user, or choose another with --state",
-    );
-  }
-  const disk = statfsSync(place);
-  const freeBytes = disk.bavail * disk.bsize;
-  const freeMiB = Math.floor(freeBytes / 1024 / 1024);
-  return freeBytes < LITTLE_DISK_BYTES
-    ? finding(
-        "state",
-        "warn",
-        `${dir.value}: only ${freeMiB} MiB are free`,
-        "Free some space, or choose another with --state",
-      )
-    : finding("state", "ok", `${dir.value}: ${freeMiB} MiB free`);
+/** What hangs on the state folder: who uses it, what lies in it, and what is needed to run on it. */
+async function stateFindings(stateDir: string, config: Config): Promise<readonly Finding[]> {
+  const place = lookAtStateFolder(stateDir);
+  // Nothing in it can be looked at; what has to be done first is said.
+  if (!place.isFolder || !place.isReadable)
+    return [...stateFolderFindings(place), ...hostFindings(stateDir, config, [])];
+  const nowMs = realClock.nowMs();
+  const lock = lookAtLock(stateDir);
+  const isWatched = lock.holder !== null && lock.holder !== undefined;
+  const watchdog = isWatched ? readWatchdogFile(join(stateDir, "watchdog.json")) : undefined;
+  return [
+    ...stateFolderFindings(place),
+    ...lockFindings(lock),
+    ...clockFindings(lookAtClock(stateDir, nowMs, watchdog)),
+    ...databaseFindings(
+      await lookAtDatabases({
+        stateDir,
+        backupDir: config["store.backup.dir"],
+        everyMs: config["store.backup.every_ms"],
+        nowMs,
+        user: lock.node?.isAlive === true ? lock.node.pid : undefined,
+      }),
+    ),
+    ...releaseFindings(lookAtReleases(stateDir, config["update.public_keys"], { nowMs, isWatched })),
+    ...hostFindings(stateDir, config, ownProcesses(lock)),
+  ];
 }
 
-function nearestExisting(path: string): string {
-  return existsSync(path) || dirname(path) === path ? path : nearestExisting(dirname(path));
+/** What the host has to offer for this folder; needs nothing in it. */
+function hostFindings(stateDir: string, config: Config, own: readonly number[]): readonly Finding[] {
+  const executable = target === "source" ? null : process.execPath;
+  return [
+    ...portFindings(lookAtPort(config["http.host"], config["http.port"], own)),
+    ...libgccFindings(lookForLibgcc("/", process.env)),
+    ...unpackFindings(lookAtUnpacking(stateDir, process.env)),
+    ...unitFindings(lookAtUnits(unitPlaces(process.env), executable, stateDir)),
+  ];
 }
 
 function fileToolsFinding(): Finding {
@@ -74,8 +97,4 @@ function gitFinding(): Finding {
   return folders.some((folder) => folder !== "" && existsSync(join(folder, "git")))
     ? finding("git", "ok", "found")
     : finding("git", "warn", "git is not in PATH, so tasks cannot work on a repository", "Install git");
-}
-
-function finding(name: string, level: Finding["level"], detail: string, remedy: string | null = null): Finding {
-  return { name, level, detail, remedy };
 }
