@@ -6,6 +6,22 @@ export type InstanceLock = {
   readonly release: () => void;
 };
 
+const LIMIT_MS = 300;
+const POLL_MS = 10;
+
+/**
+ * As {@link takeInstanceLock}, once more for a moment: a child of a watchdog that was just killed has its lock for some
+ * milliseconds, until it has become its program.
+ */
+export async function awaitInstanceLock(path: string, clock: Clock): Promise<Result<InstanceLock>> {
+  const endMs = clock.monotonicMs() + LIMIT_MS;
+  for (;;) {
+    const lock = takeInstanceLock(path);
+    if (lock.ok || lock.error.code !== "in_use" || clock.monotonicMs() > endMs) return lock;
+    await sleep(clock, POLL_MS);
+  }
+}
+
 /**
  * One watchdog per state folder. The lock (flock(2)) belongs to the open file: it ends with its owner, however that
  * ends, and no child has it (close-on-exec). The file holds the owner's pid, for whoever is refused.
