@@ -4,8 +4,8 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { connect } from "node:net";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { Load } from "../crash/swap/load.ts";
 import { identify } from "../../src/watchdog/io/process-table.ts";
+import { Load } from "../crash/swap/load.ts";
 import {
   BINARY,
   type BinaryNode,

@@ -50,19 +50,3 @@ export function takeInstanceLock(path: string): Result<InstanceLock> {
     return err(terminal("unavailable", `lock ${path}: ${reason}`, "Make the state folder writable for this user"));
   }
 }
-
-const LOCK_LIMIT_MS = 300;
-const LOCK_POLL_MS = 10;
-
-/**
- * As {@link takeInstanceLock}, with some patience: a child of a watchdog that was just killed has its lock for some
- * milliseconds, until it has become its program.
- */
-export async function awaitInstanceLock(path: string, clock: Clock): Promise<Result<InstanceLock>> {
-  const endMs = clock.monotonicMs() + LOCK_LIMIT_MS;
-  for (;;) {
-    const lock = takeInstanceLock(path);
-    if (lock.ok || lock.error.code !== "in_use" || clock.monotonicMs() > endMs) return lock;
-    await sleep(clock, LOCK_POLL_MS);
-  }
-}
