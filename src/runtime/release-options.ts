@@ -1,5 +1,5 @@
 import { err, FLEET_FILE, NODE_FILE, ok, type Result, refused } from "#base";
-import { PROBATION, parseRootKeys, type ReleaseOptions } from "#watchdog";
+import { PROBATION, parseRootKeys, parseWindow, RESERVE_BYTES, type ReleaseOptions } from "#watchdog";
 import type { Config } from "./config/settings.ts";
 import { crashPoint } from "./crash-point.ts";
 import { compiledRootKeys } from "./root-keys.ts";
@@ -26,6 +26,13 @@ export function releaseOptions(config: Config): Result<ReleaseOptions> {
     channel: orNull(config["update.channel"]),
     pinned: orNull(config["update.pin"]),
     manifestUrl: orNull(config["update.manifest_url"]),
+    schedule: {
+      isOn: config["update.auto"] && config["update.manifest_url"] !== "",
+      everyMs: config["update.check_every_ms"],
+      window: parseWindow(config["update.window"]) ?? null,
+    },
+    // While so little is free, what works goes on, and nothing new is taken.
+    reserveBytes: Math.max(RESERVE_BYTES, config["limits.disk_low_bytes"]),
     policy: {
       probation: { ...PROBATION, windowMs: config["update.probation_ms"] },
       watchEveryMs: WATCH_EVERY_MS,

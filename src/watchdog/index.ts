@@ -37,13 +37,14 @@ export {
 export { checkExecutable, type ExecutableCheck } from "./update/executable.ts";
 export { type HistoryRow, type ReleaseCheck, readHistory } from "./update/history.ts";
 export { localSource, type ReleaseSource } from "./update/io/release-source.ts";
-export { ReleaseStore, type ReleaseStoreParts } from "./update/io/release-store.ts";
+export { RESERVE_BYTES, ReleaseStore, type ReleaseStoreParts } from "./update/io/release-store.ts";
 export { type Recovery, type SwapOrder, type SwapPolicy, SwapRun, type SwapRunParts } from "./update/io/swap-run.ts";
 export { DOWNLOAD_LIMITS, type DownloadLimits, type UrlSourceParts, urlSource } from "./update/io/url-source.ts";
 export { type Journal, readJournal, type SwapStep } from "./update/journal.ts";
 export { parseEnvelope, parseManifest } from "./update/manifest.ts";
 export { type Health, PROBATION, type ProbationPolicy } from "./update/probation.ts";
 export { REFUSAL_REASONS, type Refusal, type RefusalReason } from "./update/refusal.ts";
+export { parseWindow, type UpdateSchedule, type UpdateWindow } from "./update/schedule.ts";
 export { SWAP_LABELS, type SwapCrashPoint, type SwapLabel } from "./update/swap-labels.ts";
 export type { SelftestReport, SwapPorts } from "./update/swap-ports.ts";
 export { parseCertificate, parseRootKeys, type RootKey } from "./update/trust.ts";

@@ -8,7 +8,7 @@ export const PROTOCOL = 1;
 export type ShutdownMode = "now" | "drain";
 
 /** What a person asks of the watchdog, through the node's API. */
-export const WATCHDOG_ACTIONS = ["status", "restart", "update", "rollback", "releases", "reset"] as const;
+export const WATCHDOG_ACTIONS = ["status", "restart", "update", "rollback", "releases", "reset", "check"] as const;
 export type WatchdogAction = (typeof WATCHDOG_ACTIONS)[number];
 
 export type NodeMessage =

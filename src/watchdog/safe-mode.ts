@@ -39,7 +39,7 @@ export type SafeModeAnswer =
   /** Carried out by the shell, which answers with what came of it. */
   | { readonly kind: "act"; readonly action: SafeModeAction };
 
-export type SafeModeAction = "restart" | "rollback" | "update" | "releases" | "shutdown";
+export type SafeModeAction = "restart" | "rollback" | "update" | "releases" | "shutdown" | "check";
 
 const ACTIONS: Readonly<Record<string, SafeModeAction>> = {
   "POST /api/restart": "restart",
@@ -47,6 +47,7 @@ const ACTIONS: Readonly<Record<string, SafeModeAction>> = {
   "POST /api/update": "update",
   "POST /api/shutdown": "shutdown",
   "GET /api/releases": "releases",
+  "GET /api/update": "check",
 };
 
 /** @param hosts the names under which this node may be asked, lower case, without ports */

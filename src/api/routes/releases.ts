@@ -58,6 +58,28 @@ const exampleReleases = {
   history: [{ version: "0.2.0", result: "committed" }],
 };
 
+const checkSchema = z.looseObject({
+  from: z.string(),
+  current: z.string().nullable(),
+  version: z.string(),
+  channel: z.string(),
+  /** Whether an update would install it. */
+  available: z.boolean(),
+  /** Why not. */
+  reason: z.string().nullable(),
+  detail: z.string().nullable(),
+});
+
+const exampleCheck = {
+  from: "https://releases.example/stable/manifest.json",
+  current: "0.1.0",
+  version: "0.2.0",
+  channel: "stable",
+  available: true,
+  reason: null,
+  detail: null,
+};
+
 const acceptedSchema = z.looseObject({ accepted: z.boolean() });
 
 /** @returns the answer of the watchdog, in the form of `schema`. */
@@ -119,6 +141,21 @@ export function releaseRoutes(ports: ApiPorts) {
       }),
       async (c) => {
         const found = shaped(await watchdog.ask("releases", null), releasesSchema);
+        return found.ok ? c.json(found.value, 200) : answerProblem(c, found.error);
+      },
+    )
+    .get(
+      "/api/update",
+      route({
+        tag: "releases",
+        summary: "Look whether there is a newer release; installs nothing",
+        description: "`from` as of `POST /api/update`. Fails when what is there is not to be trusted, or not reached.",
+        query: z.strictObject({ from: z.string().min(1).max(MAX_PATH_CHARS).optional() }),
+        responses: { 200: json("What is there", checkSchema, exampleCheck) },
+      }),
+      async (c) => {
+        const asked = { from: c.req.valid("query").from ?? null };
+        const found = shaped(await watchdog.ask("check", asked), checkSchema);
         return found.ok ? c.json(found.value, 200) : answerProblem(c, found.error);
       },
     )

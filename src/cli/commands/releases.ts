@@ -1,7 +1,7 @@
 /** Restarting the node, and the releases that the watchdog keeps. */
 import { resolve } from "node:path";
 import { retryable } from "#base";
-import type { Client, SuccessOf } from "../connection/api.ts";
+import type { Api, Client, SuccessOf } from "../connection/api.ts";
 import { pause } from "../connection/pause.ts";
 import type { CommandContext } from "../context.ts";
 import { EXIT } from "../exit-codes.ts";
@@ -74,6 +74,7 @@ export const update: Handler<{
   readonly allowOlder: boolean;
   readonly again: boolean;
   readonly noWait: boolean;
+  readonly check: boolean;
 }> = async ({ options, args }, context) => {
   const { console, environment } = context;
   const api = await context.connect();
@@ -81,11 +82,24 @@ export const update: Handler<{
   const [given] = args;
   // A path is meant on this host, where the watchdog looks for it too; anything else is the address of a manifest.
   const from = given === undefined || given.includes("://") ? given : resolve(environment.cwd, given);
+  if (options.check) return check(from, api.value, context);
   const json = { allowOlder: options.allowOlder, again: options.again, ...(from === undefined ? {} : { from }) };
   const answer = await api.value.ask("update", (client) => client.api.update.$post({ json }), SWAP_LIMIT_MS);
   if (!answer.ok) return console.fail(answer.error);
   return options.noWait ? accepted(answer.value, context) : follow(context);
 };
+
+async function check(from: string | undefined, api: Api, { console }: CommandContext): Promise<number> {
+  const query = from === undefined ? {} : { from };
+  const found = await api.ask("look for a release", (client) => client.api.update.$get({ query }));
+  if (!found.ok) return console.fail(found.error);
+  const { version, current, available, detail } = found.value;
+  if (console.json) console.document(found.value);
+  else if (available)
+    console.line(`drover ${version} is there, and ${current ?? "none"} runs. Install it: drover update`);
+  else console.line(`Nothing to install: ${textOf(detail)}`);
+  return EXIT.ok;
+}
 
 export const rollback: Handler<{ readonly noWait: boolean }> = async ({ options }, context) => {
   const { console } = context;

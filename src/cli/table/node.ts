@@ -89,7 +89,9 @@ export const NODE_COMMANDS: readonly Command[] = [
       allowOlder: flag("Also an older release than the current one, not below the floor"),
       again: flag("Do not wait for the back-off of a version that failed here"),
       noWait: flag("Return once it has begun"),
+      check: flag("Say whether there is a newer release, and install nothing"),
     },
+    examples: [{ line: "drover update --check", does: "Look at update.manifest_url" }],
     load: async () => (await import("../commands/releases.ts")).update,
   }),
   command({

@@ -56,6 +56,11 @@ export const SETTINGS = {
   "limits.retry_base_ms": setting(durationMs, RETRY_BASE_MS, "first delay between attempts"),
   "limits.retry_max_ms": setting(durationMs, RETRY_MAX_MS, "longest delay between attempts"),
   "limits.open_tasks": setting(count(MAX_OPEN_TASKS), MAX_OPEN_TASKS, "tasks that have not ended; more are refused"),
+  "limits.disk_low_bytes": setting(
+    z.int().min(0).max(1_099_511_627_776),
+    536_870_912,
+    "free disk that must be left when a release is taken; at least 64 MiB",
+  ),
   "limits.orphan_ms": setting(
     durationMs,
     600_000,

@@ -43,6 +43,20 @@ export const WATCHDOG_SETTINGS = {
   ),
   "update.channel": setting(z.string().max(64), "", "the one channel that releases are taken from; empty: any"),
   "update.pin": setting(semanticVersion, "", "the one version that may be installed; empty: any"),
+  "update.auto": setting(z.boolean(), false, "look at update.manifest_url now and then, and install what is newer"),
+  "update.check_every_ms": setting(
+    z
+      .int()
+      .min(60_000)
+      .max(30 * DAY_MS),
+    DAY_MS / 4,
+    "time between two looks with update.auto, by up to a fifth more or less",
+  ),
+  "update.window": setting(
+    z.string().regex(/^$|^([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d$/, "use a window such as 02:00-05:00"),
+    "",
+    "local time in which update.auto may install, such as 02:00-05:00; empty: always",
+  ),
   "update.probation_ms": setting(durationMs, 180_000, "how long a new release must be healthy before it is kept"),
 
   processes: setting(

@@ -17,9 +17,11 @@ import type { HistoryRow, ReleaseCheck } from "../update/history.ts";
 import { localSource, type ReleaseSource } from "../update/io/release-source.ts";
 import { ReleaseStore } from "../update/io/release-store.ts";
 import { type SwapOrder, type SwapPolicy, SwapRun } from "../update/io/swap-run.ts";
+import { UpdateChecks } from "../update/io/update-checks.ts";
 import { DOWNLOAD_LIMITS, urlSource } from "../update/io/url-source.ts";
 import type { Health } from "../update/probation.ts";
-import { type Refusal, refuse } from "../update/refusal.ts";
+import { type Refusal, type RefusalReason, refuse } from "../update/refusal.ts";
+import type { UpdateSchedule } from "../update/schedule.ts";
 import type { SwapCrashPoint } from "../update/swap-labels.ts";
 import type { SelftestReport, SwapPorts } from "../update/swap-ports.ts";
 import type { RootKey } from "../update/trust.ts";
@@ -36,10 +38,28 @@ export type ReleaseOptions = {
   readonly channel: string | null;
   readonly pinned: string | null;
   readonly manifestUrl: string | null;
+  /** When the manifest is looked at without being asked. */
+  readonly schedule: UpdateSchedule;
+  /** Left free beside a release that is taken. */
+  readonly reserveBytes: number;
   readonly policy: SwapPolicy;
   /** Names of the databases in the state folder. */
   readonly databases: readonly string[];
   readonly crashPoint: SwapCrashPoint;
+};
+
+/** What a look at a manifest found. */
+export type CheckReport = {
+  readonly from: string;
+  readonly atMs: number;
+  readonly current: string | null;
+  readonly version: string;
+  readonly channel: string;
+  /** Whether it would be installed. */
+  readonly available: boolean;
+  /** Why not. */
+  readonly reason: RefusalReason | null;
+  readonly detail: string | null;
 };
 
 /** What a swap does with the node. */
@@ -82,6 +102,8 @@ export class ReleaseKeeper {
   readonly #copies: StateCopies;
   /** The executable of the next node; null for this very one. */
   #binary: string | null = null;
+  readonly #checks: UpdateChecks;
+  #lastCheck: CheckReport | null = null;
 
   constructor(parts: Parts) {
     this.#parts = parts;
@@ -99,6 +121,7 @@ export class ReleaseKeeper {
         schema: { fleet: null, node: null },
       }),
       crashPoint: options.crashPoint,
+      reserveBytes: options.reserveBytes,
     });
     this.#swap = new SwapRun({
       store: this.#store,
@@ -108,6 +131,24 @@ export class ReleaseKeeper {
       policy: options.policy,
       logger,
     });
+    this.#checks = new UpdateChecks({
+      schedule: options.schedule,
+      clock,
+      random,
+      logger,
+      isBusy: () => this.#swap.isBusy,
+      check: () => this.#look(null),
+      install: () => this.update({ from: null, allowOlder: false, again: false }, "schedule"),
+    });
+  }
+
+  /** Looks for newer releases by itself from now on, where that is configured. */
+  startChecks(): void {
+    this.#checks.start();
+  }
+
+  stopChecks(): void {
+    this.#checks.stop();
   }
 
   /** The executable that the next node is started with. */
@@ -161,6 +202,12 @@ export class ReleaseKeeper {
     return this.#begin(() => this.#swap.update(source.value, order));
   }
 
+  /** Whether there is a release to be installed; installs nothing. */
+  async check(from: string | null): Promise<Result<JsonValue>> {
+    const found = await this.#look(from);
+    return found.ok ? ok({ ...found.value }) : found;
+  }
+
   rollback(askedBy: string): Promise<Result<JsonValue>> {
     return this.#begin(() => this.#swap.rollback(null, askedBy));
   }
@@ -177,6 +224,8 @@ export class ReleaseKeeper {
         floor: isKept ? records.floor() : null,
         releases: isKept ? folder.versions().map((version) => this.#releaseView(version)) : [],
         swap: underWay === null ? null : { version: underWay.version, step: underWay.step, kind: underWay.kind },
+        target: this.#parts.options.target,
+        lastCheck: this.#lastCheck === null ? null : { ...this.#lastCheck },
         history: isKept ? records.history().slice(-ROWS_SHOWN).map(asJson) : [],
       });
     } catch (cause) {
@@ -212,6 +261,31 @@ export class ReleaseKeeper {
     }
     if (!asked.includes("://")) return ok(localSource(asked));
     return urlSource(asked, { clock: this.#parts.clock, limits: DOWNLOAD_LIMITS });
+  }
+
+  async #look(from: string | null): Promise<Result<CheckReport>> {
+    const source = this.#source(from);
+    if (!source.ok) return source;
+    if (this.#swap.isBusy) return err(refuse("in_progress", "an update is under way"));
+    const { version, clock } = this.#parts;
+    const prepared = this.#store.prepare();
+    if (!prepared.ok) return prepared;
+    const current = this.#store.folder.linked("current") ?? parseVersion(version) ?? null;
+    const offered = await this.#store.look(source.value, current);
+    if (!offered.ok) return offered;
+    const { refusal, version: found, channel } = offered.value;
+    const report: CheckReport = {
+      from: source.value.name,
+      atMs: clock.nowMs(),
+      current,
+      version: found,
+      channel,
+      available: refusal === null,
+      reason: refusal?.reason ?? null,
+      detail: refusal?.message ?? null,
+    };
+    if (from === null) this.#lastCheck = report;
+    return ok(report);
   }
 
   /** What runs now becomes a release first, so that there is one to return to. */

@@ -55,7 +55,9 @@ async function answer(request: Request, options: SafeModeOptions): Promise<Respo
   const body = await bodyOf(request);
   if (body === undefined) return response(problem(400, "invalid", "the body must be JSON"));
   const result = await options.act(decided.action, body);
-  if (result.ok) return response({ kind: "json", status: 202, problem: false, body: result.value });
+  // What only looks has its answer now; everything else has begun.
+  const status = request.method === "GET" ? 200 : 202;
+  if (result.ok) return response({ kind: "json", status, problem: false, body: result.value });
   return response(problem(409, result.error.code, describeFailure(result.error)));
 }
 

@@ -200,6 +200,7 @@ export class Watchdog {
     this.#hasBegun = true;
     this.#begun.resolve();
     this.#saidReady();
+    this.#releases.startChecks();
     return ok(undefined);
   }
 
@@ -212,6 +213,7 @@ export class Watchdog {
 
   close(): void {
     this.#alive?.cancel();
+    this.#releases.stopChecks();
     this.#node.close();
     this.#socket?.close();
     this.#lock.release();
@@ -255,6 +257,10 @@ export class Watchdog {
       case "update": {
         const request = updateRequestOf(body);
         return request.ok ? this.#releases.update(request.value, askedBy) : request;
+      }
+      case "check": {
+        const request = updateRequestOf(body);
+        return request.ok ? this.#releases.check(request.value.from) : request;
       }
       case "rollback":
         return this.#releases.rollback(askedBy);

@@ -43,6 +43,8 @@ export type ReleaseStoreParts = {
   readonly executableCheck?: ExecutableCheck;
   /** Bytes that may still be written. */
   readonly freeBytes?: () => number;
+  /** Left free beside a release; by default {@link RESERVE_BYTES}. */
+  readonly reserveBytes?: number;
 };
 
 export type StageOrder = {
@@ -67,6 +69,14 @@ export type StageRefusal = {
   readonly refusal: Refusal;
   readonly version: Version | null;
   readonly checks: readonly ReleaseCheck[];
+};
+
+/** What a place offers, its signature checked and nothing else of it fetched. */
+export type Offered = {
+  readonly version: Version;
+  readonly channel: string;
+  /** Why it would not be installed; null when it would be. */
+  readonly refusal: Refusal | null;
 };
 
 export class ReleaseStore {
@@ -116,6 +126,22 @@ export class ReleaseStore {
     });
   }
 
+  /** Whether `source` has a release that would be installed; fails when what it has is not to be trusted. */
+  async look(source: ReleaseSource, running: Version | null): Promise<Result<Offered, Refusal>> {
+    const bytes = await source.manifest();
+    if (!bytes.ok) return bytes;
+    try {
+      const trusted = this.#checkManifest(bytes.value, []);
+      if (!trusted.ok) return trusted;
+      const { manifest } = trusted.value;
+      const current = this.folder.linked("current") ?? running;
+      const file = this.#accept(manifest, { mayBeOlder: false, again: false }, current);
+      return ok({ version: manifest.version, channel: manifest.channel, refusal: file.ok ? null : file.error });
+    } catch (error) {
+      return err(releaseFailure(error, `look at ${source.name}`));
+    }
+  }
+
   /** Everything that can be known of a release without running it; refuses before a byte too many is fetched. */
   async stage(source: ReleaseSource, order: StageOrder): Promise<Result<StagedRelease, StageRefusal>> {
     const checks: ReleaseCheck[] = [];
@@ -132,7 +158,7 @@ export class ReleaseStore {
       if (!trusted.ok) return refused(trusted.error);
       const { manifest, signedBy } = trusted.value;
       version = manifest.version;
-      const file = this.#accept(manifest, order);
+      const file = this.#accept(manifest, order, this.folder.linked("current"));
       if (!file.ok) return refused(file.error);
       checks.push({ name: "accepted", ok: true, detail: `for ${file.value.target}, channel ${manifest.channel}` });
       const staged = await this.#fetch(source, file.value, order.id, signedBy, bytes.value);
@@ -283,22 +309,22 @@ export class ReleaseStore {
     return manifest.ok ? ok({ manifest: manifest.value, signedBy: signer.value.id }) : manifest;
   }
 
-  #accept(manifest: Manifest, order: StageOrder): Result<ReleaseFile, Refusal> {
+  #accept(manifest: Manifest, order: Omit<StageOrder, "id">, current: Version | null): Result<ReleaseFile, Refusal> {
     const { clock, target, wishes } = this.#parts;
     const file = acceptRelease(manifest, {
       ...wishes(),
       nowMs: clock.nowMs(),
       target,
       floor: this.records.floor(),
-      current: this.folder.linked("current"),
+      current,
       mayBeOlder: order.mayBeOlder,
     });
     if (!file.ok) return file;
     const early = order.again ? undefined : refuseEarlyRetry(manifest.version, this.records.history(), clock.nowMs());
     if (early !== undefined) return err(early);
     const free = this.#parts.freeBytes?.() ?? this.folder.freeBytes();
-    if (free >= file.value.bytes + RESERVE_BYTES) return file;
-    const needed = file.value.bytes + RESERVE_BYTES;
+    const needed = file.value.bytes + (this.#parts.reserveBytes ?? RESERVE_BYTES);
+    if (free >= needed) return file;
     return err(refuse("no_space", `release ${manifest.version} needs ${needed} bytes of disk, and ${free} are free`));
   }
 
