@@ -22,7 +22,7 @@ import { hardwareRoutes } from "./routes/hardware.ts";
 import { healthRoutes } from "./routes/health.ts";
 import { controlRoutes, nodeRoutes } from "./routes/node.ts";
 import { keyRoutes, queueRoutes, scheduleRoutes } from "./routes/queue.ts";
-import { releaseRoutes, watchdogRoutes } from "./routes/releases.ts";
+import { releaseRoutes, updateRoutes, watchdogRoutes } from "./routes/releases.ts";
 import { submissionRoutes } from "./routes/submissions.ts";
 import { taskHistoryRoutes } from "./routes/task-history.ts";
 import { taskLogRoutes } from "./routes/task-log.ts";
@@ -51,6 +51,7 @@ function allRoutes(ports: ApiPorts, streams: Streams, describe: () => unknown) {
     .route("/", controlRoutes(ports))
     .route("/", watchdogRoutes(ports))
     .route("/", releaseRoutes(ports))
+    .route("/", updateRoutes(ports))
     .route("/", healthRoutes(ports))
     .route("/", docRoutes(ports, describe));
 }

@@ -22,6 +22,7 @@ export {
   type RunningAttempt,
   type ShutdownMode,
   type StorageFigures,
+  type UploadPort,
   unwatched,
   type WatchdogPort,
 } from "./ports.ts";

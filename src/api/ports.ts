@@ -67,6 +67,14 @@ export interface WatchdogPort {
   ask(action: WatchdogAction, body: JsonValue): Promise<Result<JsonValue>>;
 }
 
+/** Releases that are sent to this node. */
+export interface UploadPort {
+  /** Takes one file of upload `id`, whole or not at all. */
+  put(id: string, file: string, body: ReadableStream<Uint8Array> | null): Promise<Result<{ readonly bytes: number }>>;
+  /** @returns the folder of an upload. */
+  folder(id: string): Result<string>;
+}
+
 /** Of a node that nobody watches. */
 export const unwatched: WatchdogPort = {
   ask: () =>
@@ -92,6 +100,7 @@ export interface ApiPorts {
   /** Hardware, endpoints and models. */
   readonly models: ModelPorts;
   readonly watchdog: WatchdogPort;
+  readonly uploads: UploadPort;
   /** Names of the executors that this build can carry out. */
   readonly executors: readonly ExecutorKind[];
   /** What holds for a task that does not say. */

@@ -4,7 +4,18 @@
  * With a socket that a watchdog opened, the server is one generation of several on it: it can leave new connections to
  * the next one, and none is refused or cut in between.
  */
-import { err, type Failure, type Logger, MAX_REQUEST_BYTES, ok, type Result, refused, retryable, sleep } from "#base";
+import {
+  err,
+  type Failure,
+  type Logger,
+  MAX_REQUEST_BYTES,
+  MAX_UPLOAD_BYTES,
+  ok,
+  type Result,
+  refused,
+  retryable,
+  sleep,
+} from "#base";
 import { type SharedListener, serveFromSocket } from "#watchdog";
 import type { Api } from "./app.ts";
 import type { ApiBindings } from "./environment.ts";
@@ -40,8 +51,9 @@ export type HttpServer = {
   readonly stop: (options: { readonly graceMs: number }) => Promise<boolean>;
 };
 
-/** Four times the longest body that any route reads. */
+/** Four times the longest body that any route reads, but for uploads. */
 const MAX_BODY_BYTES = MAX_REQUEST_BYTES * 16;
+const UPLOADS = "/api/releases/uploads/";
 /** A client may be silent for this long within a request or between two, in seconds; streams are exempt. */
 const IDLE_TIMEOUT_SECONDS = 30;
 
@@ -67,9 +79,10 @@ export async function serveApi(api: Api, options: ServeOptions): Promise<Result<
       port: socket === undefined ? options.port : 0,
       idleTimeout: IDLE_TIMEOUT_SECONDS,
       // The app answers bodies that are too long itself, with a reason; this is the net below it.
-      maxRequestBodySize: MAX_BODY_BYTES,
+      maxRequestBodySize: MAX_UPLOAD_BYTES,
       development: false,
       fetch: (request, running) => {
+        if (isTooLong(request)) return new Response("the body is too long", { status: 413 });
         const bindings: ApiBindings = {
           peerAddress: running.requestIP(request)?.address ?? "",
           exemptFromIdleTimeout: (isExempt) => running.timeout(request, isExempt ? 0 : IDLE_TIMEOUT_SECONDS),
@@ -104,6 +117,12 @@ export async function serveApi(api: Api, options: ServeOptions): Promise<Result<
       return stopping;
     },
   });
+}
+
+/** By what its head says. A body without a length is cut off at the limit of the route that reads it. */
+function isTooLong({ headers, url }: Request): boolean {
+  const declared = Number(headers.get("content-length") ?? "0");
+  return declared > MAX_BODY_BYTES && !new URL(url).pathname.startsWith(UPLOADS);
 }
 
 /** Answers requests, and knows how many there are and how old. */

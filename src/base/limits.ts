@@ -7,6 +7,8 @@
 export const MAX_SUBMISSION_BYTES = 256 * 1024;
 /** One HTTP body. A full batch of small submissions fits; memory per request stays bounded. */
 export const MAX_REQUEST_BYTES = 4 * 1024 * 1024;
+/** One file of a release that is sent to a node; executables are some 110 MB, a third of that packed. */
+export const MAX_UPLOAD_BYTES = 512 * 1024 * 1024;
 /** Tasks in one batch: one batch is one transaction, and one transaction must stay far below a second. */
 export const MAX_BATCH_TASKS = 1_000;
 /** Direct dependencies of one task. */

@@ -13,6 +13,7 @@ import type { LoadedConfig } from "./config/load.ts";
 import { SETTING_PATHS } from "./config/settings.ts";
 import { type Engine, nodeOffer } from "./engine.ts";
 import { realClock, realRandom } from "./real-clock.ts";
+import { Uploads } from "./uploads.ts";
 import { commit, version } from "./version.ts";
 
 export type ApiParts = {
@@ -40,6 +41,7 @@ export function apiPorts(parts: ApiParts): ApiPorts {
     metrics: new MetricRegistry(),
     models: engine.models.ports,
     watchdog: parts.watchdog,
+    uploads: new Uploads(stateDir, realClock),
     executors: engine.submissionFacts.executors,
     submissionDefaults: engine.submissionFacts.defaults,
     checkToken: tokenCheck(parts.token),

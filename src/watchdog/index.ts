@@ -41,7 +41,7 @@ export { RESERVE_BYTES, ReleaseStore, type ReleaseStoreParts } from "./update/io
 export { type Recovery, type SwapOrder, type SwapPolicy, SwapRun, type SwapRunParts } from "./update/io/swap-run.ts";
 export { DOWNLOAD_LIMITS, type DownloadLimits, type UrlSourceParts, urlSource } from "./update/io/url-source.ts";
 export { type Journal, readJournal, type SwapStep } from "./update/journal.ts";
-export { parseEnvelope, parseManifest } from "./update/manifest.ts";
+export { MAX_MANIFEST_BYTES, parseEnvelope, parseManifest } from "./update/manifest.ts";
 export { type Health, PROBATION, type ProbationPolicy } from "./update/probation.ts";
 export { REFUSAL_REASONS, type Refusal, type RefusalReason } from "./update/refusal.ts";
 export { parseWindow, type UpdateSchedule, type UpdateWindow } from "./update/schedule.ts";

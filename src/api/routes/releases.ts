@@ -1,7 +1,7 @@
 /** What watches the node: its state, restarts, and the releases that it keeps. */
 import { Hono } from "hono";
 import { z } from "zod";
-import type { JsonValue, Result } from "#base";
+import { type JsonValue, ok, type Result } from "#base";
 import type { ApiEnv } from "../environment.ts";
 import type { ApiPorts } from "../ports.ts";
 import { answerProblem } from "../problem.ts";
@@ -44,6 +44,8 @@ const releasesSchema = z.looseObject({
   current: z.string().nullable(),
   previous: z.string().nullable(),
   floor: z.string().nullable(),
+  /** Kind of machine that files are for. */
+  target: z.string().optional(),
   releases: z.array(z.looseObject({ version: z.string() })),
   swap: z.looseObject({ version: z.string(), step: z.string() }).nullable(),
   history: z.array(z.looseObject({ version: z.string().nullable(), result: z.string() })),
@@ -79,6 +81,8 @@ const exampleCheck = {
   reason: null,
   detail: null,
 };
+
+const uploadedSchema = z.object({ id: z.string(), file: z.string(), bytes: z.int() });
 
 const acceptedSchema = z.looseObject({ accepted: z.boolean() });
 
@@ -130,7 +134,7 @@ export function watchdogRoutes(ports: ApiPorts) {
 }
 
 export function releaseRoutes(ports: ApiPorts) {
-  const { watchdog } = ports;
+  const { watchdog, uploads } = ports;
   return new Hono<ApiEnv>()
     .get(
       "/api/releases",
@@ -144,6 +148,40 @@ export function releaseRoutes(ports: ApiPorts) {
         return found.ok ? c.json(found.value, 200) : answerProblem(c, found.error);
       },
     )
+    .put(
+      "/api/releases/uploads/:id/:file",
+      route({
+        tag: "releases",
+        summary: "Send a file of a release, for an update to install",
+        description:
+          "The body is the file as it is: `manifest.json`, then `drover-TARGET` or `drover-TARGET.gz` of the node's " +
+          "target. `id` is chosen by the sender. The last two uploads are kept, for an hour.",
+        responses: { 201: json("It is kept", uploadedSchema, { id: "my-upload", file: "manifest.json", bytes: 900 }) },
+      }),
+      async (c) => {
+        const { id, file } = c.req.param();
+        // `as`: a body is a stream of bytes; the types of Bun leave its chunks open.
+        const sent = await uploads.put(id, file, c.req.raw.body as ReadableStream<Uint8Array> | null);
+        return sent.ok ? c.json({ id, file, bytes: sent.value.bytes }, 201) : answerProblem(c, sent.error);
+      },
+    )
+    .post(
+      "/api/rollback",
+      route({
+        tag: "releases",
+        summary: "Go back to the release before the current one",
+        json: body(z.strictObject({}), {}, true),
+        responses: { 202: json("It has begun", acceptedSchema, { accepted: true, version: "0.1.0" }) },
+      }),
+      async (c) => {
+        const asked = shaped(await watchdog.ask("rollback", null), acceptedSchema);
+        return asked.ok ? c.json(asked.value, 202) : answerProblem(c, asked.error);
+      },
+    );
+}
+
+export function updateRoutes({ watchdog, uploads }: ApiPorts) {
+  return new Hono<ApiEnv>()
     .get(
       "/api/update",
       route({
@@ -166,10 +204,12 @@ export function releaseRoutes(ports: ApiPorts) {
         summary: "Install a release: checked, tried on a copy of the state, swapped in, and taken back if it fails",
         description:
           "`from` is the absolute path of a release folder or its manifest.json on the node's host, or the URL of a " +
-          "manifest; without it the configured update.manifest_url is looked at. Follow the swap at /api/releases.",
+          "manifest; `upload` names one that was sent to /api/releases/uploads. Without either the configured " +
+          "update.manifest_url is looked at. Follow the swap at /api/releases.",
         json: body(
           z.strictObject({
             from: z.string().min(1).max(MAX_PATH_CHARS).optional(),
+            upload: z.string().min(1).max(64).optional(),
             /** Does not wait for the back-off of a version that failed here. */
             again: z.boolean().default(false),
             /** Also an older release than the current one, not below the floor. */
@@ -181,21 +221,13 @@ export function releaseRoutes(ports: ApiPorts) {
         responses: { 202: json("It has begun", acceptedSchema, { accepted: true, version: "0.2.0" }) },
       }),
       async (c) => {
-        const { from, allowOlder, again } = c.req.valid("json");
-        const asked = shaped(await watchdog.ask("update", { from: from ?? null, allowOlder, again }), acceptedSchema);
-        return asked.ok ? c.json(asked.value, 202) : answerProblem(c, asked.error);
-      },
-    )
-    .post(
-      "/api/rollback",
-      route({
-        tag: "releases",
-        summary: "Go back to the release before the current one",
-        json: body(z.strictObject({}), {}, true),
-        responses: { 202: json("It has begun", acceptedSchema, { accepted: true, version: "0.1.0" }) },
-      }),
-      async (c) => {
-        const asked = shaped(await watchdog.ask("rollback", null), acceptedSchema);
+        const { from, upload, allowOlder, again } = c.req.valid("json");
+        if (from !== undefined && upload !== undefined) {
+          return answerProblem(c, { code: "invalid", message: "`from` and `upload` exclude each other" });
+        }
+        const folder = upload === undefined ? ok(from ?? null) : uploads.folder(upload);
+        if (!folder.ok) return answerProblem(c, folder.error);
+        const asked = shaped(await watchdog.ask("update", { from: folder.value, allowOlder, again }), acceptedSchema);
         return asked.ok ? c.json(asked.value, 202) : answerProblem(c, asked.error);
       },
     );

@@ -1,10 +1,11 @@
 /** Restarting the node, and the releases that the watchdog keeps. */
 import { resolve } from "node:path";
-import { retryable } from "#base";
+import { ok, type Result, retryable } from "#base";
 import type { Api, Client, SuccessOf } from "../connection/api.ts";
 import { pause } from "../connection/pause.ts";
 import type { CommandContext } from "../context.ts";
 import { EXIT } from "../exit-codes.ts";
+import type { Fault } from "../output/console.ts";
 import { durationText } from "../output/quantities.ts";
 import type { Column } from "../output/table.ts";
 import { oneLine } from "../output/text.ts";
@@ -75,7 +76,7 @@ export const update: Handler<{
   readonly again: boolean;
   readonly noWait: boolean;
   readonly check: boolean;
-}> = async ({ options, args }, context) => {
+}> = async ({ options, args, globals }, context) => {
   const { console, environment } = context;
   const api = await context.connect();
   if (!api.ok) return console.fail(api.error);
@@ -83,11 +84,26 @@ export const update: Handler<{
   // A path is meant on this host, where the watchdog looks for it too; anything else is the address of a manifest.
   const from = given === undefined || given.includes("://") ? given : resolve(environment.cwd, given);
   if (options.check) return check(from, api.value, context);
-  const json = { allowOlder: options.allowOlder, again: options.again, ...(from === undefined ? {} : { from }) };
+  const source = await sourceOf(from, globals.url, api.value, context);
+  if (!source.ok) return console.fail(source.error);
+  const json = { allowOlder: options.allowOlder, again: options.again, ...source.value };
   const answer = await api.value.ask("update", (client) => client.api.update.$post({ json }), SWAP_LIMIT_MS);
   if (!answer.ok) return console.fail(answer.error);
   return options.noWait ? accepted(answer.value, context) : follow(context);
 };
+
+/** A folder is on this host: a node that is asked by its address gets it sent. */
+async function sourceOf(
+  from: string | undefined,
+  url: string | undefined,
+  api: Api,
+  context: CommandContext,
+): Promise<Result<{ readonly from?: string; readonly upload?: string }, Fault>> {
+  if (from === undefined) return ok({});
+  if (from.includes("://") || url === undefined) return ok({ from });
+  const upload = await (await import("./release-upload.ts")).uploadRelease(from, api, context);
+  return upload.ok ? ok({ upload: upload.value }) : upload;
+}
 
 async function check(from: string | undefined, api: Api, { console }: CommandContext): Promise<number> {
   const query = from === undefined ? {} : { from };

@@ -91,7 +91,10 @@ export const NODE_COMMANDS: readonly Command[] = [
       noWait: flag("Return once it has begun"),
       check: flag("Say whether there is a newer release, and install nothing"),
     },
-    examples: [{ line: "drover update --check", does: "Look at update.manifest_url" }],
+    examples: [
+      { line: "drover update --check", does: "Look at update.manifest_url" },
+      { line: "drover update ./release --url http://gpu1:7433", does: "Send a folder of this host to another node" },
+    ],
     load: async () => (await import("../commands/releases.ts")).update,
   }),
   command({

@@ -7,6 +7,7 @@ import { createIdFactory, ok, present, silentLogger } from "#base";
 import { MemoryQueueStore, QueueService } from "#queue";
 import { MetricRegistry } from "#telemetry";
 import { realRandom } from "../../../src/runtime/real-clock.ts";
+import { Uploads } from "../../../src/runtime/uploads.ts";
 import { endpointState, inferenceWorld } from "../../support/inference-world.ts";
 import { modelPorts } from "../../support/model-ports.ts";
 import { realClock } from "../../support/real-clock.ts";
@@ -46,6 +47,7 @@ export async function serveStandIn(endpointUrl: string): Promise<string> {
       metrics: new MetricRegistry(),
       models,
       watchdog: unwatched,
+      uploads: new Uploads("/nowhere", clock),
       executors: ["shell"],
       checkToken: (token) => token === TOKEN,
       readiness: () => [],

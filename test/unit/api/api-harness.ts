@@ -12,11 +12,13 @@ import {
 } from "#api";
 import {
   createIdFactory,
+  err,
   type IdFactory,
   type NodeId,
   ok,
   present,
   type Result,
+  refused,
   SimulatedClock,
   seededRandom,
   silentLogger,
@@ -87,6 +89,10 @@ export function createHarness(options: HarnessOptions = {}): Harness {
     metrics: new MetricRegistry(),
     models: modelPorts(),
     watchdog: unwatched,
+    uploads: {
+      put: async () => err(refused("unsupported", "this harness keeps no uploads")),
+      folder: () => err(refused("not_found", "this harness keeps no uploads")),
+    },
     executors: ["shell"],
     checkToken: (token) => token === TOKEN,
     readiness: () => [{ name: "store", ok: true, detail: "the database answers" }],
