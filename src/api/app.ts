@@ -12,6 +12,7 @@ import { type DescribedRoute, describedRoutes, openApiDocument } from "./openapi
 import type { ApiPorts } from "./ports.ts";
 import { answerProblem } from "./problem.ts";
 import { publishQueueMetrics } from "./queue-metrics.ts";
+import { breakerRoutes } from "./routes/breakers.ts";
 import { deadLetterRoutes } from "./routes/dead-letters.ts";
 import { docRoutes } from "./routes/docs.ts";
 import { endpointRoutes, routingRoutes } from "./routes/endpoints.ts";
@@ -52,6 +53,7 @@ function allRoutes(ports: ApiPorts, streams: Streams, describe: () => unknown) {
     .route("/", watchdogRoutes(ports))
     .route("/", releaseRoutes(ports))
     .route("/", updateRoutes(ports))
+    .route("/", breakerRoutes(ports))
     .route("/", healthRoutes(ports))
     .route("/", docRoutes(ports, describe));
 }

@@ -15,6 +15,8 @@ export type { BottlenecksView, NodeFiguresView, NodesView, NodeView } from "./no
 export {
   type ApiPorts,
   type BackupReceipt,
+  type BreakerPort,
+  type BreakerView,
   type ConfigEntry,
   type LogChunk,
   type NodeInfo,

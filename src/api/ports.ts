@@ -67,6 +67,22 @@ export interface WatchdogPort {
   ask(action: WatchdogAction, body: JsonValue): Promise<Result<JsonValue>>;
 }
 
+/** Something that holds back so that the node goes on. */
+export type BreakerView = {
+  readonly name: string;
+  readonly state: "closed" | "open" | "halfOpen" | "overridden";
+  readonly sinceMs: number | null;
+  readonly value: number;
+  readonly limit: number | null;
+  readonly detail: string;
+  readonly isResettable: boolean;
+};
+
+export interface BreakerPort {
+  list(): Promise<readonly BreakerView[]>;
+  reset(name: string): Promise<Result<void>>;
+}
+
 /** Releases that are sent to this node. */
 export interface UploadPort {
   /** Takes one file of upload `id`, whole or not at all. */
@@ -101,6 +117,7 @@ export interface ApiPorts {
   readonly models: ModelPorts;
   readonly watchdog: WatchdogPort;
   readonly uploads: UploadPort;
+  readonly breakers: BreakerPort;
   /** Names of the executors that this build can carry out. */
   readonly executors: readonly ExecutorKind[];
   /** What holds for a task that does not say. */

@@ -19,6 +19,7 @@ export type {
 } from "./ports.ts";
 export { nextDueMs, type OverlapPolicy, type ScheduleRow } from "./schedule.ts";
 export { lostReport, QueueService, type QueueServiceOptions, type ScheduleRequest } from "./service.ts";
+export type { AnnouncementKind } from "./task.ts";
 export {
   ATTEMPT_OUTCOMES,
   type AttemptOutcome,

@@ -3,7 +3,7 @@ import { describeFailure, err, MAX_OPEN_TASKS, ok, refused } from "#base";
 import { type ClaimReceipt, type ClaimRequest, claim } from "./commands/claim.ts";
 import { type CancelReceipt, cancel, drop, retry, setKeyPolicy, setPaused } from "./commands/control.ts";
 import { type FinishReceipt, fenceOf, finish, release, reportProgress } from "./commands/finish.ts";
-import { type Receipt, submit } from "./commands/submit.ts";
+import { type OpenLimits, type Receipt, submit } from "./commands/submit.ts";
 import { scheduleTemplate, tick } from "./commands/tick.ts";
 import { LEASE_TERM_MS, LeaseTable } from "./leases.ts";
 import { type CommandContext, record } from "./ledger.ts";
@@ -30,6 +30,9 @@ export type QueueServiceOptions = {
   readonly logger: Logger;
   readonly leaseTermMs?: number;
   readonly maxOpenTasks?: number;
+  /** Open tasks up to which the lanes low and background take more, at this moment. */
+  readonly lowLaneTasks?: () => number;
+  readonly lowLanesRefused?: () => void;
 };
 
 export type ScheduleRequest = {
@@ -114,8 +117,16 @@ export class QueueService {
   }
 
   submit(tasks: readonly NewTask[]): Promise<Result<readonly Receipt[]>> {
-    const limit = this.#options.maxOpenTasks ?? MAX_OPEN_TASKS;
-    return this.#run("submit", (tx, context) => submit(tx, context, tasks, limit));
+    return this.#run("submit", (tx, context) => submit(tx, context, tasks, this.#openLimits()));
+  }
+
+  #openLimits(): OpenLimits {
+    const { maxOpenTasks = MAX_OPEN_TASKS, lowLaneTasks, lowLanesRefused } = this.#options;
+    return {
+      maxOpenTasks,
+      lowLaneTasks: lowLaneTasks?.() ?? maxOpenTasks,
+      ...(lowLanesRefused === undefined ? {} : { lowLanesRefused }),
+    };
   }
 
   async claim(request: ClaimRequest): Promise<Result<ClaimReceipt>> {
@@ -284,11 +295,11 @@ export class QueueService {
   }
 
   async #tick(): Promise<void> {
-    const { clock, ids, logger, maxOpenTasks = MAX_OPEN_TASKS } = this.#options;
+    const { clock, ids, logger } = this.#options;
     const scheduleIds = Array.from({ length: SCHEDULE_BATCH }, () => ids.task());
     const clockJumped = this.#noticeJump();
     const ticked = await this.#run("tick", (tx, context) =>
-      tick(tx, context, { scheduleIds, clockJumped, maxOpenTasks }),
+      tick(tx, context, { scheduleIds, clockJumped, limits: this.#openLimits() }),
     );
     if (!ticked.ok) {
       logger.error("the queue could not look for work that is due", { failure: describeFailure(ticked.error) });

@@ -180,7 +180,12 @@ export type LaneRow = {
 };
 
 /** What others of the node have to tell through the history: nothing of the queue changes. */
-export type AnnouncementKind = "budget.warned" | "budget.reached";
+export type AnnouncementKind =
+  | "budget.warned"
+  | "budget.reached"
+  | "failsafe.opened"
+  | "failsafe.closed"
+  | "failsafe.reset";
 
 export type QueueEventKind =
   | "task.submitted"

@@ -12,6 +12,7 @@ import { MetricRegistry } from "#telemetry";
 import type { LoadedConfig } from "./config/load.ts";
 import { SETTING_PATHS } from "./config/settings.ts";
 import { type Engine, nodeOffer } from "./engine.ts";
+import { breakers } from "./failsafes/breakers.ts";
 import { realClock, realRandom } from "./real-clock.ts";
 import { Uploads } from "./uploads.ts";
 import { commit, version } from "./version.ts";
@@ -42,6 +43,7 @@ export function apiPorts(parts: ApiParts): ApiPorts {
     models: engine.models.ports,
     watchdog: parts.watchdog,
     uploads: new Uploads(stateDir, realClock),
+    breakers: breakers({ failsafes: engine.failsafes, models: engine.models.ports, watchdog: parts.watchdog }),
     executors: engine.submissionFacts.executors,
     submissionDefaults: engine.submissionFacts.defaults,
     checkToken: tokenCheck(parts.token),

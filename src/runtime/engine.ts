@@ -20,6 +20,7 @@ import { Attempts } from "./attempts.ts";
 import type { Config } from "./config/settings.ts";
 import { Consumers } from "./consumers.ts";
 import { CRASH_VARIABLES, stalledLoop } from "./crash-point.ts";
+import { Failsafes, freeBytesOf } from "./failsafes/failsafes.ts";
 import { applyKeyPolicies } from "./key-policies.ts";
 import { type NodeModels, openModels } from "./models/open-models.ts";
 import { sandboxPlanOf } from "./models/task-plans.ts";
@@ -47,6 +48,7 @@ export type Engine = {
   readonly consumers: Consumers;
   readonly models: NodeModels;
   readonly attempts: Attempts;
+  readonly failsafes: Failsafes;
   /** What submissions are completed with. */
   readonly submissionFacts: SubmissionFacts & { readonly defaults: SubmissionDefaults };
   /** Ends what runs and gives its tasks back uncounted, also while a `drain` waits for it. */
@@ -64,6 +66,8 @@ export type StopMode = "drain" | "now" | "leave";
 
 /** Budgets end with an hour or a day, which nobody says. */
 const LOOK_AGAIN_MS = 30_000;
+/** A queue fills by thousands of tasks a second at most, and each submission looks for itself. */
+const GUARD_MS = 5_000;
 /** Leases last four seconds; a renewal may come three times too late. */
 const RENEW_MS = 1_000;
 
@@ -86,8 +90,7 @@ async function startOn(stores: Stores, options: EngineOptions): Promise<Result<E
   const sandbox = sandboxPlanOf(config);
   if (!sandbox.ok) return sandbox;
   const ids = createIdFactory(clock, random);
-  const maxOpenTasks = config["limits.open_tasks"];
-  const queue = new QueueService({ store: stores.queue, clock, random, ids, node: nodeId, logger, maxOpenTasks });
+  const { queue, failsafes } = guardedQueue(stores, options, ids);
   const opened = await openModels({ config, stateDir, stores, queue, clock, random, logger, ollamaHost });
   if (!opened.ok) return opened;
   const models = opened.value;
@@ -115,12 +118,14 @@ async function startOn(stores: Stores, options: EngineOptions): Promise<Result<E
   const stopRenewing = pulses.repeat("leases", RENEW_MS, () => attempts.renewLeases());
   const stopListening = models.registry.onChange(() => consumers.modelsChanged());
   const stopLooking = pulses.repeat("offers", LOOK_AGAIN_MS, () => consumers.modelsChanged());
+  const stopGuarding = pulses.repeat("failsafes", GUARD_MS, () => void failsafes.look());
   const parts = { stores, queue, pool, consumers, attempts, models, socket };
   const { endAttempts, stop } = stopping(parts, () => {
     stopEvents();
     stopRenewing();
     stopListening();
     stopLooking();
+    stopGuarding();
   });
 
   const takenOver = await takeOver({ queue, pool, attempts, consumers, socket, nodeId });
@@ -141,11 +146,30 @@ async function startOn(stores: Stores, options: EngineOptions): Promise<Result<E
     consumers,
     models,
     attempts,
+    failsafes,
     submissionFacts: facts,
     endAttempts,
     pulses: () => [...pulses.view(), ...pulses.ofTurns({ tick: queue.turns.tickedAtMs, sweep: queue.turns.sweptAtMs })],
     stop,
   });
+}
+
+function guardedQueue(stores: Stores, options: EngineOptions, ids: IdFactory): Pick<Engine, "queue" | "failsafes"> {
+  const { config, clock, random, logger, stateDir } = options;
+  const failsafes = new Failsafes({ config, clock, logger, freeBytes: () => freeBytesOf(stateDir) });
+  const queue = new QueueService({
+    store: stores.queue,
+    clock,
+    random,
+    ids,
+    node: stores.nodeId,
+    logger,
+    maxOpenTasks: config["limits.open_tasks"],
+    lowLaneTasks: failsafes.lowLaneTasks,
+    lowLanesRefused: failsafes.lowLanesRefused,
+  });
+  failsafes.watch(queue);
+  return { queue, failsafes };
 }
 
 type Stoppable = Pick<Engine, "stores" | "queue" | "pool" | "consumers" | "attempts" | "models"> & {

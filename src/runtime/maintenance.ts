@@ -3,11 +3,14 @@ import { ownWorkspaces, removeCheckpoint, removeWorkspace } from "#execution";
 import type { QueueService } from "#queue";
 import { type Stores, scheduleBackups } from "#store";
 import type { Config } from "./config/settings.ts";
+import type { Failsafes } from "./failsafes/failsafes.ts";
 
 /** Rows removed by one transaction; while more are left the next one follows soon. */
 const PRUNE_ROWS = 1_000;
 const PRUNE_SOON_MS = 50;
 const PRUNE_EVERY_MS = 60_000;
+/** So much of their time ended tasks and events are kept while the disk is low. */
+const LOW_DISK_SHARE = 0.25;
 
 /** What a node does beside its work so that it can run for months: retention, journal, backups. */
 export function startMaintenance(
@@ -15,6 +18,7 @@ export function startMaintenance(
     readonly stores: Stores;
     readonly queue: QueueService;
     readonly stateDir: string;
+    readonly failsafes: Pick<Failsafes, "isDiskLow">;
     readonly clock: Clock;
     readonly logger: Logger;
   },
@@ -29,11 +33,13 @@ export function startMaintenance(
   /** @returns whether more is left. */
   const prune = async (): Promise<boolean> => {
     const nowMs = clock.nowMs();
+    // What can be done without goes earlier. Dead letters wait for a person, and a forgotten key would repeat a task.
+    const share = parts.failsafes.isDiskLow ? LOW_DISK_SHARE : 1;
     const removed = await queue.store.prune(
       {
-        endedTasksMs: nowMs - config["queue.keep_done_ms"],
+        endedTasksMs: nowMs - Math.floor(config["queue.keep_done_ms"] * share),
         deadLettersMs: nowMs - config["queue.keep_dead_ms"],
-        eventsMs: nowMs - config["queue.keep_events_ms"],
+        eventsMs: nowMs - Math.floor(config["queue.keep_events_ms"] * share),
         idempotencyMs: nowMs - config["queue.keep_idempotency_ms"],
       },
       PRUNE_ROWS,

@@ -58,7 +58,9 @@ export type Happening =
   /** `isAsked`: it was told in another way, so that SIGTERM is left out. */
   | { readonly kind: "askedToStop"; readonly graceMs: number; readonly isAsked: boolean }
   | { readonly kind: "askedToRestart" }
-  | { readonly kind: "released" };
+  | { readonly kind: "released" }
+  /** A person had a look: faults until now do not count against the budget any more. */
+  | { readonly kind: "forgiven" };
 
 export type SupervisionEvent = Moment & Happening;
 

@@ -4,9 +4,9 @@
  * W1  One process at a time: a start follows only when nothing of the one before is left.
  * W2  A generation has one fault at most, the first; an end that was asked for is none. Beside it stands only
  *     `unkillable`, which is about what is left of it.
- * W3  At most `budget.restarts` faults within `budget.withinMs` are answered with a restart. The next one is answered
- *     with `held`, which only a person (or who acts for one) ends: it never loops. So is the first fault of a process
- *     that says itself that another start would be in vain.
+ * W3  At most `budget.restarts` faults within `budget.withinMs`, and since the last was forgiven, are answered with a
+ *     restart. The next one is answered with `held`, which only a person (or who acts for one) ends: it never loops. So
+ *     is the first fault of a process that says itself that another start would be in vain.
  * W4  After a fault the next start waits for a delay that doubles per fault up to its cap, jitter included, and begins
  *     anew only when the process had been ready for `healthyAfterMs`.
  * W5  An end has one deadline, set when it begins and never put off: SIGKILL comes before it, and with it comes
@@ -41,6 +41,8 @@ export function step(state: SupervisionState, event: SupervisionEvent, rules: Su
       return start(state, event);
     case "released":
       return state.phase.kind === "held" && state.phase.then !== "end" ? start(state, event) : same(state); // W6
+    case "forgiven":
+      return same({ ...state, faultsAtMs: [] });
     case "adopted":
       return state.phase.kind === "idle"
         ? running({ ...born(state, event), isPresent: true }, event, rules)

@@ -23,7 +23,7 @@ const watchdogSchema = z.looseObject({
   version: z.string(),
   startedAtMs: z.int(),
   sharesSocket: z.boolean(),
-  node: z.object({ phase: z.string(), pid: z.int().nullable(), generation: z.int(), phaseMs: z.int() }),
+  node: z.looseObject({ phase: z.string(), pid: z.int().nullable(), generation: z.int(), phaseMs: z.int() }),
   lastFault: faultSchema.nullable(),
   faults: z.array(faultSchema),
   log: z.string(),

@@ -3,6 +3,7 @@ import { askSafeMode, isSafeMode } from "../connection/safe-mode.ts";
 import type { CommandContext } from "../context.ts";
 import { contextFindings } from "../diagnosis/context-findings.ts";
 import {
+  breakerFindings,
   budgetFindings,
   endpointFindings,
   finding,
@@ -34,13 +35,14 @@ export const doctor: Handler<object> = async ({ globals }, context) => {
 async function askNode(context: CommandContext): Promise<readonly Finding[]> {
   const api = await context.connect();
   if (!api.ok) return [noNode(api.error.failure.message)];
-  const [node, watchdog, hardware, endpoints, usage, config] = await Promise.all([
+  const [node, watchdog, hardware, endpoints, usage, config, breakers] = await Promise.all([
     api.value.ask("look at the node", (client) => client.api.node.$get()),
     api.value.ask("look at the watchdog", (client) => client.api.watchdog.$get()),
     api.value.ask("look at the hardware", (client) => client.api.hw.$get()),
     api.value.ask("look at the endpoints", (client) => client.api.endpoints.$get()),
     api.value.ask("look at the budgets", (client) => client.api.usage.$get({ query: {} })),
     api.value.ask("look at the configuration", (client) => client.api.config.$get()),
+    api.value.ask("look at the breakers", (client) => client.api.breakers.$get()),
   ]);
   if (!node.ok) return isSafeMode(node.error) ? safeModeFindings(api.value) : [noNode(node.error.failure.message)];
   const wanted = config.ok ? config.value.entries.find(({ name }) => name === CONTEXT_SETTING)?.value : undefined;
@@ -53,6 +55,7 @@ async function askNode(context: CommandContext): Promise<readonly Finding[]> {
       ? contextFindings(endpoints.value.endpoints, wanted, hardware.value.gpus)
       : []),
     ...(usage.ok ? budgetFindings(usage.value.budgets) : []),
+    ...(breakers.ok ? breakerFindings(breakers.value.breakers) : []),
   ];
 }
 

@@ -6,6 +6,7 @@ export type NodeView = SuccessOf<Awaited<ReturnType<Client["api"]["node"]["$get"
 export type Hardware = SuccessOf<Awaited<ReturnType<Client["api"]["hw"]["$get"]>>>;
 export type Endpoint = SuccessOf<Awaited<ReturnType<Client["api"]["endpoints"]["$get"]>>>["endpoints"][number];
 export type Usage = SuccessOf<Awaited<ReturnType<Client["api"]["usage"]["$get"]>>>;
+export type Breaker = SuccessOf<Awaited<ReturnType<Client["api"]["breakers"]["$get"]>>>["breakers"][number];
 export type Watchdog = SuccessOf<Awaited<ReturnType<Client["api"]["watchdog"]["$get"]>>>;
 
 /** As the node warns in its events. */
@@ -70,6 +71,16 @@ export function budgetFindings(budgets: Usage["budgets"]): readonly Finding[] {
       const wait = freesAtMs === null ? "" : `Wait until ${new Date(freesAtMs).toISOString()}, or `;
       const remedy = `${wait}raise budgets.${span}_${unit} and restart the node`;
       return finding("budget", "warn", detail, remedy);
+    });
+}
+
+/** Endpoints and budgets have findings of their own. */
+export function breakerFindings(breakers: readonly Breaker[]): readonly Finding[] {
+  return breakers
+    .filter(({ name, state }) => state !== "closed" && (name === "queue" || name === "disk"))
+    .map(({ name, state, detail }) => {
+      const remedy = name === "disk" ? "Free some space in the state folder's file system" : "Look at: drover queue";
+      return finding(`breaker ${name}`, "warn", `${state}: ${detail}`, remedy);
     });
 }
 

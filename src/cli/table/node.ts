@@ -68,6 +68,20 @@ export const NODE_COMMANDS: readonly Command[] = [
     load: async () => (await import("../commands/releases.ts")).nodeRestart,
   }),
   command({
+    name: "breakers",
+    section: "Node",
+    summary: "List what holds something back so that the node goes on, and why",
+    load: async () => (await import("../commands/breakers.ts")).breakers,
+  }),
+  command({
+    name: "breakers reset",
+    section: "Node",
+    summary: "Let go what a breaker holds back",
+    arguments: [{ name: "NAME", description: "As drover breakers lists it" }],
+    examples: [{ line: "drover breakers reset queue", does: "Take tasks of the lanes low and background again" }],
+    load: async () => (await import("../commands/breakers.ts")).breakersReset,
+  }),
+  command({
     name: "releases",
     section: "Releases",
     summary: "List the releases on this host, and what became of each try",

@@ -10,6 +10,17 @@ export type Receipt = {
   readonly created: boolean;
 };
 
+/** How many tasks may be open. */
+export type OpenLimits = {
+  readonly maxOpenTasks: number;
+  /** For tasks of the lanes low and background; by default as for the others. */
+  readonly lowLaneTasks?: number;
+  /** Told when tasks of those lanes are refused for that. */
+  readonly lowLanesRefused?: () => void;
+};
+
+const LOW_LANE = LANES.indexOf("low");
+
 /**
  * Accepts all tasks or none. Dependencies may name tasks of the store or of the same batch, in any order, as long as
  * they form no cycle.
@@ -18,13 +29,13 @@ export function submit(
   tx: QueueTransaction,
   context: CommandContext,
   tasks: readonly NewTask[],
-  maxOpenTasks = MAX_OPEN_TASKS,
+  limits: OpenLimits = { maxOpenTasks: MAX_OPEN_TASKS },
 ): Result<readonly Receipt[]> {
-  if (tasks.every(standsAlone)) return submitAlone(tx, context, tasks, maxOpenTasks);
+  if (tasks.every(standsAlone)) return submitAlone(tx, context, tasks, limits);
   const known = recognise(tx, tasks);
   if (!known.ok) return known;
   const fresh = tasks.filter((task) => known.value.get(task.id) === task.id);
-  const full = refuseWhenFull(tx, fresh.length, maxOpenTasks);
+  const full = refuseWhenFull(tx, fresh, limits);
   if (full !== undefined) return err(full);
   const checked = checkDependencies(tx, fresh, known.value);
   if (!checked.ok) return checked;
@@ -48,9 +59,9 @@ function submitAlone(
   tx: QueueTransaction,
   context: CommandContext,
   tasks: readonly NewTask[],
-  maxOpenTasks: number,
+  limits: OpenLimits,
 ): Result<readonly Receipt[]> {
-  const full = refuseWhenFull(tx, tasks.length, maxOpenTasks);
+  const full = refuseWhenFull(tx, tasks, limits);
   if (full !== undefined) return err(full);
   for (const task of tasks) accept(tx, context, { task, open: 0 });
   return ok(tasks.map(({ id }) => ({ id, created: true })));
@@ -89,12 +100,23 @@ function recognise(tx: QueueTransaction, tasks: readonly NewTask[]): Result<Read
   return ok(ids);
 }
 
-function refuseWhenFull(tx: QueueTransaction, adding: number, maxOpenTasks: number): Failure | undefined {
+function refuseWhenFull(tx: QueueTransaction, fresh: readonly NewTask[], limits: OpenLimits): Failure | undefined {
+  const { maxOpenTasks, lowLaneTasks = maxOpenTasks, lowLanesRefused } = limits;
+  const adding = fresh.length;
   const open = LANES.reduce((sum, _lane, index) => {
     const { counts } = tx.lane(index);
     return sum + counts.waiting + counts.ready + counts.running;
   }, 0);
-  if (adding === 0 || open + adding <= maxOpenTasks) return undefined;
+  if (adding === 0) return undefined;
+  if (open + adding <= maxOpenTasks) {
+    if (open + adding <= lowLaneTasks || fresh.every(({ lane }) => lane < LOW_LANE)) return undefined;
+    lowLanesRefused?.();
+    return refused(
+      "limit",
+      `the queue holds ${open} tasks that have not ended, and the lanes low and background take no more of them`,
+      "Wait until some have ended, choose the lane normal, or let them in: drover breakers reset queue",
+    );
+  }
   return refused(
     "limit",
     `the queue holds ${open} tasks that have not ended and takes at most ${maxOpenTasks}`,

@@ -6,7 +6,7 @@ import type { QueueTransaction } from "../ports.ts";
 import { nextDueMs, type ScheduleRow } from "../schedule.ts";
 import type { KeyRow, NewTask } from "../task.ts";
 import { admitted, hasEnded } from "../transition.ts";
-import { submit } from "./submit.ts";
+import { type OpenLimits, submit } from "./submit.ts";
 
 /** Rows one tick handles of each sort; what is left makes the next tick come at once. */
 export const TICK_BATCH = 500;
@@ -26,7 +26,7 @@ export type TickReceipt = {
 export type TickRequest = {
   /** Ids for the tasks of schedules that are due, used up in order; at most that many fire. */
   readonly scheduleIds: readonly TaskId[];
-  readonly maxOpenTasks: number;
+  readonly limits: OpenLimits;
   /** The wall clock jumped, or this is the first tick of a process and nobody knows. */
   readonly clockJumped: boolean;
 };
@@ -92,7 +92,7 @@ function clampSchedules(tx: QueueTransaction, context: CommandContext): void {
 
 /** Submits the task of each schedule that is due. */
 function fireSchedules(tx: QueueTransaction, context: CommandContext, request: TickRequest): number {
-  const { scheduleIds: ids, maxOpenTasks } = request;
+  const { scheduleIds: ids, limits } = request;
   let fired = 0;
   for (const [index, schedule] of tx.schedulesDue(context.nowMs, ids.length).entries()) {
     const id = ids[index];
@@ -100,7 +100,7 @@ function fireSchedules(tx: QueueTransaction, context: CommandContext, request: T
     const next = nextDueMs(schedule.cron, schedule.timezone, context.nowMs);
     // An expression was checked when it was added; one that is never due again stops here, in plain sight.
     const base: ScheduleRow = next.ok ? { ...schedule, nextAtMs: next.value } : { ...schedule, paused: true };
-    const skip = skipReason(tx, schedule) ?? submitFrom(tx, context, schedule, id, maxOpenTasks);
+    const skip = skipReason(tx, schedule) ?? submitFrom(tx, context, schedule, id, limits);
     if (skip !== undefined) {
       tx.putSchedule(base);
       record(tx, context, "schedule.skipped", null, { schedule: schedule.id, why: skip });
@@ -126,11 +126,11 @@ function submitFrom(
   context: CommandContext,
   schedule: ScheduleRow,
   id: TaskId,
-  maxOpenTasks: number,
+  limits: OpenLimits,
 ): string | undefined {
   // `as`: written by the service from a NewTask without its id.
   const template = JSON.parse(schedule.template) as Omit<NewTask, "id">;
-  const submitted = submit(tx, context, [{ ...template, id, idempotencyKey: null, runAtMs: null }], maxOpenTasks);
+  const submitted = submit(tx, context, [{ ...template, id, idempotencyKey: null, runAtMs: null }], limits);
   return submitted.ok ? undefined : submitted.error.message;
 }
 

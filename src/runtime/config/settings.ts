@@ -56,10 +56,15 @@ export const SETTINGS = {
   "limits.retry_base_ms": setting(durationMs, RETRY_BASE_MS, "first delay between attempts"),
   "limits.retry_max_ms": setting(durationMs, RETRY_MAX_MS, "longest delay between attempts"),
   "limits.open_tasks": setting(count(MAX_OPEN_TASKS), MAX_OPEN_TASKS, "tasks that have not ended; more are refused"),
+  "limits.low_lanes_percent": setting(
+    count(100),
+    80,
+    "share of limits.open_tasks from which on the lanes low and background take no tasks; 100: never",
+  ),
   "limits.disk_low_bytes": setting(
     z.int().min(0).max(1_099_511_627_776),
     536_870_912,
-    "free disk that must be left when a release is taken; at least 64 MiB",
+    "free disk below which no release is taken and less is kept; 0: only what a release needs",
   ),
   "limits.orphan_ms": setting(
     durationMs,

@@ -218,6 +218,17 @@ export class NodeUnit {
     }
   }
 
+  /** How much of its budget is used. */
+  get restarts(): { readonly used: number; readonly allowed: number; readonly withinMs: number } {
+    const { restarts: allowed, withinMs } = this.#parts.policy.budget;
+    return { used: this.#supervisor.snapshot().recentFaults, allowed, withinMs };
+  }
+
+  /** Faults until now do not count any more. */
+  forgive(): void {
+    this.#supervisor.forgive();
+  }
+
   health(): Health {
     const { phase, generation } = this.#supervisor.snapshot();
     return {

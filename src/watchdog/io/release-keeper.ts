@@ -13,14 +13,14 @@ import {
   refused,
   terminal,
 } from "#base";
-import type { HistoryRow, ReleaseCheck } from "../update/history.ts";
+import type { HistoryRow } from "../update/history.ts";
 import { localSource, type ReleaseSource } from "../update/io/release-source.ts";
 import { ReleaseStore } from "../update/io/release-store.ts";
 import { type SwapOrder, type SwapPolicy, SwapRun } from "../update/io/swap-run.ts";
-import { UpdateChecks } from "../update/io/update-checks.ts";
+import { type CheckReport, UpdateChecks } from "../update/io/update-checks.ts";
 import { DOWNLOAD_LIMITS, urlSource } from "../update/io/url-source.ts";
 import type { Health } from "../update/probation.ts";
-import { type Refusal, type RefusalReason, refuse } from "../update/refusal.ts";
+import { type Refusal, refuse } from "../update/refusal.ts";
 import type { UpdateSchedule } from "../update/schedule.ts";
 import type { SwapCrashPoint } from "../update/swap-labels.ts";
 import type { SelftestReport, SwapPorts } from "../update/swap-ports.ts";
@@ -28,6 +28,7 @@ import type { RootKey } from "../update/trust.ts";
 import { compareVersions, parseVersion, type Version } from "../update/version.ts";
 import type { UpdateRequest } from "../update-request.ts";
 import { runPart } from "./run-part.ts";
+import { fieldOf, reportOf } from "./selftest-report.ts";
 import { type StateCopies, stateCopies } from "./state-copy.ts";
 
 /** What is known of this executable and its configuration. */
@@ -46,20 +47,6 @@ export type ReleaseOptions = {
   /** Names of the databases in the state folder. */
   readonly databases: readonly string[];
   readonly crashPoint: SwapCrashPoint;
-};
-
-/** What a look at a manifest found. */
-export type CheckReport = {
-  readonly from: string;
-  readonly atMs: number;
-  readonly current: string | null;
-  readonly version: string;
-  readonly channel: string;
-  /** Whether it would be installed. */
-  readonly available: boolean;
-  /** Why not. */
-  readonly reason: RefusalReason | null;
-  readonly detail: string | null;
 };
 
 /** What a swap does with the node. */
@@ -392,21 +379,6 @@ export class ReleaseKeeper {
     const mark = fieldOf(said.value, "mark");
     return typeof mark === "string" ? ok(mark) : err(terminal("internal", "state-mark gave no mark"));
   }
-}
-
-function reportOf(said: unknown): Result<SelftestReport> {
-  const steps = fieldOf(said, "steps");
-  if (!Array.isArray(steps)) return err(terminal("internal", "its selftest answered in a form that is not known"));
-  const checks = steps.map((step: unknown): ReleaseCheck => {
-    const [name, detail] = [fieldOf(step, "name"), fieldOf(step, "detail")];
-    return { name: String(name), ok: fieldOf(step, "ok") === true, detail: typeof detail === "string" ? detail : "" };
-  });
-  return ok({ checks, changesState: fieldOf(said, "changesState") === true });
-}
-
-function fieldOf(value: unknown, name: string): unknown {
-  // `as`: any object may be read by name.
-  return typeof value === "object" && value !== null ? (value as Record<string, unknown>)[name] : undefined;
 }
 
 function asJson(row: HistoryRow): JsonValue {

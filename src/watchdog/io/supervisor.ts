@@ -36,6 +36,8 @@ export type SupervisedView = {
   readonly phaseMs: number;
   /** The last fault; it stays after a restart. */
   readonly fault: FaultRecord | null;
+  /** Faults that count against its budget. */
+  readonly recentFaults: number;
 };
 
 type Parts = {
@@ -114,6 +116,11 @@ export class Supervisor {
     this.#tell({ kind: "released" });
   }
 
+  /** The budget is whole again. */
+  forgive(): void {
+    this.#tell({ kind: "forgiven" });
+  }
+
   /** SIGTERM (or `ask`), grace, SIGKILL until nothing of it is left. Resolves when that is so, or cannot be reached. */
   async stop(options: { readonly ask?: () => void; readonly graceMs: number }): Promise<void> {
     if (this.#state.isPresent) options.ask?.();
@@ -138,13 +145,16 @@ export class Supervisor {
   }
 
   snapshot(): SupervisedView {
-    const { phase, generation } = this.#state;
+    const { phase, generation, faultsAtMs } = this.#state;
+    const nowMs = this.#parts.clock.monotonicMs();
+    const withinMs = this.#rules?.budget.withinMs ?? Number.POSITIVE_INFINITY;
     return {
       phase: phase.kind,
       pid: this.identity?.pid ?? null,
       generation,
-      phaseMs: this.#parts.clock.monotonicMs() - this.#phaseSinceMs,
+      phaseMs: nowMs - this.#phaseSinceMs,
       fault: this.#fault,
+      recentFaults: faultsAtMs.filter((atMs) => nowMs - atMs < withinMs).length,
     };
   }
 

@@ -253,14 +253,15 @@ export class Watchdog {
         return this.#askedToRestart(body);
       case "reset":
         this.#faults.length = 0;
+        this.#node.forgive();
         return ok({ reset: true });
-      case "update": {
-        const request = updateRequestOf(body);
-        return request.ok ? this.#releases.update(request.value, askedBy) : request;
-      }
+      case "update":
       case "check": {
         const request = updateRequestOf(body);
-        return request.ok ? this.#releases.check(request.value.from) : request;
+        if (!request.ok) return request;
+        return action === "check"
+          ? this.#releases.check(request.value.from)
+          : this.#releases.update(request.value, askedBy);
       }
       case "rollback":
         return this.#releases.rollback(askedBy);
@@ -371,12 +372,13 @@ export class Watchdog {
 
   #view(): JsonValue {
     const { phase, pid, generation, phaseMs, fault } = this.#node.snapshot();
+    const restarts = this.#node.restarts;
     return {
       pid: process.pid,
       version: this.#options.version,
       startedAtMs: this.#startedAtMs,
       sharesSocket: this.#socket !== undefined,
-      node: { phase, pid, generation, phaseMs: Math.round(phaseMs) },
+      node: { phase, pid, generation, phaseMs: Math.round(phaseMs), restarts },
       lastFault: fault === null ? null : { ...fault },
       faults: this.#faults.map((one) => ({ ...one })),
       log: this.logPath,

@@ -47,6 +47,7 @@ export async function serveStandIn(endpointUrl: string): Promise<string> {
       metrics: new MetricRegistry(),
       models,
       watchdog: unwatched,
+      breakers: { list: async () => [], reset: async () => ok(undefined) },
       uploads: new Uploads("/nowhere", clock),
       executors: ["shell"],
       checkToken: (token) => token === TOKEN,

@@ -89,6 +89,7 @@ export function createHarness(options: HarnessOptions = {}): Harness {
     metrics: new MetricRegistry(),
     models: modelPorts(),
     watchdog: unwatched,
+    breakers: { list: async () => [], reset: async () => ok(undefined) },
     uploads: {
       put: async () => err(refused("unsupported", "this harness keeps no uploads")),
       folder: () => err(refused("not_found", "this harness keeps no uploads")),

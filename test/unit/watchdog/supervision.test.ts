@@ -187,6 +187,18 @@ describe("the machine of a supervised process", () => {
     expect(result.state).toMatchObject({ phase: { kind: "held" }, generation: 1, fault: { kind: "refused" } });
   });
 
+  it("W3: is started again after a third fault when those before it were forgiven", () => {
+    const crash = (generation: number, atMs: number): readonly Line[] => [
+      [atMs, { kind: "exited", generation, exit }],
+      [atMs, { kind: "gone", generation }],
+      [atMs + 400, tick],
+    ];
+    const [first, third] = [[...RUNNING.slice(0, 2), ...crash(1, 100), ...crash(2, 1_000)], crash(3, 2_000)];
+
+    expect(after([...first, ...third]).state.phase.kind).toBe("held");
+    expect(after([...first, [1_900, { kind: "forgiven" }], ...third]).state.phase.kind).toBe("starting");
+  });
+
   it("says when something runs out next, and asks for nothing when nothing does", () => {
     expect(dueMs(IDLE, RULES)).toBe(Infinity);
     expect(dueMs(after(RUNNING.slice(0, 1)).state, RULES)).toBe(1_000);

@@ -1,6 +1,21 @@
 /** Looks for a newer release by itself when schedule.ts says so, and has it installed. */
 import { type Clock, describeFailure, type Logger, type Random, type Result, type Timer } from "#base";
+import type { RefusalReason } from "../refusal.ts";
 import { type DueCheck, decideCheck, firstCheck, nextCheck, type UpdateSchedule } from "../schedule.ts";
+
+/** What a look at a manifest found. */
+export type CheckReport = {
+  readonly from: string;
+  readonly atMs: number;
+  readonly current: string | null;
+  readonly version: string;
+  readonly channel: string;
+  /** Whether it would be installed. */
+  readonly available: boolean;
+  /** Why not. */
+  readonly reason: RefusalReason | null;
+  readonly detail: string | null;
+};
 
 export type UpdateCheckParts = {
   readonly schedule: UpdateSchedule;

@@ -27,6 +27,8 @@ function keeperOf(stateDir: string): ReleaseKeeper {
       manifestUrl: null,
       policy: { probation: PROBATION, watchEveryMs: 1, keptReleases: 1 },
       databases: [],
+      schedule: { isOn: false, everyMs: 3_600_000, window: null },
+      reserveBytes: 0,
       crashPoint: () => undefined,
     },
     node: {
