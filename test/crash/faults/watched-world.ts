@@ -72,6 +72,7 @@ export class WatchedWorld {
       DROVER_LOG_LEVEL: "warn",
       ...settings,
     };
+    this.#isAdopted = false; // The watchdog before may have ended with a node that it had taken over.
     await this.#start(this.#settings);
   }
 
