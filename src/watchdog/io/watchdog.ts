@@ -3,7 +3,6 @@ import { rmSync } from "node:fs";
 import { join } from "node:path";
 import {
   type Clock,
-  describeFailure,
   err,
   type JsonValue,
   type Logger,
@@ -28,7 +27,7 @@ import { type Environment, type GenerationFacts, NodeUnit } from "./node-unit.ts
 import { ProcessGroup } from "./process-group.ts";
 import { isAlive } from "./process-table.ts";
 import { ReleaseKeeper, type ReleaseOptions } from "./release-keeper.ts";
-import { serveSafeMode } from "./safe-mode-server.ts";
+import { SafeMode } from "./safe-mode-unit.ts";
 import type { ServiceManager } from "./service-manager.ts";
 import type { FaultRecord } from "./supervisor.ts";
 import { readWatchdogFile, type WatchdogFile, writeWatchdogFile } from "./watchdog-file.ts";
@@ -83,6 +82,7 @@ export class Watchdog {
   readonly #lock: InstanceLock;
   readonly #node: NodeUnit;
   readonly #others: ProcessGroup;
+  readonly #safeMode: SafeMode;
   readonly #releases: ReleaseKeeper;
   readonly #filePath: string;
   readonly #startedAtMs: number;
@@ -91,8 +91,6 @@ export class Watchdog {
   /** Until then it does not know its socket and releases, and whoever asks has to wait. */
   readonly #begun = Promise.withResolvers<void>();
   #socket: ListeningSocket | undefined;
-  #endSafeMode: (() => Promise<void>) | undefined;
-  #safeMode: { readonly sinceMs: number; readonly reason: string } | undefined;
   #stopping: Promise<void> | undefined;
   #alive: Timer | undefined;
   #hasBegun = false;
@@ -106,6 +104,12 @@ export class Watchdog {
     const logDir = join(stateDir, "logs");
     const changed = (): void => this.#writeFile();
     this.#others = new ProcessGroup(options.processes, { logDir, clock, random, logger, changed });
+    this.#safeMode = new SafeMode({
+      ...options,
+      socket: () => this.#socket ?? null,
+      facts: () => this.#safeModeFacts(),
+      act: (action, body) => (action === "shutdown" ? this.#askedToStop() : this.#act(action, body)),
+    });
     this.#node = new NodeUnit({
       ...options,
       binary: () => this.#releases.binary,
@@ -165,7 +169,7 @@ export class Watchdog {
     const endMs = clock.monotonicMs() + limitMs;
     while (clock.monotonicMs() < endMs && this.#stopping === undefined) {
       if (this.#node.url !== null) return ok(this.#node.url);
-      if (this.#safeMode !== undefined) {
+      if (this.#safeMode.reason !== null) {
         const lines = this.#node.lines(3).join("\n");
         const remedy = `The whole log is ${this.logPath}; see also drover doctor`;
         return err(terminal("unavailable", `the node did not start: ${this.#safeMode.reason}\n${lines}`, remedy));
@@ -224,7 +228,7 @@ export class Watchdog {
     manager.stopping();
     logger.info("the watchdog stops", { mode });
     await end();
-    await this.#endSafeMode?.();
+    await this.#safeMode.leave();
     await this.#others.stop(OTHERS_LIMIT_MS);
     rmSync(this.#filePath, { force: true });
     this.close();
@@ -294,14 +298,14 @@ export class Watchdog {
   /** The next generation takes over; attempts go on in their workers, and connections wait. */
   async #restart(): Promise<void> {
     this.#options.logger.info("the node is restarted: a person asked for it");
-    if (this.#safeMode !== undefined) await this.#leaveSafeMode();
+    if (this.#safeMode.reason !== null) await this.#leaveSafeMode();
     await this.#node.drain();
     if (this.#stopping === undefined) this.#node.launch();
   }
 
   async #drainForSwap(): Promise<Result<void>> {
     if (this.#stopping !== undefined) return err(refused("cancelled", "drover is being stopped"));
-    if (this.#safeMode !== undefined) await this.#leaveSafeMode();
+    if (this.#safeMode.reason !== null) await this.#leaveSafeMode();
     return this.#node.drain();
   }
 
@@ -328,41 +332,25 @@ export class Watchdog {
   }
 
   #enterSafeMode(): void {
-    if (this.#safeMode !== undefined) return;
-    const { clock, manager, stateDir, hosts, logger } = this.#options;
+    if (this.#safeMode.reason !== null) return;
     const reason = this.#node.snapshot().fault?.reason ?? "it failed too often";
-    this.#safeMode = { sinceMs: clock.nowMs(), reason };
+    this.#safeMode.enter(reason);
     this.#writeFile();
-    manager.status(`safe mode: ${reason}`);
-    if (this.#socket === undefined) return;
-    const served = serveSafeMode({
-      socket: this.#socket,
-      hosts,
-      tokenPath: join(stateDir, "token"),
-      facts: () => this.#safeModeFacts(),
-      act: (action, body) => (action === "shutdown" ? this.#askedToStop() : this.#act(action, body)),
-    });
-    if (served.ok) this.#endSafeMode = served.value;
-    else logger.error("safe mode cannot answer", { failure: describeFailure(served.error) });
+    this.#options.manager.status(`safe mode: ${reason}`);
   }
 
   async #leaveSafeMode(): Promise<void> {
-    const end = this.#endSafeMode;
-    this.#safeMode = undefined;
-    this.#endSafeMode = undefined;
+    await this.#safeMode.leave();
     this.#options.manager.status("");
-    await end?.();
     this.#writeFile();
   }
 
-  #safeModeFacts(): SafeModeFacts {
+  #safeModeFacts(): Omit<SafeModeFacts, "sinceMs" | "reason"> {
     const view = this.#releases.view();
     // `as`: any object may be read by name.
     const previous = view.ok ? (view.value as { readonly previous?: JsonValue }).previous : null;
     return {
       version: this.#options.version,
-      sinceMs: this.#safeMode?.sinceMs ?? 0,
-      reason: this.#safeMode?.reason ?? "",
       faults: this.#faults.map(({ atMs, reason }) => ({ atMs, reason })),
       lastLines: this.#node.lines(SAFE_MODE_LINES),
       logPath: this.logPath,
@@ -394,8 +382,8 @@ export class Watchdog {
       url: this.#node.url,
       node: this.#node.identity ?? null,
       others: this.#others.identities(),
-      safeMode: this.#safeMode?.reason ?? null,
-      safeModeUrl: this.#safeMode === undefined ? null : urlOf(this.#options.host, this.#socket?.port),
+      safeMode: this.#safeMode.reason,
+      safeModeUrl: this.#safeMode.reason === null ? null : urlOf(this.#options.host, this.#socket?.port),
     };
     try {
       writeWatchdogFile(this.#filePath, file);
