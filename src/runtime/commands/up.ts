@@ -121,6 +121,7 @@ async function watch(
   const host = config["http.host"];
   const environment = childEnvironment(process.env, meantForNode(config["executor.shell.env"]));
   const file = options.config === undefined ? [] : ["--config", options.config];
+  const json = options.json ? ["--json"] : [];
   return startWatchdog({
     stateDir,
     version,
@@ -138,7 +139,7 @@ async function watch(
     }),
     environment,
     releases: releases.value,
-    become: (binary) => become(binary, stateDir, file, echo === null),
+    become: (binary) => become(binary, [...json, "--state", stateDir, ...file], echo === null),
     clock: realClock,
     random: realRandom(),
     logger,
@@ -153,13 +154,13 @@ function partOf(binary: string, part: string): readonly string[] {
 }
 
 /** Goes on as another release with the same process id: whoever supervises the watchdog notices nothing. */
-function become(binary: string, stateDir: string, file: readonly string[], isDetached: boolean): void {
+function become(binary: string, options: readonly string[], isDetached: boolean): void {
   const env: Record<string, string> = {};
   for (const [name, value] of Object.entries(process.env)) if (value !== undefined) env[name] = value;
   if (isDetached) env[DETACHED_VARIABLE] = "1";
   try {
     // Every descriptor above the standard ones is closed: the lock is taken anew, and the node has the socket.
-    process.execve?.(binary, [binary, "up", "--state", stateDir, ...file], env);
+    process.execve?.(binary, [binary, "up", ...options], env);
   } catch {
     // It cannot be run: this release goes on, and says so.
   }
