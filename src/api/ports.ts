@@ -12,7 +12,7 @@ import {
   type TaskId,
 } from "#base";
 import type { ExecutorKind } from "#execution";
-import type { QueueService } from "#queue";
+import type { Queue } from "#queue";
 import type { MetricRegistry } from "#telemetry";
 import type { WatchdogAction } from "#watchdog";
 import type { ModelPorts } from "./model-ports.ts";
@@ -106,7 +106,7 @@ export const unwatched: WatchdogPort = {
 };
 
 export interface ApiPorts {
-  readonly queue: QueueService;
+  readonly queue: Queue;
   readonly ids: IdFactory;
   readonly clock: Clock;
   readonly random: Random;

@@ -7,6 +7,8 @@ type Branded<Name extends string> = string & { readonly [brand]: Name };
 export type TaskId = Branded<"TaskId">;
 export type NodeId = Branded<"NodeId">;
 export type ScheduleId = Branded<"ScheduleId">;
+/** Names one command of one node of a fleet, however often it is sent. */
+export type CommandId = Branded<"CommandId">;
 
 /** Crockford's base 32, lower case: no i, l, o, u, and byte order equals value order, so ids sort by age. */
 const ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz";
@@ -17,6 +19,7 @@ export type IdFactory = {
   readonly task: () => TaskId;
   readonly node: () => NodeId;
   readonly schedule: () => ScheduleId;
+  readonly command: () => CommandId;
 };
 
 /**
@@ -51,6 +54,7 @@ export function createIdFactory(clock: Clock, random: Random): IdFactory {
     task: () => `t_${next()}` as TaskId,
     node: () => `n_${next()}` as NodeId,
     schedule: () => `s_${next()}` as ScheduleId,
+    command: () => `c_${next()}` as CommandId,
   };
 }
 

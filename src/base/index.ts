@@ -13,6 +13,7 @@ export {
   terminal,
 } from "./failure.ts";
 export {
+  type CommandId,
   createIdFactory,
   type IdFactory,
   type NodeId,

@@ -1,11 +1,11 @@
 import type { Logger, NodeId } from "#base";
 import { describeFailure } from "#base";
 import type { ClaimedTask } from "./commands/claim.ts";
-import type { QueueService } from "./service.ts";
+import type { Queue } from "./queue.ts";
 import type { AttemptReport } from "./task.ts";
 
 export type ConsumerOptions = {
-  readonly queue: QueueService;
+  readonly queue: Queue;
   readonly holder: NodeId;
   readonly logger: Logger;
   /** Tasks that run at once. */
@@ -110,7 +110,7 @@ export class Consumer {
 
   async #attempt(task: ClaimedTask): Promise<void> {
     const { queue, run, logger } = this.#options;
-    let reported: ReturnType<QueueService["finish"]> | undefined;
+    let reported: ReturnType<Queue["finish"]> | undefined;
     try {
       const report = await run(task);
       if (report !== null) reported = queue.finish(task.row.id, task.fence, report);

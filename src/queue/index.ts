@@ -10,6 +10,7 @@ export { LEASE_TERM_MS, type Lease, LeaseTable } from "./leases.ts";
 export { emptyLane, MemoryQueueStore } from "./memory-store.ts";
 export type {
   AttemptSample,
+  CommandRow,
   Page,
   PruneBefore,
   QueueStore,
@@ -17,8 +18,9 @@ export type {
   TaskFilter,
   TaskRecord,
 } from "./ports.ts";
+export type { Once, Queue, ScheduleRequest } from "./queue.ts";
 export { nextDueMs, type OverlapPolicy, type ScheduleRow } from "./schedule.ts";
-export { lostReport, QueueService, type QueueServiceOptions, type ScheduleRequest } from "./service.ts";
+export { lostReport, QueueService, type QueueServiceOptions } from "./service.ts";
 export type { AnnouncementKind } from "./task.ts";
 export {
   ATTEMPT_OUTCOMES,

@@ -38,6 +38,7 @@ export class MemoryQueueStore implements QueueStore {
       idempotency: new Map(),
       classes: new Map(),
       schedules: new Map(),
+      commands: new Map(),
       events: [],
     };
   }
@@ -144,12 +145,15 @@ export class MemoryQueueStore implements QueueStore {
     this.#tables.events.splice(0, Math.min(events, limit));
     const keys = [...this.#tables.idempotency].filter(([, entry]) => entry.atMs < before.idempotencyMs).slice(0, limit);
     for (const [key] of keys) this.#tables.idempotency.delete(key);
+    const commands = [...this.#tables.commands.values()].filter((row) => row.atMs < before.commandsMs).slice(0, limit);
+    for (const { id } of commands) this.#tables.commands.delete(id);
     // A key that waits for an instant has tasks to let through; "" is shared and stays.
     const idle = [...this.#tables.keys.values()].filter(
       (row) => row.key !== "" && row.wakeAtMs === null && !isUsed(row),
     );
     for (const row of idle.slice(0, limit)) this.#tables.keys.delete(row.key);
-    return ok(Math.min(old.length, limit) + Math.min(events, limit) + keys.length + Math.min(idle.length, limit));
+    const removed = Math.min(old.length, limit) + Math.min(events, limit) + Math.min(idle.length, limit);
+    return ok(removed + keys.length + commands.length);
   }
 
   async isPaused(): Promise<Result<boolean>> {

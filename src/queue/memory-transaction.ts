@@ -1,5 +1,5 @@
-import { assert, present, type ScheduleId, type TaskId } from "#base";
-import type { QueueTransaction } from "./ports.ts";
+import { assert, type CommandId, present, type ScheduleId, type TaskId } from "#base";
+import type { CommandRow, QueueTransaction } from "./ports.ts";
 import type { ScheduleRow } from "./schedule.ts";
 import type { AttemptRow, KeyRow, LaneRow, NewQueueEvent, NewTask, QueueEvent, TaskRow } from "./task.ts";
 import { hasEnded, violations } from "./transition.ts";
@@ -21,6 +21,7 @@ export type MemoryTables = {
   readonly idempotency: Map<string, { readonly taskId: TaskId; readonly bodyHash: string; readonly atMs: number }>;
   readonly classes: Map<string, number>;
   readonly schedules: Map<ScheduleId, ScheduleRow>;
+  readonly commands: Map<CommandId, CommandRow>;
   readonly events: QueueEvent[];
 };
 
@@ -251,6 +252,15 @@ export class MemoryTransaction implements QueueTransaction {
 
   deleteSchedule(id: ScheduleId): void {
     this.#remove(this.#tables.schedules, id);
+  }
+
+  commandResult(id: CommandId): string | undefined {
+    return this.#tables.commands.get(id)?.result;
+  }
+
+  putCommandResult(row: CommandRow): void {
+    assert(!this.#tables.commands.has(row.id), `Q15: command ${row.id} is answered once`);
+    this.#put(this.#tables.commands, row.id, row);
   }
 
   #select(keep: (row: TaskRow) => boolean): TaskRow[] {

@@ -1,4 +1,4 @@
-import type { Result, ScheduleId, TaskId } from "#base";
+import type { CommandId, NodeId, Result, ScheduleId, TaskId } from "#base";
 import type { ScheduleRow } from "./schedule.ts";
 import type { AttemptRow, KeyRow, LaneRow, NewQueueEvent, NewTask, QueueEvent, TaskRow, TaskState } from "./task.ts";
 
@@ -36,6 +36,8 @@ export interface QueueTransaction {
   paused(): boolean;
   schedule(id: ScheduleId): ScheduleRow | undefined;
   schedulesDue(atMs: number, limit: number): readonly ScheduleRow[];
+  /** The result of a command that took effect before, as it was written; undefined when its id is not known. */
+  commandResult(id: CommandId): string | undefined;
 
   /** Raises and returns the claim counter, together with the epoch of this store. */
   nextFence(): { readonly epoch: number; readonly n: number };
@@ -58,7 +60,19 @@ export interface QueueTransaction {
   appendEvent(event: NewQueueEvent): void;
   putSchedule(row: ScheduleRow): void;
   deleteSchedule(id: ScheduleId): void;
+  /** Keeps the result of a command whose id is new. */
+  putCommandResult(row: CommandRow): void;
 }
+
+/** A command of another node of the fleet and what it was answered. */
+export type CommandRow = {
+  readonly id: CommandId;
+  readonly node: NodeId;
+  readonly kind: string;
+  /** JSON text. */
+  readonly result: string;
+  readonly atMs: number;
+};
 
 /** A task as a reader sees it: row, submission and history of attempts. */
 export type TaskRecord = {
@@ -139,4 +153,6 @@ export type PruneBefore = {
   readonly deadLettersMs: number;
   readonly eventsMs: number;
   readonly idempotencyMs: number;
+  /** Results of commands of other nodes. */
+  readonly commandsMs: number;
 };

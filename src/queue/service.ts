@@ -3,12 +3,14 @@ import { describeFailure, err, MAX_OPEN_TASKS, ok, refused } from "#base";
 import { type ClaimReceipt, type ClaimRequest, claim } from "./commands/claim.ts";
 import { type CancelReceipt, cancel, drop, retry, setKeyPolicy, setPaused } from "./commands/control.ts";
 import { type FinishReceipt, fenceOf, finish, release, reportProgress } from "./commands/finish.ts";
+import { runOnce } from "./commands/once.ts";
 import { type OpenLimits, type Receipt, submit } from "./commands/submit.ts";
 import { scheduleTemplate, tick } from "./commands/tick.ts";
 import { LEASE_TERM_MS, LeaseTable } from "./leases.ts";
 import { type CommandContext, record } from "./ledger.ts";
 import type { QueueStore, QueueTransaction } from "./ports.ts";
-import { nextDueMs, type OverlapPolicy, type ScheduleRow } from "./schedule.ts";
+import type { Once, Queue, ScheduleRequest } from "./queue.ts";
+import { nextDueMs, type ScheduleRow } from "./schedule.ts";
 import type {
   AnnouncementKind,
   AttemptReport,
@@ -35,14 +37,6 @@ export type QueueServiceOptions = {
   readonly lowLanesRefused?: () => void;
 };
 
-export type ScheduleRequest = {
-  readonly name: string;
-  readonly cron: string;
-  readonly timezone: string;
-  readonly overlap: OverlapPolicy;
-  readonly task: NewTask;
-};
-
 /** Leases are looked through this often; with the term it bounds how late a lost attempt is noticed. */
 const SWEEP_MS = 500;
 /** The latest a tick comes when nothing announced an earlier one; notification is the rule, this the net. */
@@ -60,7 +54,7 @@ const MAX_RUNNING = 10_000;
  * The queue as the rest of drover uses it: every method answers after its effect is durable. Owns no rules; it reads
  * the clock, runs a command in the store, keeps leases and timers.
  */
-export class QueueService {
+export class QueueService implements Queue {
   readonly #options: QueueServiceOptions;
   readonly #leases: LeaseTable;
   readonly #readyListeners = new Set<() => void>();
@@ -85,12 +79,8 @@ export class QueueService {
     return this.#options.store;
   }
 
-  /**
-   * When its two loops last came round, on the monotonic clock; undefined before their first time. A loop that does not
-   * come round any more is a hang, whatever else still answers.
-   */
-  get turns(): { readonly tickedAtMs: number | undefined; readonly sweptAtMs: number | undefined } {
-    return { tickedAtMs: this.#tickedAtMs, sweptAtMs: this.#sweptAtMs };
+  get turns(): { readonly tick: number | undefined; readonly sweep: number | undefined } {
+    return { tick: this.#tickedAtMs, sweep: this.#sweptAtMs };
   }
 
   /** Grants every running task one term, then keeps time. @returns the tasks that were running. */
@@ -116,8 +106,8 @@ export class QueueService {
     await this.#ticking;
   }
 
-  submit(tasks: readonly NewTask[]): Promise<Result<readonly Receipt[]>> {
-    return this.#run("submit", (tx, context) => submit(tx, context, tasks, this.#openLimits()));
+  submit(tasks: readonly NewTask[], once?: Once): Promise<Result<readonly Receipt[]>> {
+    return this.#run("submit", (tx, context) => submit(tx, context, tasks, this.#openLimits()), once);
   }
 
   #openLimits(): OpenLimits {
@@ -129,10 +119,10 @@ export class QueueService {
     };
   }
 
-  async claim(request: ClaimRequest): Promise<Result<ClaimReceipt>> {
+  async claim(request: ClaimRequest, once?: Once): Promise<Result<ClaimReceipt>> {
     // Lease time counts from before the claim, never from after it.
     const sinceMs = this.#options.clock.monotonicMs();
-    const claimed = await this.#run("claim", (tx, context) => claim(tx, context, request));
+    const claimed = await this.#run("claim", (tx, context) => claim(tx, context, request), once);
     if (claimed.ok) {
       for (const task of claimed.value.tasks) this.#leases.grant(task.row.id, task.fence, request.holder, sinceMs);
       if (claimed.value.rateLimited) this.#tickSoon();
@@ -145,14 +135,14 @@ export class QueueService {
     return this.#leases.renew(id, fence, this.#options.clock.monotonicMs());
   }
 
-  async finish(id: TaskId, fence: Fence, report: AttemptReport): Promise<Result<FinishReceipt>> {
-    const receipt = await this.#run("finish", (tx, context) => finish(tx, context, id, fence, report));
+  async finish(id: TaskId, fence: Fence, report: AttemptReport, once?: Once): Promise<Result<FinishReceipt>> {
+    const receipt = await this.#run("finish", (tx, context) => finish(tx, context, id, fence, report), once);
     if (receipt.ok) this.#forget(id, fence);
     return receipt;
   }
 
-  async release(id: TaskId, fence: Fence, why: string): Promise<Result<FinishReceipt>> {
-    const receipt = await this.#run("release", (tx, context) => release(tx, context, id, fence, why));
+  async release(id: TaskId, fence: Fence, why: string, once?: Once): Promise<Result<FinishReceipt>> {
+    const receipt = await this.#run("release", (tx, context) => release(tx, context, id, fence, why), once);
     if (receipt.ok) this.#forget(id, fence);
     return receipt;
   }
@@ -166,8 +156,8 @@ export class QueueService {
     return this.#run("report progress", (tx, context) => reportProgress(tx, context, id, fence, progress));
   }
 
-  async cancel(id: TaskId, why: string): Promise<Result<CancelReceipt>> {
-    const receipt = await this.#run("cancel", (tx, context) => cancel(tx, context, id, why));
+  async cancel(id: TaskId, why: string, once?: Once): Promise<Result<CancelReceipt>> {
+    const receipt = await this.#run("cancel", (tx, context) => cancel(tx, context, id, why), once);
     if (receipt.ok && receipt.value.stop !== null) {
       for (const listener of this.#stopListeners) listener(id, receipt.value.stop);
     }
@@ -175,32 +165,36 @@ export class QueueService {
   }
 
   /** Runs a task again that waits for a retry, is dead or was cancelled. */
-  retry(id: TaskId): Promise<Result<TaskRow>> {
-    return this.#run("retry", (tx, context) => retry(tx, context, id));
+  retry(id: TaskId, once?: Once): Promise<Result<TaskRow>> {
+    return this.#run("retry", (tx, context) => retry(tx, context, id), once);
   }
 
-  drop(id: TaskId): Promise<Result<TaskId>> {
-    return this.#run("drop", (tx, context) => drop(tx, context, id));
+  drop(id: TaskId, once?: Once): Promise<Result<TaskId>> {
+    return this.#run("drop", (tx, context) => drop(tx, context, id), once);
   }
 
   /** @returns whether it changed. */
-  setPaused(paused: boolean): Promise<Result<boolean>> {
-    return this.#run(paused ? "pause" : "resume", (tx, context) => setPaused(tx, context, paused));
+  setPaused(paused: boolean, once?: Once): Promise<Result<boolean>> {
+    return this.#run(paused ? "pause" : "resume", (tx, context) => setPaused(tx, context, paused), once);
   }
 
   /** Adds a line to the history that is not of the queue itself. */
-  announce(kind: AnnouncementKind, data: JsonObject): Promise<Result<void>> {
-    return this.#run("announce", (tx, context) => {
-      record(tx, context, kind, null, data);
-      return ok(undefined);
-    });
+  announce(kind: AnnouncementKind, data: JsonObject, once?: Once): Promise<Result<void>> {
+    return this.#run(
+      "announce",
+      (tx, context) => {
+        record(tx, context, kind, null, data);
+        return ok(undefined);
+      },
+      once,
+    );
   }
 
-  setKeyPolicy(key: string, policy: KeyPolicy): Promise<Result<KeyRow>> {
-    return this.#run("set key policy", (tx, context) => setKeyPolicy(tx, context, key, policy));
+  setKeyPolicy(key: string, policy: KeyPolicy, once?: Once): Promise<Result<KeyRow>> {
+    return this.#run("set key policy", (tx, context) => setKeyPolicy(tx, context, key, policy), once);
   }
 
-  addSchedule(request: ScheduleRequest): Promise<Result<ScheduleRow>> {
+  addSchedule(request: ScheduleRequest, once?: Once): Promise<Result<ScheduleRow>> {
     const { clock, ids } = this.#options;
     const next = nextDueMs(request.cron, request.timezone, clock.nowMs());
     if (!next.ok) return Promise.resolve(next);
@@ -217,39 +211,52 @@ export class QueueService {
       template: scheduleTemplate(request.task),
       createdAtMs: clock.nowMs(),
     };
-    return this.#run("add schedule", (tx, context) => {
-      tx.putSchedule(row);
-      record(tx, context, "schedule.added", null, { schedule: row.id, name: row.name });
-      return ok(row);
-    });
+    return this.#run(
+      "add schedule",
+      (tx, context) => {
+        tx.putSchedule(row);
+        record(tx, context, "schedule.added", null, { schedule: row.id, name: row.name });
+        return ok(row);
+      },
+      once,
+    );
   }
 
-  removeSchedule(id: ScheduleId): Promise<Result<ScheduleId>> {
-    return this.#run("remove schedule", (tx, context) => {
-      if (tx.schedule(id) === undefined) {
-        return err(refused("not_found", `there is no schedule ${id}`, "List them with: drover schedule list"));
-      }
-      tx.deleteSchedule(id);
-      record(tx, context, "schedule.removed", null, { schedule: id });
-      return ok(id);
-    });
+  removeSchedule(id: ScheduleId, once?: Once): Promise<Result<ScheduleId>> {
+    return this.#run(
+      "remove schedule",
+      (tx, context) => {
+        if (tx.schedule(id) === undefined) {
+          return err(refused("not_found", `there is no schedule ${id}`, "List them with: drover schedule list"));
+        }
+        tx.deleteSchedule(id);
+        record(tx, context, "schedule.removed", null, { schedule: id });
+        return ok(id);
+      },
+      once,
+    );
   }
 
-  /** Called when tasks may have become ready to be claimed. @returns a function that ends it. */
   onReady(listener: () => void): () => void {
     this.#readyListeners.add(listener);
     return () => this.#readyListeners.delete(listener);
   }
 
-  /** Called when a running task is to be stopped. @returns a function that ends it. */
   onStop(listener: (id: TaskId, fence: Fence) => void): () => void {
     this.#stopListeners.add(listener);
     return () => this.#stopListeners.delete(listener);
   }
 
-  #run<T>(label: string, command: (tx: QueueTransaction, context: CommandContext) => Result<T>): Promise<Result<T>> {
+  async #run<T>(
+    label: string,
+    command: (tx: QueueTransaction, context: CommandContext) => Result<T>,
+    once?: Once,
+  ): Promise<Result<T>> {
     const context: CommandContext = { nowMs: this.#options.clock.nowMs(), draw: () => this.#options.random.next() };
-    return this.#options.store.transact(label, (tx) => command(tx, context));
+    const { store } = this.#options;
+    if (once === undefined) return store.transact(label, (tx) => command(tx, context));
+    const answered = await store.transact(label, (tx) => ok(runOnce(tx, label, once, context, command)));
+    return answered.ok ? answered.value : answered;
   }
 
   #forget(id: TaskId, fence: Fence): void {

@@ -19,6 +19,7 @@
  *   Q12 Between two keys that both wait in a lane, served work differs by at most one turn per weight.
  *   Q13 While the queue is paused nothing is claimed.
  *   Q14 A passed attempt is applied once: its task is done and stays done.
+ *   Q15 A command with an id takes effect at most once while its result is kept; a repetition gets that result.
  */
 import { assert, type NodeId } from "#base";
 import type { EndReason, Fence, NewTask, Progress, TaskRow, WakeReason } from "./task.ts";

@@ -24,7 +24,7 @@ import {
   type TaskSpec,
   type WorkerPool,
 } from "#execution";
-import { type AttemptReport, type ClaimedTask, type Fence, lostReport, type QueueService, sameFence } from "#queue";
+import { type AttemptReport, type ClaimedTask, type Fence, lostReport, type Queue, sameFence } from "#queue";
 
 /** A stop for an attempt that nobody here carries out is forgotten after this: a launch takes far less. */
 const STOP_KEPT_MS = 60_000;
@@ -45,7 +45,7 @@ export interface AttemptPlanner {
 type Spending = Pick<AttemptReport, "tokens" | "costMicrodollars">;
 
 export type AttemptsOptions = {
-  readonly queue: QueueService;
+  readonly queue: Queue;
   readonly clock: Clock;
   readonly logger: Logger;
   /** Variables of the node that commands get, below those that the task names itself. */
@@ -58,7 +58,7 @@ export type AttemptsOptions = {
  * task's fence. The pool may say it again after a crash; the fence makes a repetition harmless.
  */
 export class Attempts implements AttemptObserver {
-  readonly #queue: QueueService;
+  readonly #queue: Queue;
   readonly #clock: Clock;
   readonly #logger: Logger;
   readonly #environment: Readonly<Record<string, string>>;

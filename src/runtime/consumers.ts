@@ -1,10 +1,10 @@
 import { parseRequirements } from "#api";
 import type { Logger, NodeId } from "#base";
 import type { ExecutorKind } from "#execution";
-import { type AttemptReport, type ClaimedTask, Consumer, type QueueService } from "#queue";
+import { type AttemptReport, type ClaimedTask, Consumer, type Queue } from "#queue";
 
 export type ConsumersOptions = {
-  readonly queue: QueueService;
+  readonly queue: Queue;
   readonly holder: NodeId;
   readonly logger: Logger;
   readonly shellConcurrency: number;

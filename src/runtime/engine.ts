@@ -12,7 +12,7 @@ import {
   type Result,
 } from "#base";
 import { EXECUTORS, ModelSocket, modelSocketPath, socketPathFor, WorkerPool } from "#execution";
-import { fenceOf, QueueService } from "#queue";
+import { fenceOf, type Queue, QueueService } from "#queue";
 import { openStores, type Stores } from "#store";
 import type { Pulse } from "#watchdog";
 import { attemptPlanner } from "./attempt-planner.ts";
@@ -41,7 +41,7 @@ export type EngineOptions = {
 
 export type Engine = {
   readonly stores: Stores;
-  readonly queue: QueueService;
+  readonly queue: Queue;
   readonly pool: WorkerPool;
   readonly ids: IdFactory;
   readonly nodeId: NodeId;
@@ -149,7 +149,7 @@ async function startOn(stores: Stores, options: EngineOptions): Promise<Result<E
     failsafes,
     submissionFacts: facts,
     endAttempts,
-    pulses: () => [...pulses.view(), ...pulses.ofTurns({ tick: queue.turns.tickedAtMs, sweep: queue.turns.sweptAtMs })],
+    pulses: () => [...pulses.view(), ...pulses.ofTurns(queue.turns)],
     stop,
   });
 }

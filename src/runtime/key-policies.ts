@@ -1,12 +1,12 @@
 import { ok, type Result } from "#base";
-import type { QueueService } from "#queue";
+import type { Queue } from "#queue";
 import type { Config } from "./config/settings.ts";
 
 /**
  * Applies the limits of `[queue.keys]`. The configuration says nothing about pausing: a key that an operator paused
  * stays paused when the node starts again.
  */
-export async function applyKeyPolicies(queue: QueueService, config: Config): Promise<Result<void>> {
+export async function applyKeyPolicies(queue: Queue, config: Config): Promise<Result<void>> {
   for (const [key, wanted] of Object.entries(config["queue.keys"])) {
     const paused = await isPaused(queue, key);
     if (!paused.ok) return paused;
@@ -23,6 +23,6 @@ export async function applyKeyPolicies(queue: QueueService, config: Config): Pro
 }
 
 /** Asks for this one key: a page of the list may not reach it. */
-function isPaused(queue: QueueService, key: string): Promise<Result<boolean>> {
+function isPaused(queue: Queue, key: string): Promise<Result<boolean>> {
   return queue.store.transact("look at the limits of a key", (tx) => ok(tx.key(key)?.policy.paused ?? false));
 }

@@ -1,6 +1,6 @@
 import { type Clock, describeFailure, type Logger, type TaskId, type Timer } from "#base";
 import { ownWorkspaces, removeCheckpoint, removeWorkspace } from "#execution";
-import type { QueueService } from "#queue";
+import type { Queue } from "#queue";
 import { type Stores, scheduleBackups } from "#store";
 import type { Config } from "./config/settings.ts";
 import type { Failsafes } from "./failsafes/failsafes.ts";
@@ -11,12 +11,14 @@ const PRUNE_SOON_MS = 50;
 const PRUNE_EVERY_MS = 60_000;
 /** So much of their time ended tasks and events are kept while the disk is low. */
 const LOW_DISK_SHARE = 0.25;
+/** Longer than a command may wait in the outbox of a node that was away, so that none is ever carried out twice. */
+const KEEP_COMMANDS_MS = 30 * 24 * 3_600_000;
 
 /** What a node does beside its work so that it can run for months: retention, journal, backups. */
 export function startMaintenance(
   parts: {
     readonly stores: Stores;
-    readonly queue: QueueService;
+    readonly queue: Queue;
     readonly stateDir: string;
     readonly failsafes: Pick<Failsafes, "isDiskLow">;
     readonly clock: Clock;
@@ -41,6 +43,7 @@ export function startMaintenance(
         deadLettersMs: nowMs - config["queue.keep_dead_ms"],
         eventsMs: nowMs - Math.floor(config["queue.keep_events_ms"] * share),
         idempotencyMs: nowMs - config["queue.keep_idempotency_ms"],
+        commandsMs: nowMs - KEEP_COMMANDS_MS,
       },
       PRUNE_ROWS,
     );
@@ -90,7 +93,7 @@ export function startMaintenance(
  * @returns where the next round goes on; undefined for the beginning
  */
 async function removeWorkspacesOfRemovedTasks(
-  parts: { readonly queue: QueueService; readonly stateDir: string; readonly clock: Clock; readonly logger: Logger },
+  parts: { readonly queue: Queue; readonly stateDir: string; readonly clock: Clock; readonly logger: Logger },
   after: TaskId | undefined,
 ): Promise<TaskId | undefined> {
   const own = ownWorkspaces(parts.stateDir, after);

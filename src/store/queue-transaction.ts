@@ -1,6 +1,7 @@
-import { assert, InvariantBroken, present, type ScheduleId, type TaskId } from "#base";
+import { assert, type CommandId, InvariantBroken, present, type ScheduleId, type TaskId } from "#base";
 import {
   type AttemptRow,
+  type CommandRow,
   type KeyRow,
   LANES,
   type LaneRow,
@@ -26,6 +27,7 @@ import {
   toLaneRow,
   toScheduleRow,
 } from "./queue-columns.ts";
+import { RepetitionTable } from "./repetition-table.ts";
 import { TaskTable } from "./task-table.ts";
 import type { WorkUnit } from "./writer.ts";
 
@@ -33,7 +35,6 @@ const UPDATE_LANE = `UPDATE lane SET virtual_time = ?, waiting = ?, ready = ?, r
   WHERE lane = ?`;
 const BODY = "SELECT task_id, body FROM submission WHERE task_id = ?";
 const BODIES = "SELECT task_id, body FROM submission WHERE task_id IN (SELECT value FROM json_each(?))";
-const IDEMPOTENCY_COLUMNS = ["key", "task_id", "body_hash", "at_ms"] as const;
 const SCHEDULES = `SELECT ${SCHEDULE_COLUMNS.join(", ")} FROM schedule`;
 
 /**
@@ -50,8 +51,7 @@ export class QueueUnit implements QueueTransaction, WorkUnit<QueueTransaction> {
   readonly #dependencies: InsertBuffer;
   readonly #labels: InsertBuffer;
   readonly #attempts: InsertBuffer;
-  readonly #idempotency: InsertBuffer;
-  readonly #newIdempotency = new Map<string, { readonly taskId: TaskId; readonly bodyHash: string }>();
+  readonly #repetitions: RepetitionTable;
   readonly #classes: ClassTable;
   #lanes: LaneRow[] = [];
   readonly #dirtyLanes = new Set<number>();
@@ -78,12 +78,7 @@ export class QueueUnit implements QueueTransaction, WorkUnit<QueueTransaction> {
     this.#dependencies = new InsertBuffer(connection, "dependency", ["task_id", "depends_on", "satisfied"]);
     this.#labels = new InsertBuffer(connection, "task_label", ["name", "value", "task_id"]);
     this.#attempts = new InsertBuffer(connection, "attempt", ATTEMPT_COLUMNS);
-    this.#idempotency = new InsertBuffer(
-      connection,
-      "idempotency",
-      IDEMPOTENCY_COLUMNS,
-      replaceOnConflict(IDEMPOTENCY_COLUMNS),
-    );
+    this.#repetitions = new RepetitionTable(connection);
   }
 
   // The unit of work
@@ -108,7 +103,7 @@ export class QueueUnit implements QueueTransaction, WorkUnit<QueueTransaction> {
     this.#dependencies.flush();
     this.#labels.flush();
     this.#attempts.flush();
-    this.#idempotency.flush();
+    this.#repetitions.flush();
     this.#keys.flush();
     this.#events.flush();
     this.#flushLanes();
@@ -120,7 +115,7 @@ export class QueueUnit implements QueueTransaction, WorkUnit<QueueTransaction> {
     this.#tasks.settle(this.#endedIds);
     this.#keys.settle();
     this.#endedIds = [];
-    this.#newIdempotency.clear();
+    this.#repetitions.settle();
     this.#events.committed();
   }
 
@@ -207,7 +202,7 @@ export class QueueUnit implements QueueTransaction, WorkUnit<QueueTransaction> {
   }
 
   idempotent(key: string): { readonly taskId: TaskId; readonly bodyHash: string } | undefined {
-    const entry = this.#newIdempotency.get(key) ?? this.#storedIdempotency(key);
+    const entry = this.#repetitions.named(key);
     // An entry outlives its task until retention finds it: there is no index from tasks to their keys.
     return entry === undefined || this.#tasks.get(entry.taskId) === undefined ? undefined : entry;
   }
@@ -309,8 +304,7 @@ export class QueueUnit implements QueueTransaction, WorkUnit<QueueTransaction> {
   putIdempotency(key: string, taskId: TaskId, bodyHash: string, atMs: number): void {
     this.#writes += 1;
     assert(this.idempotent(key) === undefined, `Q10: idempotency key ${key} is given once`);
-    this.#newIdempotency.set(key, { taskId, bodyHash });
-    this.#idempotency.add([key, taskId, bodyHash, atMs]);
+    this.#repetitions.name(key, taskId, bodyHash, atMs);
   }
 
   setPaused(paused: boolean): void {
@@ -348,10 +342,13 @@ export class QueueUnit implements QueueTransaction, WorkUnit<QueueTransaction> {
     this.#connection.prepare("DELETE FROM schedule WHERE id = ?").run([id]);
   }
 
-  #storedIdempotency(key: string): { readonly taskId: TaskId; readonly bodyHash: string } | undefined {
-    const row = this.#connection.prepare("SELECT task_id, body_hash FROM idempotency WHERE key = ?").get([key]);
-    // `as`: written from a TaskId.
-    return row === undefined ? undefined : { taskId: text(row, 0) as TaskId, bodyHash: text(row, 1) };
+  commandResult(id: CommandId): string | undefined {
+    return this.#repetitions.result(id);
+  }
+
+  putCommandResult(row: CommandRow): void {
+    this.#writes += 1;
+    this.#repetitions.answer(row);
   }
 
   #bodies(ids: readonly TaskId[]): readonly SqlRow[] {
@@ -377,10 +374,10 @@ export class QueueUnit implements QueueTransaction, WorkUnit<QueueTransaction> {
   #reload(): void {
     this.#tasks.forget();
     this.#keys.forget();
-    for (const buffer of [this.#submissions, this.#dependencies, this.#labels, this.#attempts, this.#idempotency]) {
+    for (const buffer of [this.#submissions, this.#dependencies, this.#labels, this.#attempts]) {
       buffer.clear();
     }
-    this.#newIdempotency.clear();
+    this.#repetitions.forget();
     this.#dirtyLanes.clear();
     this.#endedIds = [];
     this.#nextWakeMs = undefined;

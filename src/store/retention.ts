@@ -18,7 +18,7 @@ const ENDED_STATES = ["done", "cancelled", "dead"] as const;
  * Removes at most `limit` rows of each sort, inside the running transaction. The newest event's number is kept in the
  * notes, so that numbers are never given twice.
  *
- * @returns how many tasks, events and idempotency keys were removed.
+ * @returns how many tasks, events, idempotency keys and results of commands were removed.
  */
 export function pruneQueue(connection: Connection, tx: QueueTransaction, before: PruneBefore, limit: number): number {
   return (
@@ -28,7 +28,10 @@ export function pruneQueue(connection: Connection, tx: QueueTransaction, before:
       .prepare(
         "DELETE FROM idempotency WHERE key IN (SELECT key FROM idempotency WHERE at_ms < ? ORDER BY at_ms LIMIT ?)",
       )
-      .run([before.idempotencyMs, limit])
+      .run([before.idempotencyMs, limit]) +
+    connection
+      .prepare("DELETE FROM command WHERE id IN (SELECT id FROM command WHERE at_ms < ? ORDER BY at_ms LIMIT ?)")
+      .run([before.commandsMs, limit])
   );
 }
 

@@ -1,5 +1,5 @@
 import { type Clock, err, ok, type Result, refused, type TaskId } from "#base";
-import { hasEnded, type NewTask, type QueueEvent, type QueueService, type Receipt, type TaskRecord } from "#queue";
+import { hasEnded, type NewTask, type Queue, type QueueEvent, type Receipt, type TaskRecord } from "#queue";
 
 /** What a command that waits ends with when it is asked to stop. */
 export const INTERRUPTED = refused("cancelled", "interrupted");
@@ -19,7 +19,7 @@ export type UntilEndedOptions = {
  * not ended after `limitMs`, `cancelled` when interrupted
  */
 export async function untilEnded(
-  queue: QueueService,
+  queue: Queue,
   tasks: readonly NewTask[],
   options: UntilEndedOptions,
 ): Promise<Result<readonly TaskRecord[]>> {
@@ -56,7 +56,7 @@ export async function untilEnded(
 }
 
 /** Tasks that were there already may have ended before anyone listened. */
-async function endedBefore(queue: QueueService, receipts: readonly Receipt[]): Promise<Result<readonly TaskId[]>> {
+async function endedBefore(queue: Queue, receipts: readonly Receipt[]): Promise<Result<readonly TaskId[]>> {
   const known = new Set(receipts.filter(({ created }) => !created).map(({ id }) => id));
   if (known.size === 0) return ok([]);
   const records = await queue.store.findMany([...known]);

@@ -1,7 +1,7 @@
 /** What this node holds back so that it goes on: tasks that are not urgent when there are too many, and disk. */
 import { statfsSync } from "node:fs";
 import { type Clock, describeFailure, type JsonObject, type Logger } from "#base";
-import type { AnnouncementKind, QueueService } from "#queue";
+import type { AnnouncementKind, Queue } from "#queue";
 import type { Config } from "../config/settings.ts";
 import { CLOSED, highIsBad, type LevelBreaker, type LevelEvent, lowIsBad, stepLevel } from "./level-breaker.ts";
 
@@ -30,7 +30,7 @@ const CHANGES = { opened: "failsafe.opened", closed: "failsafe.closed", reset: "
 export class Failsafes {
   readonly #parts: FailsafeParts;
   readonly #levels: Record<LevelName, LevelBreaker> = { queue: CLOSED, disk: CLOSED };
-  #queue: QueueService | undefined;
+  #queue: Queue | undefined;
   #openTasks = 0;
   #freeBytes = Number.POSITIVE_INFINITY;
   #refused = 0;
@@ -63,7 +63,7 @@ export class Failsafes {
   };
 
   /** @param queue whose tasks are counted, and whose history tells of changes */
-  watch(queue: QueueService): void {
+  watch(queue: Queue): void {
     this.#queue = queue;
   }
 

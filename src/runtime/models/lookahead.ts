@@ -3,7 +3,7 @@ import { type Clock, describeFailure, type Logger, type Timer } from "#base";
 import { type ModelPlan, resolveExecutor } from "#execution";
 import { type EndpointState, modelOf } from "#hw";
 import type { InferenceService } from "#inference";
-import { LANES, type QueueService, type TaskRecord } from "#queue";
+import { LANES, type Queue, type TaskRecord } from "#queue";
 import {
   type FitPlanner,
   type Lookahead,
@@ -34,7 +34,7 @@ const REPLY_TOKENS = 256;
 const REMEMBERED_MS = 60_000;
 
 export type LookaheadParts = {
-  readonly queue: { readonly store: Pick<QueueService["store"], "list"> };
+  readonly queue: { readonly store: Pick<Queue["store"], "list"> };
   readonly clock: Clock;
   readonly logger: Logger;
   readonly plans: Pick<TaskPlans, "modelPlan">;

@@ -10,7 +10,7 @@ import {
   wellKnownAddresses,
 } from "#hw";
 import { anthropicClient, InferenceService, ollamaClient, openaiClient, type RequestContext } from "#inference";
-import type { QueueService } from "#queue";
+import type { Queue } from "#queue";
 import { ExpectedCompletionRouter, type RouteDecision } from "#scheduler";
 import type { Stores } from "#store";
 import type { Config } from "../config/settings.ts";
@@ -32,7 +32,7 @@ export type ModelParts = {
   readonly config: Config;
   readonly stateDir: string;
   readonly stores: Stores;
-  readonly queue: QueueService;
+  readonly queue: Queue;
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
@@ -194,7 +194,7 @@ async function addEndpoints(
   return ok(undefined);
 }
 
-function announceBudget(queue: QueueService, logger: Logger, { kind, text, state }: BudgetAlarm): void {
+function announceBudget(queue: Queue, logger: Logger, { kind, text, state }: BudgetAlarm): void {
   void queue.announce(kind, { ...state, text }).then((written) => {
     if (!written.ok) logger.warn("the alarm of a budget was not kept", { failure: describeFailure(written.error) });
   });

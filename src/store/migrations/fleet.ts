@@ -1,7 +1,8 @@
 import { queueMigration } from "./fleet/0001-queue.ts";
 import { modelsMigration } from "./fleet/0002-models.ts";
 import { goalsMigration } from "./fleet/0003-goals.ts";
+import { fleetMigration } from "./fleet/0004-fleet.ts";
 import type { Migration } from "./migration.ts";
 
 /** The schema of fleet.db. */
-export const FLEET_MIGRATIONS: readonly Migration[] = [queueMigration, modelsMigration, goalsMigration];
+export const FLEET_MIGRATIONS: readonly Migration[] = [queueMigration, modelsMigration, goalsMigration, fleetMigration];

@@ -1,6 +1,7 @@
 import type { Migration } from "./migration.ts";
 import { identityMigration } from "./node/0001-identity.ts";
 import { samplesMigration } from "./node/0002-samples.ts";
+import { outboxMigration } from "./node/0003-fleet.ts";
 
 /** The schema of node.db. */
-export const NODE_MIGRATIONS: readonly Migration[] = [identityMigration, samplesMigration];
+export const NODE_MIGRATIONS: readonly Migration[] = [identityMigration, samplesMigration, outboxMigration];

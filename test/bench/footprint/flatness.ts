@@ -96,7 +96,13 @@ export async function runFlatness(tasks: number, folder: string): Promise<void> 
 async function retain(stores: Stores, isOver: () => boolean): Promise<void> {
   while (!isOver()) {
     const before = realClock.nowMs() - KEEP_MS;
-    const ages = { endedTasksMs: before, deadLettersMs: before, eventsMs: before, idempotencyMs: before };
+    const ages = {
+      endedTasksMs: before,
+      deadLettersMs: before,
+      eventsMs: before,
+      idempotencyMs: before,
+      commandsMs: before,
+    };
     value(await stores.queue.prune(ages, PRUNE_ROWS));
     value(stores.checkpoint());
     await new Promise((resolve) => setTimeout(resolve, PRUNE_EVERY_MS));

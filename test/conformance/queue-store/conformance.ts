@@ -6,6 +6,7 @@ import { control } from "./control.ts";
 import { dependencies } from "./dependencies.ts";
 import { keys } from "./keys.ts";
 import { reads } from "./reads.ts";
+import { repetitions } from "./repetitions.ts";
 import { schedules } from "./schedules.ts";
 import { submissions } from "./submissions.ts";
 import { part } from "./suite.ts";
@@ -24,6 +25,7 @@ export function queueStoreConformance(name: string, makeHarness: () => Promise<S
     part("ends attempts", makeHarness, attempts);
     part("follows dependencies", makeHarness, dependencies);
     part("obeys people", makeHarness, control);
+    part("does what is said twice once", makeHarness, repetitions);
     part("fires schedules", makeHarness, schedules);
     part("answers readers", makeHarness, reads);
     part("runs commands as transactions", makeHarness, transactions);

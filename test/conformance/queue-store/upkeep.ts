@@ -4,7 +4,7 @@ import type { PruneBefore } from "#queue";
 import { first, type Part, value } from "./suite.ts";
 
 export const upkeep: Part = (suite) => {
-  const NOTHING: PruneBefore = { endedTasksMs: 0, deadLettersMs: 0, eventsMs: 0, idempotencyMs: 0 };
+  const NOTHING: PruneBefore = { endedTasksMs: 0, deadLettersMs: 0, eventsMs: 0, idempotencyMs: 0, commandsMs: 0 };
   const prune = async (before: Partial<PruneBefore>, limit = 1_000): Promise<number> =>
     value(await suite.world.store.prune({ ...NOTHING, ...before }, limit));
   const nowMs = () => suite.world.clock.nowMs();
@@ -120,7 +120,7 @@ export const upkeep: Part = (suite) => {
     await suite.world.pass(1_000);
     expect(await prune({ idempotencyMs: nowMs() - 1_000 })).toBe(0);
 
-    expect(await prune({ idempotencyMs: nowMs() })).toBe(1);
+    expect(await prune({ idempotencyMs: nowMs(), commandsMs: nowMs() })).toBe(1);
 
     const receipt = first(
       value(await suite.queue.submit([suite.world.task({ idempotencyKey: "k", bodyHash: "two" })])),
@@ -199,7 +199,13 @@ export const upkeep: Part = (suite) => {
     await suite.attempt();
 
     expect(
-      await prune({ endedTasksMs: nowMs(), deadLettersMs: nowMs(), eventsMs: nowMs(), idempotencyMs: nowMs() }),
+      await prune({
+        endedTasksMs: nowMs(),
+        deadLettersMs: nowMs(),
+        eventsMs: nowMs(),
+        idempotencyMs: nowMs(),
+        commandsMs: nowMs(),
+      }),
     ).toBe(0);
   });
 };

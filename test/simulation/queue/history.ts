@@ -373,7 +373,7 @@ export class History {
     const { store, clock } = this.world;
     const beforeMs = clock.nowMs() - olderThanMs;
     const result = await store.prune(
-      { endedTasksMs: beforeMs, deadLettersMs: beforeMs, eventsMs: 0, idempotencyMs: 0 },
+      { endedTasksMs: beforeMs, deadLettersMs: beforeMs, eventsMs: 0, idempotencyMs: 0, commandsMs: 0 },
       1_000,
     );
     check(result.ok, "old tasks are pruned");

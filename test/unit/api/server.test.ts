@@ -135,7 +135,10 @@ describe("the event stream", () => {
     harness.clock.advance(10);
     await submit(harness);
     const nowMs = harness.clock.nowMs();
-    await harness.store.prune({ endedTasksMs: 0, deadLettersMs: 0, eventsMs: nowMs, idempotencyMs: 0 }, 100);
+    await harness.store.prune(
+      { endedTasksMs: 0, deadLettersMs: 0, eventsMs: nowMs, idempotencyMs: 0, commandsMs: 0 },
+      100,
+    );
 
     const pruned = await readFrames(await openStream(server, "?after=1"), (frames) => frames.length >= 2);
     const ahead = await readFrames(await openStream(server, "?after=900"), (frames) => frames.length >= 1);

@@ -58,7 +58,12 @@ async function exercise(world: QueueWorld): Promise<void> {
   must(await store.lanes());
   must(await store.schedules(10));
   const nowMs = world.clock.nowMs() + 1;
-  must(await store.prune({ endedTasksMs: nowMs, deadLettersMs: nowMs, eventsMs: nowMs, idempotencyMs: nowMs }, 10));
+  must(
+    await store.prune(
+      { endedTasksMs: nowMs, deadLettersMs: nowMs, eventsMs: nowMs, idempotencyMs: nowMs, commandsMs: nowMs },
+      10,
+    ),
+  );
 }
 
 describe("every statement of the queue's store", () => {

@@ -20,6 +20,7 @@ const before = (eventsMs: number): Parameters<Stores["queue"]["prune"]>[0] => ({
   deadLettersMs: 0,
   eventsMs,
   idempotencyMs: 0,
+  commandsMs: 0,
 });
 
 const addEvents = async (count: number, atMs: number): Promise<void> => {

@@ -1,0 +1,31 @@
+import type { Migration } from "../migration.ts";
+
+/** What this node keeps for itself of a fleet: commands that wait for the hub, and the invitations that it gave out. */
+export const outboxMigration: Migration = {
+  number: 3,
+  name: "outbox",
+  sql: [
+    `CREATE TABLE outbox (
+      n INTEGER PRIMARY KEY AUTOINCREMENT,
+      id TEXT NOT NULL UNIQUE,
+      kind TEXT NOT NULL,
+      args TEXT NOT NULL CHECK (json_valid(args)),
+      created_at_ms INTEGER NOT NULL,
+      -- The epoch of the hub that answered, with its answer; null while it waits. It goes when the replica shows it.
+      answered_epoch INTEGER,
+      result TEXT,
+      CHECK ((answered_epoch IS NULL) = (result IS NULL))
+    ) STRICT`,
+    `CREATE INDEX outbox_waiting ON outbox (n) WHERE answered_epoch IS NULL`,
+
+    `CREATE TABLE join_token (
+      id TEXT PRIMARY KEY,
+      -- SHA-256; the token itself is shown once.
+      secret_hash TEXT NOT NULL,
+      role TEXT NOT NULL CHECK (role = 'reader' OR role = 'member' OR role = 'operator'),
+      uses_left INTEGER NOT NULL CHECK (uses_left >= 0),
+      expires_at_ms INTEGER NOT NULL,
+      created_at_ms INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID`,
+  ],
+};
