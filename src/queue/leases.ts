@@ -12,6 +12,8 @@ export type Lease = {
   readonly fence: Fence;
   readonly holder: NodeId;
   readonly expiresAtMs: number;
+  /** How long its holder may be silent. */
+  readonly termMs: number;
 };
 
 /**
@@ -31,16 +33,26 @@ export class LeaseTable {
     return this.#leases.size;
   }
 
-  grant(taskId: TaskId, fence: Fence, holder: NodeId, monotonicMs: number): void {
-    this.#leases.set(taskId, { taskId, fence, holder, expiresAtMs: monotonicMs + this.#termMs });
+  grant(taskId: TaskId, fence: Fence, holder: NodeId, monotonicMs: number, termMs = this.#termMs): void {
+    this.#leases.set(taskId, { taskId, fence, holder, expiresAtMs: monotonicMs + termMs, termMs });
   }
 
   /** @returns false when this fence holds no lease: stop the work, apply nothing. */
   renew(taskId: TaskId, fence: Fence, monotonicMs: number): boolean {
     const lease = this.#leases.get(taskId);
     if (lease === undefined || !sameFence(lease.fence, fence)) return false;
-    this.#leases.set(taskId, { ...lease, expiresAtMs: monotonicMs + this.#termMs });
+    this.#leases.set(taskId, { ...lease, expiresAtMs: monotonicMs + lease.termMs });
     return true;
+  }
+
+  /** @returns who holds the lease under this very fence. */
+  holderOf(taskId: TaskId, fence: Fence): NodeId | undefined {
+    const lease = this.#leases.get(taskId);
+    return lease !== undefined && sameFence(lease.fence, fence) ? lease.holder : undefined;
+  }
+
+  heldBy(holder: NodeId): readonly Lease[] {
+    return [...this.#leases.values()].filter((lease) => lease.holder === holder);
   }
 
   end(taskId: TaskId, fence: Fence): void {
@@ -58,7 +70,7 @@ export class LeaseTable {
     if (silentMs > this.#termMs / 2) {
       for (const lease of this.#leases.values()) {
         // One granted or renewed since then has lost nothing, so nothing passes a full term.
-        const expiresAtMs = Math.min(lease.expiresAtMs + silentMs, monotonicMs + this.#termMs);
+        const expiresAtMs = Math.min(lease.expiresAtMs + silentMs, monotonicMs + lease.termMs);
         this.#leases.set(lease.taskId, { ...lease, expiresAtMs });
       }
     }

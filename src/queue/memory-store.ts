@@ -156,6 +156,10 @@ export class MemoryQueueStore implements QueueStore {
     return ok(removed + keys.length + commands.length);
   }
 
+  async requirements(limit: number): Promise<Result<readonly string[]>> {
+    return ok([...this.#tables.classes.keys()].slice(0, limit));
+  }
+
   async isPaused(): Promise<Result<boolean>> {
     return ok(this.#tables.paused);
   }

@@ -146,6 +146,8 @@ export interface QueueStore {
    */
   prune(before: PruneBefore, limit: number): Promise<Result<number>>;
   isPaused(): Promise<Result<boolean>>;
+  /** The distinct requirements of tasks; may hold some that no task has any more. */
+  requirements(limit: number): Promise<Result<readonly string[]>>;
 }
 
 export type PruneBefore = {

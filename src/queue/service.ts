@@ -31,6 +31,8 @@ export type QueueServiceOptions = {
   readonly node: NodeId;
   readonly logger: Logger;
   readonly leaseTermMs?: number;
+  /** For holders on other machines: how long they may be silent. By default `leaseTermMs` for everybody. */
+  readonly termOf?: (holder: NodeId) => number;
   readonly maxOpenTasks?: number;
   /** Open tasks up to which the lanes low and background take more, at this moment. */
   readonly lowLaneTasks?: () => number;
@@ -89,7 +91,7 @@ export class QueueService implements Queue {
     const found = await store.transact("recover running tasks", (tx) => ok(tx.running(MAX_RUNNING)));
     if (!found.ok) return found;
     for (const row of found.value) {
-      if (row.holder !== null) this.#leases.grant(row.id, fenceOf(row), row.holder, clock.monotonicMs());
+      if (row.holder !== null) this.#grant(row.id, fenceOf(row), row.holder, clock.monotonicMs());
     }
     this.#running = true;
     this.#unsubscribe = store.subscribe((events) => this.#observe(events));
@@ -124,7 +126,7 @@ export class QueueService implements Queue {
     const sinceMs = this.#options.clock.monotonicMs();
     const claimed = await this.#run("claim", (tx, context) => claim(tx, context, request), once);
     if (claimed.ok) {
-      for (const task of claimed.value.tasks) this.#leases.grant(task.row.id, task.fence, request.holder, sinceMs);
+      for (const task of claimed.value.tasks) this.#grant(task.row.id, task.fence, request.holder, sinceMs);
       if (claimed.value.rateLimited) this.#tickSoon();
     }
     return claimed;
@@ -133,6 +135,15 @@ export class QueueService implements Queue {
   /** @returns false when the fence is stale: the holder must stop and apply nothing. */
   renew(id: TaskId, fence: Fence): boolean {
     return this.#leases.renew(id, fence, this.#options.clock.monotonicMs());
+  }
+
+  /** Who holds what, by this queue. */
+  get leases(): Pick<LeaseTable, "heldBy" | "holderOf"> {
+    return this.#leases;
+  }
+
+  #grant(id: TaskId, fence: Fence, holder: NodeId, sinceMs: number): void {
+    this.#leases.grant(id, fence, holder, sinceMs, this.#options.termOf?.(holder));
   }
 
   async finish(id: TaskId, fence: Fence, report: AttemptReport, once?: Once): Promise<Result<FinishReceipt>> {

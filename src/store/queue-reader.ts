@@ -138,6 +138,16 @@ export class QueueReader {
     return found.ok ? ok(found.value.map(toAttemptSample)) : found;
   }
 
+  requirements(limit: number): Result<readonly string[]> {
+    const sql = "SELECT requirements FROM task_class ORDER BY id DESC LIMIT ?";
+    return onStorage("read requirements", () =>
+      this.#connection
+        .prepare(sql)
+        .all([limit])
+        .map((row) => text(row, 0)),
+    );
+  }
+
   isPaused(): Result<boolean> {
     return onStorage("read the queue's state", () => readMeta(this.#connection, "paused") === "yes");
   }

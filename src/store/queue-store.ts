@@ -115,6 +115,10 @@ export class LibsqlQueueStore implements QueueStore {
     });
   }
 
+  async requirements(limit: number): Promise<Result<readonly string[]>> {
+    return this.#reader.requirements(limit);
+  }
+
   async isPaused(): Promise<Result<boolean>> {
     return this.#reader.isPaused();
   }

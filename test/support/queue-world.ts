@@ -144,6 +144,7 @@ export class QueueWorld {
       recentAttempts: (sinceMs, limit) => store.recentAttempts(sinceMs, limit),
       prune: (before, limit) => store.prune(before, limit),
       isPaused: () => store.isPaused(),
+      requirements: (limit) => store.requirements(limit),
     };
   }
 }

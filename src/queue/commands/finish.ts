@@ -21,7 +21,9 @@ export type FinishReceipt =
   /** This very attempt was applied before. */
   | { readonly kind: "duplicate"; readonly state: TaskState }
   /** Another attempt has the lease, or the task is gone: nothing of the report counts. */
-  | { readonly kind: "stale" };
+  | { readonly kind: "stale" }
+  /** Kept until the node that writes the queue can be asked; it decides then, by the fence. */
+  | { readonly kind: "journaled" };
 
 /** Ends an attempt under its fence (Q3) and decides what becomes of the task. */
 export function finish(

@@ -174,4 +174,12 @@ export const reads: Part = (suite) => {
     expect(value(await world.store.recentAttempts(0, 1))).toHaveLength(1);
     expect(value(await world.store.recentAttempts(world.clock.nowMs() + 1, 10))).toEqual([]);
   });
+
+  it("tells the distinct requirements of tasks", async () => {
+    const { world } = suite;
+    await suite.submit({ requirements: "a" }, { requirements: "b" }, { requirements: "a" });
+
+    expect([...value(await world.store.requirements(10))].sort()).toEqual(["a", "b"]);
+    expect(value(await world.store.requirements(1))).toHaveLength(1);
+  });
 };

@@ -38,7 +38,9 @@ describe("the table of leases", () => {
     leases.grant(task, fence(1), node, 0);
     for (let ms = 0; ms < TERM_MS; ms += 500) expect(leases.expired(ms)).toEqual([]);
 
-    expect(leases.expired(TERM_MS)).toEqual([{ taskId: task, fence: fence(1), holder: node, expiresAtMs: TERM_MS }]);
+    expect(leases.expired(TERM_MS)).toEqual([
+      { taskId: task, fence: fence(1), holder: node, expiresAtMs: TERM_MS, termMs: TERM_MS },
+    ]);
   });
 
   it("gives back the time in which this process itself stood still", () => {
@@ -84,5 +86,20 @@ describe("the table of leases", () => {
         expect(leases.expired(nowMs + TERM_MS)).toHaveLength(1);
       }),
     );
+  });
+});
+
+describe("leases of holders elsewhere", () => {
+  it("last for the term they were granted for, and are renewed for it", () => {
+    const leases = new LeaseTable(TERM_MS);
+    const taskId = ids.task();
+    const termMs = 10 * TERM_MS;
+    leases.grant(taskId, fence(1), node, 0, termMs);
+
+    expect(leases.expired(TERM_MS + 1)).toEqual([]);
+    expect(leases.renew(taskId, fence(1), 2 * TERM_MS)).toBe(true);
+    expect(leases.heldBy(node)).toEqual([{ taskId, fence: fence(1), holder: node, expiresAtMs: 12 * TERM_MS, termMs }]);
+    expect(leases.holderOf(taskId, fence(1))).toBe(node);
+    expect(leases.holderOf(taskId, fence(2))).toBeUndefined();
   });
 });
