@@ -17,15 +17,20 @@ export {
 export type { AttemptObserver } from "./attempt-observer.ts";
 export { MAX_REQUEST_MODELS, type ModelPlan, type SandboxPlan } from "./attempt-plan.ts";
 export { CRASH_LABELS, type CrashLabel, type CrashPoint } from "./crash-labels.ts";
+export { allowedEnvironment } from "./environment.ts";
 export type { Adoption } from "./io/adoption.ts";
 export type { SandboxLauncher } from "./io/attempt-sandbox.ts";
 export { checkpointPathOf, removeCheckpoint } from "./io/checkpoints.ts";
+export { type CommandRun, runCommand } from "./io/command.ts";
+export { confinedCommands, endMarked, type RunConfined, removeConfined } from "./io/confined-commands.ts";
 export { logPathOf, stepsPathOf } from "./io/log-retention.ts";
 export { ModelSocket, modelSocketPath } from "./io/model-socket.ts";
 export { type OwnWorkspace, ownWorkspaces } from "./io/own-workspaces.ts";
+export { startProcess } from "./io/start-process.ts";
 export { runWorker, type WorkerOptions } from "./io/worker.ts";
 export { type LaunchRequest, WorkerPool, type WorkerPoolOptions } from "./io/worker-pool.ts";
 export { socketPathFor } from "./io/worker-socket.ts";
+export { GIT_SAFETY } from "./io/workspace-folder.ts";
 export { removeWorkspace } from "./io/workspace-removal.ts";
 export { type LoopLimits, TIER_LIMITS } from "./loop/loop-limits.ts";
 export type { OutputExcerpt } from "./output-window.ts";
@@ -41,6 +46,7 @@ export {
   type SandboxMode,
   type SandboxSupport,
 } from "./sandbox/policy.ts";
+export { StopSwitch } from "./stop-switch.ts";
 export {
   type Check,
   type CheckKind,

@@ -95,7 +95,7 @@ function runtimeAlone(start: StartProcess, refused: CommandsRefused): StartProce
 }
 
 /** Where commands cannot be given a view of their own, they walk to the workspace by the folders of the host. */
-function checkWay(workspace: string, user: SandboxUser | null): Result<void, Failure> {
+export function checkWay(workspace: string, user: SandboxUser | null): Result<void, Failure> {
   const [folder] = user === null ? [] : impassableAncestors([workspace], user);
   if (user === null || folder === undefined) return ok(undefined);
   const remedy = `Run chmod o+x ${folder}, or use a folder elsewhere (drover's own lie in node.state_dir)`;
