@@ -9,11 +9,11 @@
  */
 import { dirname, join, relative, resolve } from "node:path";
 import { parseArgs } from "node:util";
+import { publicText, readPublicKey } from "../src/runtime/signing/keys.ts";
 import { compile } from "./compile.ts";
 import { mainEntry, workerEntries } from "./entrypoints.ts";
 import { partsOf } from "./parts.ts";
 import { sourceCommit, sourceVersion } from "./revision.ts";
-import { publicText, readPublicKey } from "./signing/keys.ts";
 import { type SmokeFault, smokeTest } from "./smoke.ts";
 import { hostTarget, type Target, targetNamed, targets } from "./targets.ts";
 

@@ -11,14 +11,14 @@
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { parseArgs } from "node:util";
+import { type CertificateText, certify, signManifest } from "../src/runtime/signing/envelope.ts";
+import { makeKey, publicText, readPrivateKey, readPublicKey, writeKey } from "../src/runtime/signing/keys.ts";
 import { FLEET_MIGRATIONS } from "../src/store/migrations/fleet.ts";
 import { NODE_MIGRATIONS } from "../src/store/migrations/node.ts";
 import { KEY_ID, type Manifest, parseEnvelope } from "../src/watchdog/update/manifest.ts";
 import { keyIdOf, parseCertificate } from "../src/watchdog/update/trust.ts";
 import { parseVersion, type Version } from "../src/watchdog/update/version.ts";
 import { sourceVersion } from "./revision.ts";
-import { type CertificateText, certify, signManifest } from "./signing/envelope.ts";
-import { makeKey, publicText, readPrivateKey, readPublicKey, writeKey } from "./signing/keys.ts";
 import { builtExecutables, writeReleaseFiles, writeReleaseManifest } from "./signing/release-folder.ts";
 
 const DAY_MS = 24 * 60 * 60_000;

@@ -6,8 +6,8 @@
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { parseArgs } from "node:util";
+import { publicText, readPublicKey } from "../src/runtime/signing/keys.ts";
 import { stampInstaller } from "./installer-stamp.ts";
-import { publicText, readPublicKey } from "./signing/keys.ts";
 
 const root = dirname(import.meta.dir);
 

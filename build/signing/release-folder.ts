@@ -3,10 +3,10 @@ import { createHash, createPublicKey } from "node:crypto";
 import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
+import type { CertificateText } from "../../src/runtime/signing/envelope.ts";
+import type { PrivateKey } from "../../src/runtime/signing/keys.ts";
 import type { Manifest, ReleaseFile, StoredFile } from "../../src/watchdog/update/manifest.ts";
 import { hostTarget, type Target, targets } from "../targets.ts";
-import type { CertificateText } from "./envelope.ts";
-import type { PrivateKey } from "./keys.ts";
 
 export type BuiltExecutable = { readonly target: string; readonly path: string; readonly exeSuffix: string };
 

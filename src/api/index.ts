@@ -41,6 +41,14 @@ export {
 export type { DecisionView } from "./route-view.ts";
 export { type HttpServer, type ServeOptions, serveApi } from "./serve.ts";
 export {
+  type SourceBuild,
+  type SourceBuildOrder,
+  type SourceBuildPort,
+  type SourceBuilds,
+  type SourceChange,
+  sourceBuildSchema,
+} from "./source-build.ts";
+export {
   type Submission,
   type SubmissionDefaults,
   type SubmissionFacts,

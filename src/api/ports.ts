@@ -17,6 +17,7 @@ import type { MetricRegistry } from "#telemetry";
 import type { WatchdogAction } from "#watchdog";
 import type { ModelPorts } from "./model-ports.ts";
 import type { NodeOffer } from "./requirements.ts";
+import type { SourceBuildPort } from "./source-build.ts";
 import type { SubmissionDefaults } from "./submission.ts";
 
 /** Who this node is. Constant while it runs. */
@@ -117,6 +118,7 @@ export interface ApiPorts {
   readonly models: ModelPorts;
   readonly watchdog: WatchdogPort;
   readonly uploads: UploadPort;
+  readonly sourceBuilds: SourceBuildPort;
   readonly breakers: BreakerPort;
   /** Names of the executors that this build can carry out. */
   readonly executors: readonly ExecutorKind[];

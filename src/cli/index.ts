@@ -7,6 +7,7 @@ export type {
   Finding,
   GlobalOptions,
   LocalCommands,
+  ReleaseKeyOptions,
   RestoreOptions,
   RunOptions,
   SelftestOptions,

@@ -4,7 +4,15 @@ import { existsSync, statfsSync, statSync } from "node:fs";
 import { open } from "node:fs/promises";
 import { hostname } from "node:os";
 import { join } from "node:path";
-import type { ApiPorts, LogChunk, ReadinessCheck, ShutdownMode, StorageFigures, WatchdogPort } from "#api";
+import type {
+  ApiPorts,
+  LogChunk,
+  ReadinessCheck,
+  ShutdownMode,
+  SourceBuildPort,
+  StorageFigures,
+  WatchdogPort,
+} from "#api";
 import { describeFailure, type Logger, ok, type Result, retryable } from "#base";
 import { logPathOf, stepsPathOf } from "#execution";
 import type { Stores } from "#store";
@@ -26,6 +34,7 @@ export type ApiParts = {
   readonly startedAtMs: number;
   readonly stop: (mode: ShutdownMode) => void;
   readonly watchdog: WatchdogPort;
+  readonly sourceBuilds: SourceBuildPort;
 };
 
 export function apiPorts(parts: ApiParts): ApiPorts {
@@ -43,6 +52,7 @@ export function apiPorts(parts: ApiParts): ApiPorts {
     models: engine.models.ports,
     watchdog: parts.watchdog,
     uploads: new Uploads(stateDir, realClock),
+    sourceBuilds: parts.sourceBuilds,
     breakers: breakers({ failsafes: engine.failsafes, models: engine.models.ports, watchdog: parts.watchdog }),
     executors: engine.submissionFacts.executors,
     submissionDefaults: engine.submissionFacts.defaults,

@@ -11,7 +11,7 @@ import {
   type Random,
   type Result,
 } from "#base";
-import { EXECUTORS, ModelSocket, modelSocketPath, socketPathFor, WorkerPool } from "#execution";
+import { EXECUTORS, ModelSocket, modelSocketPath, type SandboxPlan, socketPathFor, WorkerPool } from "#execution";
 import { fenceOf, type Queue, QueueService } from "#queue";
 import { openStores, type Stores } from "#store";
 import type { Pulse } from "#watchdog";
@@ -49,6 +49,8 @@ export type Engine = {
   readonly models: NodeModels;
   readonly attempts: Attempts;
   readonly failsafes: Failsafes;
+  /** How commands are confined here. */
+  readonly sandbox: SandboxPlan;
   /** What submissions are completed with. */
   readonly submissionFacts: SubmissionFacts & { readonly defaults: SubmissionDefaults };
   /** Ends what runs and gives its tasks back uncounted, also while a `drain` waits for it. */
@@ -147,6 +149,7 @@ async function startOn(stores: Stores, options: EngineOptions): Promise<Result<E
     models,
     attempts,
     failsafes,
+    sandbox: sandbox.value,
     submissionFacts: facts,
     endAttempts,
     pulses: () => [...pulses.view(), ...pulses.ofTurns(queue.turns)],

@@ -21,6 +21,7 @@ export const localCommands: EnvironmentParts = {
     inventory: async () => (await import("./commands/inventory.ts")).inventory(),
     diagnose: async (options) => (await import("./commands/diagnose.ts")).diagnose(options),
     stateMark: async (options, console) => (await import("./commands/state-mark.ts")).stateMark(options, console),
+    releaseKey: async (options, console) => (await import("./commands/release-key.ts")).releaseKey(options, console),
     selftest: async (options, console) => (await import("./commands/selftest.ts")).selftest(options, console),
   },
 };

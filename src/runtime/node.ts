@@ -1,6 +1,6 @@
 /** A node: the engine, its HTTP API, and what keeps both going. */
 import { readFileSync, rmSync } from "node:fs";
-import { createApi, type HttpServer, serveApi, unwatched } from "#api";
+import { createApi, type HttpServer, serveApi, unwatched, type WatchdogPort } from "#api";
 import { type Logger, ok, type Result } from "#base";
 import { apiPorts } from "./api-ports.ts";
 import type { LoadedConfig } from "./config/load.ts";
@@ -8,6 +8,7 @@ import { type Engine, type StopMode, startEngine } from "./engine.ts";
 import { startMaintenance } from "./maintenance.ts";
 import { ownCommand } from "./program.ts";
 import { realClock, realRandom } from "./real-clock.ts";
+import { sourceBuilds } from "./source-build/open-source-builds.ts";
 import { ensureToken, prepareStateFolder, type StateFolder, writeDurably } from "./state-folder.ts";
 import { linkToWatchdog, type Supervision } from "./supervision.ts";
 
@@ -77,12 +78,15 @@ async function serve(parts: Started): Promise<Result<RunningNode>> {
     stopping ??= shutDown(mode);
     return stopping;
   };
+  const watchdog: WatchdogPort = { ask: (action, body) => (link ?? unwatched).ask(action, body) };
+  const builds = sourceBuilds({ config, stateDir: options.stateDir, engine, watchdog, logger: options.logger });
   const ports = apiPorts({
     ...options,
     engine,
     token: token.value,
     startedAtMs: parts.startedAtMs,
-    watchdog: { ask: (action, body) => (link ?? unwatched).ask(action, body) },
+    watchdog,
+    sourceBuilds: builds,
     stop: (mode) => {
       link?.stopping(mode);
       void stop(mode);
@@ -115,6 +119,7 @@ async function serve(parts: Started): Promise<Result<RunningNode>> {
   async function shutDown(mode: StopMode): Promise<void> {
     options.logger.info("the node stops", { mode, running: engine.pool.live.length });
     stopMaintenance();
+    await builds.stop();
     // While attempts end, the node goes on answering, so that people can watch it drain.
     if (mode === "drain") await engine.consumers.stop();
     if (mode === "leave") await (server.ok ? server.value.handOver({ longMs: HAND_OVER_LONG_MS }) : undefined);
@@ -125,6 +130,7 @@ async function serve(parts: Started): Promise<Result<RunningNode>> {
     link?.close();
     stopped.resolve();
   }
+  void builds.start();
   writeDurably(folder.nodeFile, `${JSON.stringify(nodeFile(server.value, parts.startedAtMs))}\n`);
   link?.ready(server.value.url);
   return ok({ url: server.value.url, stateDir: options.stateDir, stopped: stopped.promise, stop });

@@ -34,18 +34,26 @@ export {
   type ProcessSpec,
   specOfProcess,
 } from "./process-spec.ts";
+export { decodeBase64, encodeBase64 } from "./update/base64.ts";
 export { checkExecutable, type ExecutableCheck } from "./update/executable.ts";
 export { type HistoryRow, type ReleaseCheck, readHistory } from "./update/history.ts";
+export { SPKI_PREFIX } from "./update/io/ed25519.ts";
 export { localSource, type ReleaseSource } from "./update/io/release-source.ts";
 export { RESERVE_BYTES, ReleaseStore, type ReleaseStoreParts } from "./update/io/release-store.ts";
 export { type Recovery, type SwapOrder, type SwapPolicy, SwapRun, type SwapRunParts } from "./update/io/swap-run.ts";
 export { DOWNLOAD_LIMITS, type DownloadLimits, type UrlSourceParts, urlSource } from "./update/io/url-source.ts";
 export { type Journal, readJournal, type SwapStep } from "./update/journal.ts";
-export { MAX_MANIFEST_BYTES, parseEnvelope, parseManifest } from "./update/manifest.ts";
+export {
+  MAX_MANIFEST_BYTES,
+  MAX_RELEASE_BYTES,
+  type Manifest,
+  parseEnvelope,
+  parseManifest,
+} from "./update/manifest.ts";
 export { type Health, PROBATION, type ProbationPolicy } from "./update/probation.ts";
 export { REFUSAL_REASONS, type Refusal, type RefusalReason } from "./update/refusal.ts";
 export { parseWindow, type UpdateSchedule, type UpdateWindow } from "./update/schedule.ts";
 export { SWAP_LABELS, type SwapCrashPoint, type SwapLabel } from "./update/swap-labels.ts";
 export type { SelftestReport, SwapPorts } from "./update/swap-ports.ts";
-export { parseCertificate, parseRootKeys, type RootKey } from "./update/trust.ts";
+export { keyIdOf, parseCertificate, parseRootKeys, type RootKey } from "./update/trust.ts";
 export { compareVersions, parseVersion, type Version } from "./update/version.ts";

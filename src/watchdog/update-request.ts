@@ -7,17 +7,27 @@ export type UpdateRequest = {
   readonly allowOlder: boolean;
   /** Does not wait for the back-off of a version that failed. */
   readonly again: boolean;
+  /** Who asks, for the history; null for a person. */
+  readonly askedBy: string | null;
 };
+
+/** As much of it as a table shows. */
+const MAX_ASKED_BY_CHARS = 300;
 
 export function updateRequestOf(body: JsonValue): Result<UpdateRequest> {
   // `as`: any object may be read by name.
   const fields = typeof body === "object" && body !== null ? (body as Readonly<Record<string, JsonValue>>) : {};
-  const { from = null, allowOlder = false, again = false } = fields;
+  const { from = null, allowOlder = false, again = false, askedBy } = fields;
   if (from !== null && typeof from !== "string") return err(refused("invalid", "`from` is no text"));
   if (from !== null && !from.startsWith("/") && !from.includes("://")) {
     return err(
       refused("invalid", `${from} is no absolute path and no URL`, "Give the absolute path of a release folder"),
     );
   }
-  return ok({ from, allowOlder: allowOlder === true, again: again === true });
+  return ok({
+    from,
+    allowOlder: allowOlder === true,
+    again: again === true,
+    askedBy: typeof askedBy === "string" ? askedBy.slice(0, MAX_ASKED_BY_CHARS) : null,
+  });
 }

@@ -5,8 +5,8 @@ import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { present } from "#base";
 import { type ExecutableCheck, parseVersion, type RootKey, type Version } from "#watchdog";
-import { type CertificateText, certify, signManifest } from "../../build/signing/envelope.ts";
-import { makeKey, type PrivateKey } from "../../build/signing/keys.ts";
+import { type CertificateText, certify, signManifest } from "../../src/runtime/signing/envelope.ts";
+import { makeKey, type PrivateKey } from "../../src/runtime/signing/keys.ts";
 import type { Manifest } from "../../src/watchdog/update/manifest.ts";
 
 export const TARGET = "linux-x64";

@@ -50,8 +50,8 @@ export function breakerRoutes({ breakers }: ApiPorts) {
         tag: "node",
         summary: "Let go what a breaker holds back",
         description:
-          "`queue` and `disk` then let everything through until their level was good again; `crashes` forgets the faults " +
-          "that were counted; `endpoint:ID` is looked at now. Those of models and budgets cannot be reset.",
+          "`queue` and `disk` then let everything through until their level was good again; `crashes` and `builds` forget " +
+          "what was counted; `endpoint:ID` is looked at now. Those of models and budgets cannot be reset.",
         responses: { 200: json("The breakers", breakersSchema, exampleBreakers) },
       }),
       async (c) => {

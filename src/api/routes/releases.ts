@@ -1,11 +1,12 @@
 /** What watches the node: its state, restarts, and the releases that it keeps. */
 import { Hono } from "hono";
 import { z } from "zod";
-import { type JsonValue, ok, type Result } from "#base";
+import { err, type JsonValue, ok, type Result, refused } from "#base";
 import type { ApiEnv } from "../environment.ts";
 import type { ApiPorts } from "../ports.ts";
 import { answerProblem } from "../problem.ts";
 import { body, json, route } from "../route.ts";
+import { buildsSchema, exampleBuilds, type SourceBuildOrder, sourceFields } from "../source-build.ts";
 
 const MAX_PATH_CHARS = 4_096;
 
@@ -180,8 +181,18 @@ export function releaseRoutes(ports: ApiPorts) {
     );
 }
 
-export function updateRoutes({ watchdog, uploads }: ApiPorts) {
+export function updateRoutes(ports: ApiPorts) {
+  const { watchdog, sourceBuilds } = ports;
   return new Hono<ApiEnv>()
+    .get(
+      "/api/source-builds",
+      route({
+        tag: "releases",
+        summary: "The build from source under way, and what became of earlier ones",
+        responses: { 200: json("The builds", buildsSchema, exampleBuilds) },
+      }),
+      async (c) => c.json(await sourceBuilds.view(), 200),
+    )
     .get(
       "/api/update",
       route({
@@ -205,11 +216,15 @@ export function updateRoutes({ watchdog, uploads }: ApiPorts) {
         description:
           "`from` is the absolute path of a release folder or its manifest.json on the node's host, or the URL of a " +
           "manifest; `upload` names one that was sent to /api/releases/uploads. Without either the configured " +
-          "update.manifest_url is looked at. Follow the swap at /api/releases.",
+          "update.manifest_url is looked at. Follow the swap at /api/releases. `source` is the absolute path of a folder " +
+          "with drover's own source: its committed state is copied, `patch` (as git diff writes it) and `changes` are " +
+          "applied to the copy, which is built and tested in the sandbox, signed by the key that the operator allowed, " +
+          "and installed. Follow the build at /api/source-builds.",
         json: body(
           z.strictObject({
             from: z.string().min(1).max(MAX_PATH_CHARS).optional(),
             upload: z.string().min(1).max(64).optional(),
+            ...sourceFields,
             /** Does not wait for the back-off of a version that failed here. */
             again: z.boolean().default(false),
             /** Also an older release than the current one, not below the floor. */
@@ -221,14 +236,43 @@ export function updateRoutes({ watchdog, uploads }: ApiPorts) {
         responses: { 202: json("It has begun", acceptedSchema, { accepted: true, version: "0.2.0" }) },
       }),
       async (c) => {
-        const { from, upload, allowOlder, again } = c.req.valid("json");
-        if (from !== undefined && upload !== undefined) {
-          return answerProblem(c, { code: "invalid", message: "`from` and `upload` exclude each other" });
+        const { source, patch, changes, checkOnly, requestedBy, ...update } = c.req.valid("json");
+        if ([update.from, update.upload, source].filter((place) => place !== undefined).length > 1) {
+          return answerProblem(c, { code: "invalid", message: "`from`, `upload` and `source` exclude each other" });
         }
-        const folder = upload === undefined ? ok(from ?? null) : uploads.folder(upload);
-        if (!folder.ok) return answerProblem(c, folder.error);
-        const asked = shaped(await watchdog.ask("update", { from: folder.value, allowOlder, again }), acceptedSchema);
-        return asked.ok ? c.json(asked.value, 202) : answerProblem(c, asked.error);
+        const build = { patch, changes, checkOnly, requestedBy };
+        const begun =
+          source === undefined ? await install(ports, update, build) : await buildFirst(ports, source, build);
+        return begun.ok ? c.json(begun.value, 202) : answerProblem(c, begun.error);
       },
     );
+}
+
+type Update = {
+  readonly from?: string | undefined;
+  readonly upload?: string | undefined;
+  readonly allowOlder: boolean;
+  readonly again: boolean;
+};
+type Build = {
+  readonly patch?: string | undefined;
+  readonly changes?: SourceBuildOrder["changes"] | undefined;
+  readonly checkOnly?: boolean | undefined;
+  readonly requestedBy?: string | undefined;
+};
+
+async function install({ watchdog, uploads }: ApiPorts, { from, upload, ...how }: Update, build: Build) {
+  const [given] = Object.entries(build).filter(([, value]) => value !== undefined);
+  if (given !== undefined) {
+    return err(refused("invalid", `\`${given[0]}\` goes with \`source\``, "Name the folder of drover's source"));
+  }
+  const folder = upload === undefined ? ok(from ?? null) : uploads.folder(upload);
+  if (!folder.ok) return folder;
+  return shaped(await watchdog.ask("update", { from: folder.value, ...how }), acceptedSchema);
+}
+
+async function buildFirst({ sourceBuilds }: ApiPorts, source: string, given: Build) {
+  const { patch = null, changes = [], checkOnly = false, requestedBy = null } = given;
+  const begun = await sourceBuilds.begin({ source, patch, changes, checkOnly, requestedBy });
+  return begun.ok ? ok({ accepted: true, build: begun.value.id }) : begun;
 }

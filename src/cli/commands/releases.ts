@@ -1,6 +1,6 @@
 /** Restarting the node, and the releases that the watchdog keeps. */
 import { resolve } from "node:path";
-import { ok, type Result, retryable } from "#base";
+import { ok, type Result, refused, retryable } from "#base";
 import type { Api, Client, SuccessOf } from "../connection/api.ts";
 import { pause } from "../connection/pause.ts";
 import type { CommandContext } from "../context.ts";
@@ -40,8 +40,11 @@ export const releases: Handler<object> = async (_invocation, context) => {
   const { console } = context;
   const found = await askReleases(context);
   if (typeof found === "number") return found;
+  const api = await context.connect();
+  const built = api.ok ? await api.value.ask("list the builds", (client) => client.api["source-builds"].$get()) : api;
+  const builds = built.ok ? built.value : { building: null, builds: [] };
   if (console.json) {
-    console.document(found);
+    console.document({ ...found, ...builds });
     return EXIT.ok;
   }
   console.line(`current   ${found.current ?? "-"}`);
@@ -52,6 +55,7 @@ export const releases: Handler<object> = async (_invocation, context) => {
     console.line();
     console.table([...found.history].reverse().slice(0, HISTORY_SHOWN), historyColumns());
   }
+  (await import("./source-build.ts")).printBuilds(builds, context);
   return EXIT.ok;
 };
 
@@ -76,10 +80,20 @@ export const update: Handler<{
   readonly again: boolean;
   readonly noWait: boolean;
   readonly check: boolean;
+  readonly fromSource: string | undefined;
+  readonly patch: string | undefined;
+  readonly checkOnly: boolean;
 }> = async ({ options, args, globals }, context) => {
   const { console, environment } = context;
+  const misuse = sourceMisuse(options, args.length > 0);
+  if (misuse !== undefined) return console.fail({ failure: misuse, exit: EXIT.usage });
   const api = await context.connect();
   if (!api.ok) return console.fail(api.error);
+  if (options.fromSource !== undefined) {
+    const { updateFromSource } = await import("./source-build.ts");
+    const built = await updateFromSource({ ...options, fromSource: options.fromSource }, api.value, context);
+    return built === "handedOver" ? follow(context) : built;
+  }
   const [given] = args;
   // A path is meant on this host, where the watchdog looks for it too; anything else is the address of a manifest.
   const from = given === undefined || given.includes("://") ? given : resolve(environment.cwd, given);
@@ -91,6 +105,17 @@ export const update: Handler<{
   if (!answer.ok) return console.fail(answer.error);
   return options.noWait ? accepted(answer.value, context) : follow(context);
 };
+
+function sourceMisuse(
+  options: { readonly fromSource: string | undefined; readonly patch: string | undefined; readonly checkOnly: boolean },
+  hasPlace: boolean,
+) {
+  if (options.fromSource === undefined) {
+    const isAlone = options.patch === undefined && !options.checkOnly;
+    return isAlone ? undefined : refused("invalid", "--patch and --check-only go with --from-source DIR");
+  }
+  return hasPlace ? refused("invalid", "FROM and --from-source exclude each other") : undefined;
+}
 
 /** A folder is on this host: a node that is asked by its address gets it sent. */
 async function sourceOf(

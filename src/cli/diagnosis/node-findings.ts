@@ -74,12 +74,18 @@ export function budgetFindings(budgets: Usage["budgets"]): readonly Finding[] {
     });
 }
 
+const BREAKER_REMEDIES: ReadonlyMap<string, string> = new Map([
+  ["queue", "Look at: drover queue"],
+  ["disk", "Free some space in the state folder's file system"],
+  ["builds", "See why: drover releases. Then wait, or: drover breakers reset builds"],
+]);
+
 /** Endpoints and budgets have findings of their own. */
 export function breakerFindings(breakers: readonly Breaker[]): readonly Finding[] {
   return breakers
-    .filter(({ name, state }) => state !== "closed" && (name === "queue" || name === "disk"))
+    .filter(({ name, state }) => state !== "closed" && BREAKER_REMEDIES.has(name))
     .map(({ name, state, detail }) => {
-      const remedy = name === "disk" ? "Free some space in the state folder's file system" : "Look at: drover queue";
+      const remedy = BREAKER_REMEDIES.get(name) ?? null;
       return finding(`breaker ${name}`, "warn", `${state}: ${detail}`, remedy);
     });
 }

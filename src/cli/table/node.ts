@@ -1,5 +1,5 @@
 import { type Command, command } from "../parsing/command.ts";
-import { choice, flag } from "../parsing/option.ts";
+import { choice, flag, text } from "../parsing/option.ts";
 import { EXECUTOR_WORDS } from "./words.ts";
 
 export const NODE_COMMANDS: readonly Command[] = [
@@ -91,7 +91,10 @@ export const NODE_COMMANDS: readonly Command[] = [
     name: "update",
     section: "Releases",
     summary: "Install a release, and go back by itself if it fails",
-    notes: ["It is checked, tried on a copy of the state, swapped in without refusing a request, and watched."],
+    notes: [
+      "It is checked, tried on a copy of the state, swapped in without refusing a request, and watched.",
+      "--from-source needs a key that the operator allowed: drover release-key.",
+    ],
     arguments: [
       {
         name: "FROM",
@@ -103,10 +106,14 @@ export const NODE_COMMANDS: readonly Command[] = [
       allowOlder: flag("Also an older release than the current one, not below the floor"),
       again: flag("Do not wait for the back-off of a version that failed here"),
       noWait: flag("Return once it has begun"),
+      fromSource: text("DIR", "Build, test and sign drover's own source in DIR first, on the node's host"),
+      patch: text("FILE", "With --from-source: apply this patch to a copy of its committed state"),
+      checkOnly: flag("With --from-source: build and test, and install nothing"),
       check: flag("Say whether there is a newer release, and install nothing"),
     },
     examples: [
       { line: "drover update --check", does: "Look at update.manifest_url" },
+      { line: "drover update --from-source ./drover --patch fix.diff", does: "Install this node's own change" },
       { line: "drover update ./release --url http://gpu1:7433", does: "Send a folder of this host to another node" },
     ],
     load: async () => (await import("../commands/releases.ts")).update,
@@ -117,6 +124,20 @@ export const NODE_COMMANDS: readonly Command[] = [
     summary: "Go back to the release before the current one",
     options: { noWait: flag("Return once it has begun") },
     load: async () => (await import("../commands/releases.ts")).rollback,
+  }),
+  command({
+    name: "release-key",
+    section: "Releases",
+    summary: "Make the key that lets this node sign releases which it built from source",
+    notes: [
+      "Allows nothing by itself: it prints what to put into the configuration, and what that permits.",
+      "The key is for its owner alone (0600), and is never overwritten.",
+    ],
+    arguments: [
+      { name: "FILE", description: "Where to; default: local-release.key in the state folder", optional: true },
+    ],
+    examples: [{ line: "drover release-key", does: "Before the first drover update --from-source" }],
+    load: async () => (await import("../commands/local.ts")).releaseKey,
   }),
   command({
     name: "run",

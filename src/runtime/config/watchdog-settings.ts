@@ -30,6 +30,9 @@ const semanticVersion = z
   .string()
   .regex(/^(\d+\.\d+\.\d+(-[0-9A-Za-z.-]+)?)?$/, "use a version such as 1.2.3; empty for any");
 
+/** A command; what stands in braces is filled in. */
+const words = z.array(z.string().min(1).max(MAX_TEXT)).min(1).max(100);
+
 export const WATCHDOG_SETTINGS = {
   "update.manifest_url": setting(
     z.union([z.literal(""), z.url({ protocol: /^https?$/ }).max(MAX_TEXT)]),
@@ -57,6 +60,23 @@ export const WATCHDOG_SETTINGS = {
     "",
     "local time in which update.auto may install, such as 02:00-05:00; empty: always",
   ),
+  "update.local_key_file": setting(
+    z.string().max(MAX_TEXT),
+    "",
+    "key of drover release-key that signs releases built from source on this node; empty: none is built",
+  ),
+  "update.source_build": setting(
+    words,
+    ["{bun}", "build/main.ts", "--version", "{version}", "--out", "{out}", "--without-selftest", "{root_keys}"],
+    "command that makes {out}/drover of a changed source, in a copy of it",
+  ),
+  "update.source_test": setting(
+    words,
+    ["{bun}", "build/check.ts", "confined"],
+    "command that must succeed there before the release is signed",
+  ),
+  "update.source_build_ms": setting(durationMs, 600_000, "how long update.source_build may take"),
+  "update.source_test_ms": setting(durationMs, 1_800_000, "how long update.source_test may take"),
   "update.probation_ms": setting(durationMs, 180_000, "how long a new release must be healthy before it is kept"),
 
   processes: setting(

@@ -25,7 +25,7 @@ export function breakers({ failsafes, models, watchdog }: Parts): BreakerPort {
   return {
     list,
     reset: async (name) => {
-      if (name === "queue" || name === "disk") {
+      if (name === "queue" || name === "disk" || name === "builds") {
         failsafes.reset(name);
         return ok(undefined);
       }

@@ -1,11 +1,12 @@
-/** What this node holds back so that it goes on: tasks that are not urgent when there are too many, and disk. */
+/** What this node holds back so that it goes on: tasks that are not urgent, disk, and builds. */
 import { statfsSync } from "node:fs";
-import { type Clock, describeFailure, type JsonObject, type Logger } from "#base";
+import { type Clock, describeFailure, type Failure, type JsonObject, type Logger, refused, retryable } from "#base";
 import type { AnnouncementKind, Queue } from "#queue";
 import type { Config } from "../config/settings.ts";
+import { MAX_FAILURES } from "../source-build/build-failures.ts";
 import { CLOSED, highIsBad, type LevelBreaker, type LevelEvent, lowIsBad, stepLevel } from "./level-breaker.ts";
 
-export type LevelName = "queue" | "disk";
+export type LevelName = "queue" | "disk" | "builds";
 
 export type LevelView = LevelBreaker & {
   readonly name: LevelName;
@@ -21,6 +22,12 @@ export type FailsafeParts = {
   readonly freeBytes: () => number;
 };
 
+/** What counts builds from source that failed. */
+export interface BuildFailures {
+  recentFailures(nowMs: number): number;
+  forgive(nowMs: number): void;
+}
+
 /** Below 90 % of where it opened a breaker closes. */
 const CLOSES_BELOW = 0.9;
 /** Above 120 % of where it opened that of the disk closes. */
@@ -29,8 +36,10 @@ const CHANGES = { opened: "failsafe.opened", closed: "failsafe.closed", reset: "
 
 export class Failsafes {
   readonly #parts: FailsafeParts;
-  readonly #levels: Record<LevelName, LevelBreaker> = { queue: CLOSED, disk: CLOSED };
+  readonly #levels: Record<LevelName, LevelBreaker> = { queue: CLOSED, disk: CLOSED, builds: CLOSED };
   #queue: Queue | undefined;
+  #builds: BuildFailures | undefined;
+  #failedBuilds = 0;
   #openTasks = 0;
   #freeBytes = Number.POSITIVE_INFINITY;
   #refused = 0;
@@ -42,6 +51,17 @@ export class Failsafes {
   /** Everything that must not be lost while the disk is low. */
   get isDiskLow(): boolean {
     return this.#levels.disk.state === "open";
+  }
+
+  /** Why no build may begin; undefined when one may. As of the last look. */
+  get buildsHeld(): Failure | undefined {
+    if (this.isDiskLow) {
+      const message = `no release is built while the disk is low: ${this.#detailOf("disk")}`;
+      return retryable("disk_full", message, "Free some space in the state folder's file system");
+    }
+    if (this.#levels.builds.state !== "open") return undefined;
+    const remedy = "See why: drover releases. Then wait, or: drover breakers reset builds";
+    return refused("limit", `no release is built: ${this.#detailOf("builds")}`, remedy);
   }
 
   /** Open tasks up to which the lanes low and background take more. */
@@ -67,6 +87,11 @@ export class Failsafes {
     this.#queue = queue;
   }
 
+  /** @param builds whose failures hold further ones back */
+  watchBuilds(builds: BuildFailures): void {
+    this.#builds = builds;
+  }
+
   /** Looks at everything. Never throws. */
   async look(): Promise<void> {
     const { config, logger, freeBytes } = this.#parts;
@@ -75,6 +100,7 @@ export class Failsafes {
       const opensBelow = config["limits.disk_low_bytes"];
       const disk = lowIsBad(this.#freeBytes, { opensBelow, closesAt: opensBelow * CLOSES_ABOVE });
       this.#tell("disk", { kind: "read", reading: disk });
+      this.#lookAtBuilds();
       const lanes = await this.#queue?.store.lanes();
       if (lanes === undefined || !lanes.ok) return; // the store says so itself; the next look comes soon
       this.#openTasks = lanes.value.reduce(
@@ -91,6 +117,8 @@ export class Failsafes {
 
   /** @returns whether it was open. */
   reset(name: LevelName): boolean {
+    // What failed before is forgotten, so that three more are needed, and not one.
+    if (name === "builds") this.#builds?.forgive(this.#parts.clock.nowMs());
     return this.#tell(name, { kind: "reset" });
   }
 
@@ -112,7 +140,14 @@ export class Failsafes {
         ...this.#levels.disk,
         value: free,
         limit: lowBytes,
-        detail: `${mib(free)} MiB are free; below ${mib(lowBytes)} no release is taken and less is kept`,
+        detail: `${mib(free)} MiB are free; below ${mib(lowBytes)} no release is taken or built and less is kept`,
+      },
+      {
+        name: "builds",
+        ...this.#levels.builds,
+        value: this.#failedBuilds,
+        limit: MAX_FAILURES,
+        detail: `${this.#failedBuilds} builds from source failed within an hour; from ${MAX_FAILURES} on none is begun`,
       },
     ];
   }
@@ -128,12 +163,23 @@ export class Failsafes {
     const { breaker, change } = stepLevel(this.#levels[name], event, clock.nowMs());
     this.#levels[name] = breaker;
     if (change === null) return false;
-    const detail = this.view().find((one) => one.name === name)?.detail ?? "";
+    const detail = this.#detailOf(name);
     logger.warn(`the failsafe ${name} was ${change}`, { detail });
     const refused = name === "queue" && change === "closed" ? { refused: this.#refused } : {};
     if (name === "queue" && change === "closed") this.#refused = 0;
     void this.#announce(CHANGES[change], { name, detail, ...refused });
     return true;
+  }
+
+  #lookAtBuilds(): void {
+    if (this.#builds === undefined) return;
+    this.#failedBuilds = this.#builds.recentFailures(this.#parts.clock.nowMs());
+    const limits = { opensAt: MAX_FAILURES, closesBelow: MAX_FAILURES };
+    this.#tell("builds", { kind: "read", reading: highIsBad(this.#failedBuilds, limits) });
+  }
+
+  #detailOf(name: LevelName): string {
+    return this.view().find((one) => one.name === name)?.detail ?? "";
   }
 
   async #announce(kind: AnnouncementKind, data: JsonObject): Promise<void> {

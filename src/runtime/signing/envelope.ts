@@ -1,7 +1,5 @@
 /** Writes what `src/watchdog/update` reads: certificates and signed manifests. */
-import { encodeBase64 } from "../../src/watchdog/update/base64.ts";
-import type { Manifest } from "../../src/watchdog/update/manifest.ts";
-import { keyIdOf } from "../../src/watchdog/update/trust.ts";
+import { encodeBase64, keyIdOf, type Manifest } from "#watchdog";
 import type { PrivateKey } from "./keys.ts";
 
 /** A certificate as it stands in a manifest, and alone in a file. */

@@ -1,9 +1,7 @@
 /** Ed25519 keys as files: the private half as PEM (PKCS #8) for its owner alone, the public half as one line of base64. */
 import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject, sign } from "node:crypto";
 import { readFileSync, writeFileSync } from "node:fs";
-import { decodeBase64 } from "../../src/watchdog/update/base64.ts";
-import { SPKI_PREFIX } from "../../src/watchdog/update/io/ed25519.ts";
-import { keyIdOf } from "../../src/watchdog/update/trust.ts";
+import { decodeBase64, keyIdOf, SPKI_PREFIX } from "#watchdog";
 
 const RAW_KEY_BYTES = 32;
 /** What stands before the 32 bytes of a private Ed25519 key in PKCS #8 (RFC 8410, section 7). */
@@ -29,7 +27,11 @@ export function writeKey(path: string, key: PrivateKey): void {
 
 /** Reads PEM, or 32 bytes in base64. */
 export function readPrivateKey(path: string): PrivateKey {
-  const text = readFileSync(path, "utf8");
+  return parsePrivateKey(readFileSync(path, "utf8"), path);
+}
+
+/** @param path names its file to people */
+export function parsePrivateKey(text: string, path: string): PrivateKey {
   const raw = decodeBase64(text.trim());
   if (raw?.length === RAW_KEY_BYTES) {
     return privateKeyOf(createPrivateKey({ key: Buffer.concat([PKCS8_PREFIX, raw]), format: "der", type: "pkcs8" }));

@@ -125,7 +125,7 @@ export class ReleaseKeeper {
       logger,
       isBusy: () => this.#swap.isBusy,
       check: () => this.#look(null),
-      install: () => this.update({ from: null, allowOlder: false, again: false }, "schedule"),
+      install: () => this.update({ from: null, allowOlder: false, again: false, askedBy: null }, "schedule"),
     });
   }
 

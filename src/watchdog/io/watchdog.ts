@@ -265,7 +265,7 @@ export class Watchdog {
         if (!request.ok) return request;
         return action === "check"
           ? this.#releases.check(request.value.from)
-          : this.#releases.update(request.value, askedBy);
+          : this.#releases.update(request.value, request.value.askedBy ?? askedBy);
       }
       case "rollback":
         return this.#releases.rollback(askedBy);

@@ -47,6 +47,10 @@ export async function serveStandIn(endpointUrl: string): Promise<string> {
       metrics: new MetricRegistry(),
       models,
       watchdog: unwatched,
+      sourceBuilds: {
+        begin: () => Promise.reject(new Error("this stand-in builds nothing")),
+        view: () => Promise.resolve({ building: null, builds: [] }),
+      },
       breakers: { list: async () => [], reset: async () => ok(undefined) },
       uploads: new Uploads("/nowhere", clock),
       executors: ["shell"],

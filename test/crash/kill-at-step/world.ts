@@ -12,7 +12,7 @@ import {
   type SwapPorts,
   SwapRun,
 } from "#watchdog";
-import { publicText } from "../../../build/signing/keys.ts";
+import { publicText } from "../../../src/runtime/signing/keys.ts";
 import { anyExecutable, makePublisher, scriptOf, TARGET, v, writeRelease } from "../../support/releases.ts";
 
 export const [OLDER, OLD, NEW] = [v("0.9.0"), v("1.0.0"), v("2.0.0")];

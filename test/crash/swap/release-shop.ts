@@ -3,9 +3,9 @@ import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { linkSync, mkdirSync, openSync, readFileSync, readSync, statSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { certify, signManifest } from "../../../build/signing/envelope.ts";
-import { makeKey, publicText } from "../../../build/signing/keys.ts";
 import { hostTarget } from "../../../build/targets.ts";
+import { certify, signManifest } from "../../../src/runtime/signing/envelope.ts";
+import { makeKey, publicText } from "../../../src/runtime/signing/keys.ts";
 import { BINARY } from "../../support/binary-node.ts";
 import { v } from "../../support/releases.ts";
 

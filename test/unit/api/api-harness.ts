@@ -90,6 +90,10 @@ export function createHarness(options: HarnessOptions = {}): Harness {
     models: modelPorts(),
     watchdog: unwatched,
     breakers: { list: async () => [], reset: async () => ok(undefined) },
+    sourceBuilds: {
+      begin: async () => err(refused("unsupported", "this harness builds nothing")),
+      view: async () => ({ building: null, builds: [] }),
+    },
     uploads: {
       put: async () => err(refused("unsupported", "this harness keeps no uploads")),
       folder: () => err(refused("not_found", "this harness keeps no uploads")),

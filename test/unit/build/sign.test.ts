@@ -6,8 +6,8 @@ import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "n
 import { dirname, join } from "node:path";
 import { beforeEach, describe, expect, it } from "vitest";
 import { localSource, parseRootKeys, ReleaseStore } from "#watchdog";
-import { publicText, readPrivateKey, readPublicKey } from "../../../build/signing/keys.ts";
 import { hostTarget } from "../../../build/targets.ts";
+import { publicText, readPrivateKey, readPublicKey } from "../../../src/runtime/signing/keys.ts";
 import { realClock } from "../../support/real-clock.ts";
 import { anyExecutable, scriptOf } from "../../support/releases.ts";
 import { temporaryFolders } from "../../support/temporary-folder.ts";

@@ -97,6 +97,7 @@ const noLocal: LocalCommands = {
   diagnose: async () => [],
   selftest: unexpected,
   stateMark: unexpected,
+  releaseKey: unexpected,
 };
 
 /** @returns the JSON object that a text is. */

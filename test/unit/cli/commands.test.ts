@@ -319,6 +319,7 @@ describe("local commands", () => {
       diagnose: async () => [],
       selftest: look,
       stateMark: look,
+      releaseKey: look,
     };
     const clock = createCli().harness.clock;
     const configuredStateDir = async () => ok(undefined);

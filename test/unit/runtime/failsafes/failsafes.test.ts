@@ -169,6 +169,7 @@ describe("the list of breakers", () => {
       ["crashes", "closed", 2],
       ["queue", "closed", 0],
       ["disk", "open", 10],
+      ["builds", "closed", 0],
       ["budget:day:tokens", "open", 10],
     ]);
     expect(reset.every(({ ok: isReset }) => isReset)).toBe(true);

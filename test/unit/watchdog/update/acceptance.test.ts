@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { REFUSAL_REASONS } from "#watchdog";
-import { manifestPayload } from "../../../../build/signing/envelope.ts";
+import { manifestPayload } from "../../../../src/runtime/signing/envelope.ts";
 import { type AcceptanceFacts, acceptRelease } from "../../../../src/watchdog/update/acceptance.ts";
 import { decodeBase64, encodeBase64 } from "../../../../src/watchdog/update/base64.ts";
 import { checkExecutable } from "../../../../src/watchdog/update/executable.ts";

@@ -4,7 +4,7 @@ import { readdirSync, readFileSync, truncateSync, writeFileSync } from "node:fs"
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { checkExecutable, localSource, PROBATION, type SwapOrder, type Version } from "#watchdog";
-import { makeKey } from "../../../../build/signing/keys.ts";
+import { makeKey } from "../../../../src/runtime/signing/keys.ts";
 import { type ReleaseOptions, TARGET, v, writeRelease } from "../../../support/releases.ts";
 import { type Behaviour, type SwapWorld, swapWorld } from "../../../support/swap-world.ts";
 import { temporaryFolders } from "../../../support/temporary-folder.ts";

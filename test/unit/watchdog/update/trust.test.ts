@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { parseRootKeys } from "#watchdog";
-import { type CertificateText, certify, signManifest } from "../../../../build/signing/envelope.ts";
-import { makeKey, type PrivateKey, publicText } from "../../../../build/signing/keys.ts";
+import { type CertificateText, certify, signManifest } from "../../../../src/runtime/signing/envelope.ts";
+import { makeKey, type PrivateKey, publicText } from "../../../../src/runtime/signing/keys.ts";
 import { verifyEd25519 } from "../../../../src/watchdog/update/io/ed25519.ts";
 import { parseEnvelope } from "../../../../src/watchdog/update/manifest.ts";
 import { checkTrust, keyIdOf, NEW_TRUST, type TrustMemory } from "../../../../src/watchdog/update/trust.ts";

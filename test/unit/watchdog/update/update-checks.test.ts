@@ -54,7 +54,7 @@ function keeperIn(path: string, manifestUrl: string | null): ReleaseKeeper {
   });
 }
 
-const REQUEST = { allowOlder: false, again: false };
+const REQUEST = { allowOlder: false, again: false, askedBy: null };
 const release = (path: string, version: string, options: ReleaseOptions = {}): string =>
   writeRelease(path, version, realClock.nowMs(), publisher, options);
 
