@@ -30,7 +30,9 @@ export function findToolchain(source: string, stateDir: string, path: string): R
  */
 export function linkModules(modules: string, to: string): void {
   mkdirSync(to);
-  for (const name of readdirSync(modules)) symlinkSync(join(modules, name), join(to, name));
+  // What begins with a dot is some tool's own notes, such as a cache, but for the programs.
+  for (const name of readdirSync(modules).filter((one) => one === ".bin" || !one.startsWith(".")))
+    symlinkSync(join(modules, name), join(to, name));
 }
 
 function realOrNull(path: string): string | null {
