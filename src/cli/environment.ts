@@ -33,7 +33,6 @@ export type RunOptions = GlobalOptions & {
 export type RestoreOptions = GlobalOptions & { readonly file: string };
 export type ConfigShowOptions = GlobalOptions & { readonly origin: boolean };
 export type SelftestOptions = GlobalOptions & { readonly copy: string | undefined };
-export type ReleaseKeyOptions = GlobalOptions & { readonly file: string | undefined };
 export type WorkerOptions = GlobalOptions & { readonly directory: string };
 
 /** One thing that was looked at: what was found and, when it is not well, what to do. */
@@ -61,7 +60,7 @@ export interface LocalCommands {
   /** Looks at what needs no node: configuration, state folder, sandbox, programs. Changes nothing. */
   diagnose(options: GlobalOptions): Promise<readonly Finding[]>;
   selftest(options: SelftestOptions, console: Console): Promise<number>;
-  releaseKey(options: ReleaseKeyOptions, console: Console): Promise<number>;
+  releaseKey(options: GlobalOptions, console: Console): Promise<number>;
   stateMark(options: GlobalOptions, console: Console): Promise<number>;
 }
 

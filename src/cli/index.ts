@@ -7,7 +7,6 @@ export type {
   Finding,
   GlobalOptions,
   LocalCommands,
-  ReleaseKeyOptions,
   RestoreOptions,
   RunOptions,
   SelftestOptions,

@@ -36,5 +36,5 @@ export const inventory: Handler<object> = ({ globals }, { environment, console }
 export const stateMark: Handler<object> = ({ globals }, { environment, console }) =>
   environment.local.stateMark(globals, console);
 
-export const releaseKey: Handler<object> = ({ globals, args }, { environment, console }) =>
-  environment.local.releaseKey({ ...globals, file: args[0] }, console);
+export const releaseKey: Handler<object> = ({ globals }, { environment, console }) =>
+  environment.local.releaseKey(globals, console);

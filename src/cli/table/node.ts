@@ -133,9 +133,6 @@ export const NODE_COMMANDS: readonly Command[] = [
       "Allows nothing by itself: it prints what to put into the configuration, and what that permits.",
       "The key is for its owner alone (0600), and is never overwritten.",
     ],
-    arguments: [
-      { name: "FILE", description: "Where to; default: local-release.key in the state folder", optional: true },
-    ],
     examples: [{ line: "drover release-key", does: "Before the first drover update --from-source" }],
     load: async () => (await import("../commands/local.ts")).releaseKey,
   }),

@@ -11,6 +11,7 @@ import { databaseFindings, lookAtDatabases } from "../diagnosis/database.ts";
 import { finding } from "../diagnosis/finding.ts";
 import { gpuFindings, lookAtGpus } from "../diagnosis/gpu.ts";
 import { libgccFindings, lookForLibgcc } from "../diagnosis/libgcc.ts";
+import { localKeyFindings } from "../diagnosis/local-key.ts";
 import { lockFindings, lookAtLock, ownProcesses } from "../diagnosis/lock.ts";
 import { lookAtUnpacking, unpackFindings } from "../diagnosis/mounts.ts";
 import { lookAtPort, portFindings } from "../diagnosis/port.ts";
@@ -20,6 +21,7 @@ import { lookAtUnits, unitFindings, unitPlaces } from "../diagnosis/unit.ts";
 import { checkEndpoints } from "../models/known-endpoints.ts";
 import { stateDirOf } from "../program.ts";
 import { realClock } from "../real-clock.ts";
+import { trustedRoots } from "../root-keys.ts";
 import { target } from "../version.ts";
 import { sandboxFindings } from "./sandbox-findings.ts";
 import { settingsOf } from "./settings.ts";
@@ -69,6 +71,7 @@ async function stateFindings(stateDir: string, config: Config): Promise<readonly
       }),
     ),
     ...releaseFindings(lookAtReleases(stateDir, config["update.public_keys"], { nowMs, isWatched })),
+    ...localKeyFindings(config["update.local_key_file"], { stateDir, roots: trustedRoots(config), nowMs }),
     ...hostFindings(stateDir, config, ownProcesses(lock)),
   ];
 }

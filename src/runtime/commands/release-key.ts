@@ -1,5 +1,5 @@
-import { join, resolve } from "node:path";
-import type { Console, ReleaseKeyOptions } from "#cli";
+import { join } from "node:path";
+import type { Console, GlobalOptions } from "#cli";
 import { stateDirOf } from "../program.ts";
 import { realClock } from "../real-clock.ts";
 import { makeLocalKey } from "../signing/local-key.ts";
@@ -7,17 +7,15 @@ import { prepareStateFolder } from "../state-folder.ts";
 import { settingsOf } from "./settings.ts";
 
 /** Makes the key of this node for releases from source, and says how it is allowed and what that permits. */
-export async function releaseKey(options: ReleaseKeyOptions, console: Console): Promise<number> {
+export async function releaseKey(options: GlobalOptions, console: Console): Promise<number> {
   const loaded = settingsOf(options);
   if (!loaded.ok) return console.fail(loaded.error);
   const { config } = loaded.value;
   const stateDir = stateDirOf(options.state, config);
   if (!stateDir.ok) return console.fail(stateDir.error);
-  if (options.file === undefined) {
-    const folder = prepareStateFolder(stateDir.value);
-    if (!folder.ok) return console.fail(folder.error);
-  }
-  const file = options.file === undefined ? join(stateDir.value, "local-release.key") : resolve(options.file);
+  const folder = prepareStateFolder(stateDir.value);
+  if (!folder.ok) return console.fail(folder.error);
+  const file = join(folder.value.path, "local-release.key");
   const made = makeLocalKey(file, realClock.nowMs());
   if (!made.ok) return console.fail(made.error);
   const { id, publicKey, notAfterMs } = made.value;

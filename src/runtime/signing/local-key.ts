@@ -2,7 +2,8 @@
  * The key that a node signs with what it built itself, if its operator made one and allowed it. Its root certifies it
  * and is thrown away at once, so that no other key can ever stand behind the same root.
  */
-import { closeSync, constants, fstatSync, openSync, readFileSync, writeFileSync } from "node:fs";
+import { closeSync, constants, fstatSync, openSync, readFileSync, realpathSync, writeFileSync } from "node:fs";
+import { dirname } from "node:path";
 import { err, ok, type Result, refused } from "#base";
 import { decodeBase64, parseCertificate, type RootKey } from "#watchdog";
 import { folderFailure } from "../state-folder.ts";
@@ -45,7 +46,7 @@ export function makeLocalKey(path: string, nowMs: number): Result<MadeLocalKey> 
         refused(
           "conflict",
           `${path} or its certificate is there already`,
-          "Use it, or name another file for a new key",
+          "Use it, or move both away to make a new one",
         ),
       );
     }
@@ -54,13 +55,24 @@ export function makeLocalKey(path: string, nowMs: number): Result<MadeLocalKey> 
   return ok({ id: key.id, file: path, publicKey: publicText(root.publicKey), notAfterMs });
 }
 
-/** @returns the key, if it may be used now: private, certified by a root that is trusted here, not expired. */
-export function readLocalKey(
-  path: string,
-  { roots, nowMs }: { readonly roots: readonly RootKey[]; readonly nowMs: number },
-): Result<LocalKey> {
+export type LocalKeyFacts = {
+  readonly stateDir: string;
+  /** Trusted here. */
+  readonly roots: readonly RootKey[];
+  readonly nowMs: number;
+};
+
+/**
+ * @returns the key, if it may be used now: private, certified by a root that is trusted here, not expired. It lies in the
+ *   state folder itself, since that is what no command of a task or of a build can read in any mode of the sandbox.
+ */
+export function readLocalKey(path: string, { stateDir, roots, nowMs }: LocalKeyFacts): Result<LocalKey> {
   if (path === "") return err(notAllowed("this node builds no releases from source: no key is allowed to sign them"));
   try {
+    if (realpathSync(dirname(path)) !== realpathSync(stateDir)) {
+      const message = `update.local_key_file must lie in ${stateDir}, where no build can read it`;
+      return err(refused("invalid", message, "Move the key and its certificate there, both for their owner alone"));
+    }
     const key = parsePrivateKey(privateText(path), path);
     // `as`: checked in the next lines, as far as it is used here; the watchdog checks the signature.
     const certificate = JSON.parse(boundedText(certificatePath(path), 0)) as CertificateText;

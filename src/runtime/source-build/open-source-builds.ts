@@ -1,12 +1,11 @@
 /** The builds of this node, from its configuration and its other parts. */
 import type { WatchdogPort } from "#api";
 import type { Logger } from "#base";
-import { parseRootKeys } from "#watchdog";
 import type { Config } from "../config/settings.ts";
 import type { Engine } from "../engine.ts";
 import { sandboxLauncher } from "../program.ts";
 import { realClock, realRandom } from "../real-clock.ts";
-import { compiledRootKeys } from "../root-keys.ts";
+import { compiledRootKeys, trustedRoots } from "../root-keys.ts";
 import { publicText } from "../signing/keys.ts";
 import { readLocalKey } from "../signing/local-key.ts";
 import { target, version } from "../version.ts";
@@ -23,9 +22,8 @@ type Parts = {
 export function sourceBuilds({ config, stateDir, engine, watchdog, logger }: Parts): SourceBuilds {
   const { sandbox, failsafes } = engine;
   const compiled = compiledRootKeys();
-  const configured = parseRootKeys(config["update.public_keys"]);
   const own = compiled.ok ? compiled.value : [];
-  const roots = [...own, ...(configured.ok ? configured.value : [])];
+  const roots = trustedRoots(config);
   const builds = new SourceBuilds({
     config,
     stateDir,
@@ -38,7 +36,7 @@ export function sourceBuilds({ config, stateDir, engine, watchdog, logger }: Par
     version,
     watchdog,
     rootKeys: own.map(({ publicKey }) => publicText(publicKey)),
-    readKey: () => readLocalKey(config["update.local_key_file"], { roots, nowMs: realClock.nowMs() }),
+    readKey: () => readLocalKey(config["update.local_key_file"], { stateDir, roots, nowMs: realClock.nowMs() }),
     gate: {
       held: async () => {
         await builds.settle();

@@ -3,7 +3,7 @@
  * row for each. A try whose node was killed is found by its folder at the next start, ended and recorded.
  */
 import { existsSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { z } from "zod";
 import type { SourceBuild, SourceBuildOrder, SourceBuildPort, SourceBuilds as View, WatchdogPort } from "#api";
 import {
@@ -158,7 +158,15 @@ export class SourceBuilds implements SourceBuildPort {
 
   /** What can be known before minutes are spent. @returns what runs now. */
   async #mayInstall(order: SourceBuildOrder): Promise<Result<Version>> {
-    const { config, version, target } = this.#parts;
+    const { config, version, target, stateDir, sandbox } = this.#parts;
+    if (`${stateDir}/`.startsWith(`${resolve(order.source)}/`)) {
+      return err(refused("invalid", `${order.source} holds this node's state`, "Name the folder of drover's source"));
+    }
+    // There only another user keeps files from commands.
+    if (sandbox.mode === "limits" && sandbox.support.uid !== 0) {
+      const message = "in sandbox mode limits a build could read the key that its release is signed with";
+      return err(refused("unsupported", message, "Use sandbox mode strict or kernel, or run drover as root"));
+    }
     const own = parseVersion(version) ?? parseVersion("0.0.0");
     if (own === undefined) return err(refused("unsupported", `${version} is no version`));
     if (order.checkOnly) return ok(own);
