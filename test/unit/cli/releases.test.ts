@@ -1,5 +1,7 @@
 import { describe, expect, it } from "vitest";
-import { err, type JsonValue, ok, retryable } from "#base";
+import type { SourceBuild, SourceBuildOrder } from "#api";
+import { err, type JsonValue, ok, present, retryable } from "#base";
+import { exampleBuilds } from "../../../src/api/source-build.ts";
 import { waitUntil } from "../../support/wait-until.ts";
 import { createCli } from "./cli-harness.ts";
 
@@ -60,5 +62,93 @@ describe("drover update", () => {
     expect(outcome.stderr).toContain("nothing has answered for 1 m 30 s; the last step seen was draining");
     expect(outcome.stderr).toContain("drover doctor");
     expect(outcome.tookMs).toBeLessThan(120_000);
+  });
+});
+
+describe("drover update --from-source", () => {
+  const example = present(exampleBuilds.builds[0], "the example has a build");
+
+  /** A node whose build is under way at the first look and has ended at the second. */
+  function createBuilding(end: Partial<SourceBuild>) {
+    const orders: SourceBuildOrder[] = [];
+    let looks = 0;
+    const cli = createCli({
+      ports: {
+        watchdog: { ask: async () => ok(view(null, [{ version: example.version, result: "committed" }])) },
+        sourceBuilds: {
+          begin: async (order) => {
+            orders.push(order);
+            return ok({ id: example.id });
+          },
+          view: async () => {
+            looks += 1;
+            const building = { id: example.id, source: example.source, step: "tested", startedAtMs: 1 };
+            return looks === 1 ? { building, builds: [] } : { building: null, builds: [{ ...example, ...end }] };
+          },
+        },
+      },
+    });
+    const run = async (...args: readonly string[]) => {
+      const { done } = cli.start(...args);
+      let isDone = false;
+      void done.then(() => {
+        isDone = true;
+      });
+      await waitUntil("the command ends", () => {
+        if (!isDone) cli.harness.clock.advance(500);
+        return isDone;
+      });
+      return done;
+    };
+    return { run, orders };
+  }
+
+  it("follows the build, then the swap", async () => {
+    const { run, orders } = createBuilding({ result: "built", reason: null, output: "" });
+
+    const outcome = await run("update", "--from-source", "/srv/drover");
+
+    expect(outcome).toMatchObject({ exit: 0, stdout: `drover ${example.version} runs\n` });
+    expect(outcome.stderr).toContain("to be tested");
+    expect(orders).toMatchObject([{ source: "/srv/drover", patch: null, checkOnly: false }]);
+  });
+
+  it("shows the reason and the last lines of a build that failed", async () => {
+    const outcome = await createBuilding({ output: "1 failed\nin a.test.ts" }).run("update", "--from-source", "/s");
+
+    expect(outcome.exit).toBe(1);
+    expect(outcome.stdout).toContain("1 failed\nin a.test.ts\n");
+    expect(outcome.stdout).toContain("update.source_test exited with code 1");
+  });
+
+  it("with --check-only says that it is sound, and installs nothing", async () => {
+    const { run, orders } = createBuilding({ result: "checked", reason: null, output: "" });
+
+    const outcome = await run("update", "--from-source", "/s", "--check-only");
+
+    expect(outcome).toMatchObject({
+      exit: 0,
+      stdout: "/srv/drover builds and passes its tests; nothing was installed\n",
+    });
+    expect(orders).toMatchObject([{ checkOnly: true }]);
+  });
+
+  it.each([
+    [["update", "--check-only"]],
+    [["update", "--patch", "fix.diff"]],
+    [["update", "./release", "--from-source", "/s"]],
+  ])("refuses %j", async (args) => {
+    expect((await createBuilding({}).run(...args)).exit).toBe(2);
+  });
+
+  it("is in the list of releases, with the last lines of the newest that failed", async () => {
+    const { run } = createBuilding({});
+
+    await run("releases");
+    const outcome = await run("releases");
+
+    expect(outcome.stdout).toContain(example.id);
+    expect(outcome.stdout).toContain("improver, through the API");
+    expect(outcome.stdout).toContain(`The last lines of ${example.id}:\n  1 failed`);
   });
 });
