@@ -73,7 +73,8 @@ async function untilEnded(id: string, context: CommandContext): Promise<Build | 
     }
     if (building.step !== shown) {
       shown = building.step;
-      console.note(`${durationText(environment.clock.monotonicMs() - startMs)}: to be ${shown}`);
+      const words = shown.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
+      console.note(`${durationText(environment.clock.monotonicMs() - startMs)}: to be ${words}`);
     }
     await pause(environment.clock, LOOK_EVERY_MS, environment.interrupted);
   }

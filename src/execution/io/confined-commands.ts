@@ -27,6 +27,8 @@ export type ConfinedPlace = {
   readonly privateFolder: string;
   /** Further paths that they may read. */
   readonly readOnly: readonly string[];
+  /** Folders whose names they may see. */
+  readonly listed: readonly string[];
   readonly launcher: SandboxLauncher;
   /** Carried by each process, so that none is left: 32 hexadecimal digits that nobody can guess. */
   readonly marker: string;
@@ -66,6 +68,7 @@ export function confinedCommands(place: ConfinedPlace): Result<RunConfined, Fail
       workspace: root,
       readWrite: [],
       readOnly: place.readOnly,
+      listed: place.listed,
       privateFolder,
       hidden: [stateDir],
       network: { kind: "none" },

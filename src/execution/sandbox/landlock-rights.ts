@@ -6,8 +6,8 @@
 /** What a rule grants beneath a path. */
 export type PathGrant = {
   readonly path: string;
-  /** `read`: open, list, execute. `write`: everything but device nodes. `device`: use of a device that is there. */
-  readonly access: "read" | "write" | "device";
+  /** `list`: names alone. `read`: open, list, execute. `write`: everything but device nodes. `device`: use of a device that is there. */
+  readonly access: "list" | "read" | "write" | "device";
   /** Rights of a folder cannot be granted on a file. Told by the worker: asking in the launcher costs time. */
   readonly kind: "folder" | "file";
 };
@@ -91,6 +91,8 @@ export function grantedRights(grant: Pick<PathGrant, "access" | "kind">, abi: nu
 
 function wantedRights(access: PathGrant["access"], handled: number): number {
   switch (access) {
+    case "list":
+      return READ_DIR;
     case "read":
       return EXECUTE | READ_FILE | READ_DIR;
     case "write":

@@ -20,6 +20,8 @@ export type SandboxPolicy = {
   readonly workspace: string;
   readonly readWrite: readonly string[];
   readonly readOnly: readonly string[];
+  /** Folders whose names may be listed, and those below, where a view of its own cannot be made. */
+  readonly listed?: readonly string[];
   /** Folder of the attempt's own, with `home` and `tmp` inside, writable for the command. */
   readonly privateFolder: string;
   /** Folders whose content a command never sees, the node's state first; what it may use inside is shown again. */

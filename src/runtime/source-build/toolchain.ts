@@ -1,6 +1,6 @@
 /** What a source is built with: its own dependencies and the Bun among them, or the host's. */
-import { mkdirSync, readdirSync, realpathSync, statSync, symlinkSync } from "node:fs";
-import { basename, join } from "node:path";
+import { lstatSync, mkdirSync, readdirSync, realpathSync, statSync, symlinkSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
 import { err, ok, type Result, refused } from "#base";
 
 export type Toolchain = {
@@ -33,6 +33,16 @@ export function linkModules(modules: string, to: string): void {
   // What begins with a dot is some tool's own notes, such as a cache, but for the programs.
   for (const name of readdirSync(modules).filter((one) => one === ".bin" || !one.startsWith(".")))
     symlinkSync(join(modules, name), join(to, name));
+}
+
+/**
+ * What Bun reads where node_modules stands: without, and without the names there, it does not find what a dependency needs
+ * itself, since it looks from where the dependency really is.
+ */
+export function besideModules(modules: string): readonly string[] {
+  return ["package.json", "tsconfig.json"]
+    .map((name) => join(dirname(modules), name))
+    .filter((path) => lstatSync(path, { throwIfNoEntry: false })?.isFile() === true);
 }
 
 function realOrNull(path: string): string | null {

@@ -265,6 +265,10 @@ class Sandbox {
         grant(path, "write"),
       ),
       ...DEVICES.flatMap((path) => grant(path, "device")),
+      // Where there is a view, what stands in it may be listed anyway, and nothing else is there.
+      ...(policy.mode === "strict" || this.#changesMounts()
+        ? []
+        : (policy.listed ?? []).flatMap((path) => grant(path, "list"))),
     ];
   }
 

@@ -125,7 +125,7 @@ describe("the rights of Landlock", () => {
   it("never hold a bit that the ABI does not know, for a folder nor for a file", () => {
     for (const abi of [1, 2, 3, 4, 5, 6, 7, 99]) {
       const { files } = rulesetAttributes(abi);
-      for (const access of ["read", "write", "device"] as const) {
+      for (const access of ["list", "read", "write", "device"] as const) {
         for (const kind of ["folder", "file"] as const) {
           const rights = grantedRights({ access, kind }, abi);
           expect([abi, access, kind, rights & ~files]).toEqual([abi, access, kind, 0]);
