@@ -149,6 +149,7 @@ describe("the rights of Landlock", () => {
 
     expect(grantedRights({ access: "write", kind: "folder" }, 7) & devices).toBe(0);
     expect(grantedRights({ access: "read", kind: "folder" }, 7) & writing).toBe(0);
+    expect(grantedRights({ access: "list", kind: "folder" }, 7)).toBe(1 << 3);
   });
 });
 
