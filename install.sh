@@ -983,7 +983,7 @@ WorkingDirectory=$state_dir
 UMask=0077
 Restart=always
 RestartSec=2
-# 2: the configuration is wrong, and stays wrong.
+# 2: the configuration is wrong, and stays wrong until a person corrects it.
 RestartPreventExitStatus=2
 TimeoutStartSec=120
 TimeoutStopSec=90
@@ -1035,7 +1035,7 @@ Environment=DROVER_STATE=$state_dir
 UMask=0077
 Restart=always
 RestartSec=2
-# 2: the configuration is wrong, and stays wrong.
+# 2: the configuration is wrong, and stays wrong until a person corrects it.
 RestartPreventExitStatus=2
 TimeoutStartSec=120
 TimeoutStopSec=90
@@ -1078,8 +1078,10 @@ depend() {
 }
 
 start_pre() {
-  checkpath --directory --mode 0700 --owner drover:drover "$state_dir"
-  checkpath --file --mode 0640 --owner drover:drover /var/log/drover.log
+  checkpath --directory --mode 0700 --owner drover:drover "$state_dir" || return 1
+  checkpath --file --mode 0640 --owner drover:drover /var/log/drover.log || return 1
+  # supervise-daemon starts again whatever the exit code: a wrong configuration is refused here, with its reason.
+  (cd "$state_dir" && HOME="$state_dir" "$bin" config check >/dev/null)
 }
 UNIT
 }

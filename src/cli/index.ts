@@ -14,7 +14,7 @@ export type {
   UpOptions,
   WorkerOptions,
 } from "./environment.ts";
-export type { ExitCode } from "./exit-codes.ts";
+export { EXIT, type ExitCode } from "./exit-codes.ts";
 export { renderCommandReference } from "./help/reference.ts";
 export type { Console, Fault } from "./output/console.ts";
 export { type EnvironmentParts, endSoon, processEnvironment } from "./process-environment.ts";

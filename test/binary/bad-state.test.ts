@@ -47,13 +47,13 @@ async function usedState(): Promise<string> {
 }
 
 /** Starts a node that must not get ready. @returns what it said */
-async function refusal(state = world.state): Promise<string> {
+async function refusal(state = world.state, code = 1): Promise<string> {
   const started = await tryStartNode(world, { state });
   if (started.kind === "ready") {
     await started.node.kill();
     throw new Error("the node started");
   }
-  expect({ code: started.code, stdout: started.stdout }).toEqual({ code: 1, stdout: "" });
+  expect({ code: started.code, stdout: started.stdout }).toEqual({ code, stdout: "" });
   return started.stderr;
 }
 
@@ -152,7 +152,7 @@ describe("a path for the state", () => {
   it("that is a file is refused, and the file is left as it is", async () => {
     writeFileSync(world.state, "mine\n");
 
-    const said = await refusal();
+    const said = await refusal(world.state, 2);
 
     expect(said).toContain("not a folder");
     expect(readFileSync(world.state, "utf8")).toBe("mine\n");

@@ -278,7 +278,7 @@ describe("up and down", () => {
 
     const up = runBinary(["up", "--detach", "--state", world.state], { cwd: folder, env: world.environment });
 
-    expect(up.code).toBe(1);
+    expect(up.code).toBe(2);
     expect(up.stderr).toContain("--state");
     expect(up.stderr).not.toContain("unexpected error");
     expect(readdirSync(world.state)).toEqual(["thesis.txt"]);

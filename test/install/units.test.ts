@@ -2,6 +2,7 @@ import { spawnSync } from "node:child_process";
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, afterEach, describe, expect, it } from "vitest";
+import { EXIT } from "#cli";
 import { containing } from "./containing.ts";
 import { InstallerWorld } from "./installer-world.ts";
 import { NEW } from "./scenario.ts";
@@ -100,6 +101,44 @@ describe("the unit that install.sh writes", () => {
         said: `${stdout}${stderr}`.split("\n").filter((line) => line.includes("drover.service")),
       }).toEqual({ status: 0, said: [] });
     }
+  });
+
+  it.each([
+    ["--system", "etc/systemd/system/drover.service"],
+    ["--user", "home/user/.config/systemd/user/drover.service"],
+  ] as const)(
+    "%s: starts again whatever happens, but not with a wrong configuration",
+    { timeout: LIMIT_MS },
+    async (scope, path) => {
+      const world = await installed(scope, "systemd");
+
+      const text = readFileSync(join(world.root, path), "utf8");
+
+      expect(text).toContain("Restart=always\n");
+      // What `drover up` ends with then: test/binary/wrong-configuration.test.ts.
+      expect(text).toContain(`RestartPreventExitStatus=${EXIT.usage}\n`);
+    },
+  );
+
+  it.each([
+    [0, 0],
+    [EXIT.usage, 1],
+  ])("for OpenRC: starts it when config check ends with %i: %i", { timeout: LIMIT_MS }, async (checked, expected) => {
+    const world = await installed("--system", "openrc");
+    const drover = join(world.path, "drover");
+    writeFileSync(drover, `#!/bin/sh\necho "$PWD $HOME $*" >&2\nexit ${checked}\n`, { mode: 0o755 });
+    const script = readFileSync(join(world.root, "etc/init.d/drover"), "utf8")
+      .replaceAll("/usr/local/bin/drover", drover)
+      .replaceAll("/var/lib/drover", world.root);
+
+    const { stderr, status } = spawnSync("/bin/sh", ["-c", `checkpath() { :; }\n${script}\nstart_pre || exit 1`], {
+      encoding: "utf8",
+    });
+
+    expect({ stderr, status }).toEqual({
+      stderr: `${world.root} ${world.root} config check\n`,
+      status: expected,
+    });
   });
 
   it("for OpenRC: a script of sh that starts drover under a supervisor, as its own user", {

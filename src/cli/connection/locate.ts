@@ -23,7 +23,7 @@ export async function locateState(
 ): Promise<Result<string | undefined, Fault>> {
   if (globals.state !== undefined) return ok(globals.state);
   const configured = await environment.configuredStateDir(globals.config);
-  if (!configured.ok) return err({ failure: configured.error, exit: EXIT.failed });
+  if (!configured.ok) return err({ failure: configured.error, exit: EXIT.usage });
   if (configured.value !== undefined) return ok(configured.value);
   return ok(defaultStateDir(environment.env, environment.isRoot, environment.directoryExists));
 }

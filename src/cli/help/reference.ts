@@ -7,7 +7,7 @@ import { optionTerm, optionText, synopsis } from "./usage.ts";
 const EXIT_MEANINGS: Readonly<Record<keyof typeof EXIT, string>> = {
   ok: "done as asked",
   failed: "it could not be done, or a task did not end well",
-  usage: "the command line is wrong; nothing was done",
+  usage: "the command line or the configuration is wrong; nothing was done",
   unreachable: "no node answers",
   unhealthy: "the node answers, and says that it is not ready",
   timedOut: "it did not come to its end in the time given",

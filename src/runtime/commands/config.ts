@@ -1,8 +1,10 @@
 import { redactValue } from "#base";
-import type { ConfigShowOptions, Console, GlobalOptions } from "#cli";
+import { type ConfigShowOptions, type Console, EXIT, type GlobalOptions } from "#cli";
 import { SETTING_PATHS, SETTINGS } from "../config/settings.ts";
 import { checkEndpoints } from "../models/known-endpoints.ts";
 import { sandboxPlanOf } from "../models/task-plans.ts";
+import { otherProcesses } from "../other-processes.ts";
+import { releaseOptions } from "../release-options.ts";
 import { settingsOf } from "./settings.ts";
 
 export async function configShow(options: ConfigShowOptions, console: Console): Promise<number> {
@@ -31,8 +33,14 @@ export async function configCheck(options: GlobalOptions, console: Console): Pro
   const loaded = settingsOf(options);
   if (!loaded.ok) return console.fail(loaded.error);
   const { config, file } = loaded.value;
-  const sound = [checkEndpoints(config), sandboxPlanOf(config)].find(({ ok }) => !ok);
-  if (sound?.ok === false) return console.fail(sound.error);
+  const parts = [
+    checkEndpoints(config),
+    sandboxPlanOf(config),
+    otherProcesses(config, process.env),
+    releaseOptions(config),
+  ];
+  const unsound = parts.find(({ ok }) => !ok);
+  if (unsound?.ok === false) return console.fail({ failure: unsound.error, exit: EXIT.usage });
   if (console.json) console.document({ ok: true, file });
   else console.line(file === null ? "No configuration file; defaults and environment are sound." : `${file} is sound.`);
   return 0;

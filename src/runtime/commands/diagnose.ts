@@ -29,7 +29,10 @@ import { settingsOf } from "./settings.ts";
 /** What keeps work from being done here, as far as it can be seen without a node. */
 export async function diagnose(options: GlobalOptions): Promise<readonly Finding[]> {
   const loaded = settingsOf(options);
-  if (!loaded.ok) return [finding("configuration", "fail", loaded.error.message, loaded.error.remedy ?? null)];
+  if (!loaded.ok) {
+    const { message, remedy } = loaded.error.failure;
+    return [finding("configuration", "fail", message, remedy ?? null)];
+  }
   const { config, file } = loaded.value;
   const endpoints = checkEndpoints(config);
   const stateDir = stateDirOf(options.state, config);

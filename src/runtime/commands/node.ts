@@ -1,5 +1,5 @@
 import { type Failure, type FailureCode, ok, type Result, terminal } from "#base";
-import type { Console, GlobalOptions } from "#cli";
+import { type Console, EXIT, type GlobalOptions } from "#cli";
 import { REFUSED_EXIT } from "#watchdog";
 import { crashPoint } from "../crash-point.ts";
 import type { startNode } from "../node.ts";
@@ -14,9 +14,12 @@ import { processLogger, settingsOf } from "./settings.ts";
 export async function node(options: GlobalOptions, console: Console): Promise<number> {
   const supervision = takeSupervision(process.env);
   const loaded = settingsOf(options);
-  if (!loaded.ok) return console.fail(loaded.error);
+  if (!loaded.ok) {
+    const code = console.fail(loaded.error);
+    return supervision === null ? code : REFUSED_EXIT;
+  }
   const stateDir = stateDirOf(options.state, loaded.value.config);
-  if (!stateDir.ok) return console.fail(stateDir.error);
+  if (!stateDir.ok) return failedStart(stateDir.error, supervision !== null, console);
   const logger = processLogger(loaded.value.config);
   const program = await loadNode();
   if (!program.ok) return console.fail(program.error);
@@ -44,12 +47,13 @@ export async function node(options: GlobalOptions, console: Console): Promise<nu
   return 0;
 }
 
-/** What a person has to change first. The watchdog does not try again then; whatever else it does. */
+/** What a person has to change first: neither the watchdog nor a service manager is to try again before that. */
 const IN_VAIN: ReadonlySet<FailureCode> = new Set(["invalid", "unsupported", "not_found", "conflict"]);
 
 function failedStart(failure: Failure, isWatched: boolean, console: Console): number {
   const code = console.fail(failure);
-  return isWatched && IN_VAIN.has(failure.code) ? REFUSED_EXIT : code;
+  if (!IN_VAIN.has(failure.code)) return code;
+  return isWatched ? REFUSED_EXIT : EXIT.usage;
 }
 
 type NodeModule = { readonly startNode: typeof startNode };

@@ -1,8 +1,8 @@
 /** `drover up`: the watchdog in the foreground until a signal, or in the background with `--detach`. */
 import { closeSync, fstatSync, openSync, readSync, renameSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { err, type Failure, type Logger, MARKER_NAME, ok, type Result, retryable, sleep, terminal } from "#base";
-import type { Console, UpOptions } from "#cli";
+import { err, type Logger, MARKER_NAME, ok, type Result, retryable, sleep, terminal } from "#base";
+import { type Console, EXIT, type Fault, type UpOptions } from "#cli";
 import {
   adoptOrphans,
   childEnvironment,
@@ -23,7 +23,7 @@ import { realClock, realRandom } from "../real-clock.ts";
 import { releaseOptions } from "../release-options.ts";
 import { folderFailure, prepareStateFolder } from "../state-folder.ts";
 import { version } from "../version.ts";
-import { processLogger, settingsOf } from "./settings.ts";
+import { asUsage, processLogger, settingsOf } from "./settings.ts";
 
 /** Somebody waits for it: besides the first start, the restarts that follow when it fails. */
 const RESTARTS_LIMIT_MS = 30_000;
@@ -60,9 +60,9 @@ export async function up(options: UpOptions, console: Console): Promise<number> 
   const loaded = settingsOf(options);
   if (!loaded.ok) return console.fail(loaded.error);
   const stateDir = stateDirOf(options.state, loaded.value.config);
-  if (!stateDir.ok) return console.fail(stateDir.error);
+  if (!stateDir.ok) return console.fail(asUsage(stateDir.error));
   const folder = prepareStateFolder(stateDir.value);
-  if (!folder.ok) return console.fail(folder.error);
+  if (!folder.ok) return console.fail(asUsage(folder.error));
   return options.detach
     ? detached(stateDir.value, readyLimitMs(loaded.value.config), options, console)
     : foreground(stateDir.value, loaded.value, options, console);
@@ -78,7 +78,7 @@ async function foreground(
   const isDetached = process.env[DETACHED_VARIABLE] !== undefined;
   delete process.env[DETACHED_VARIABLE];
   const started = await watch(stateDir, loaded, options, logger, isDetached ? null : echoTo(process.stderr));
-  if (!started.ok) return console.fail(started.error);
+  if (!started.ok) return console.fail(asUsage(started.error));
   const orphans = adoptOrphans();
   if (orphans !== undefined) logger.warn("some leftovers of a node may be missed", { reason: orphans });
   const stopReaping = startReaper(realClock);
@@ -93,13 +93,14 @@ async function foreground(
   }
   const serving = await watchdog.untilServing(readyLimitMs(loaded.config));
   if (!serving.ok) {
-    const code = console.fail(serving.error);
     if (watchdog.isRefused) {
       // Nobody has been served yet, and a person has to change something first.
+      console.fail(serving.error);
       await watchdog.stop("now");
       stopReaping();
-      return code;
+      return EXIT.usage;
     }
+    console.fail(serving.error);
   } else if (console.json) console.jsonLine({ url: serving.value, stateDir, pid: process.pid });
   else console.line(`drover is ready at ${serving.value}`);
   await watchdog.stopped;
@@ -218,11 +219,11 @@ async function detached(stateDir: string, limitMs: number, options: UpOptions, c
       else console.line(`drover is ready at ${file.url} (pid ${child.pid}, log ${logPath})`);
       return 0;
     }
-    if (child.exitCode !== null || child.signalCode !== null) return console.fail(notStarted(logPath));
-    if (isOurs && file.safeMode !== null) {
+    const hasEnded = child.exitCode !== null || child.signalCode !== null;
+    if (hasEnded || (isOurs && file.safeMode !== null)) {
       child.kill();
       await child.exited;
-      return console.fail(notStarted(logPath));
+      return console.fail(notStarted(logPath, child.exitCode));
     }
     await sleep(realClock, POLL_MS);
   }
@@ -239,9 +240,12 @@ function openLog(path: string): Result<number> {
     return err(folderFailure(path, cause));
   }
 }
-function notStarted(logPath: string): Failure {
+
+/** With the exit code of the watchdog where it says that the configuration is wrong. */
+function notStarted(logPath: string, code: number | null): Fault {
   const last = endOf(logPath).trim().split("\n").slice(-3).join("\n");
-  return terminal("unavailable", `the node did not start:\n${last}`, `The whole log is ${logPath}`);
+  const failure = terminal("unavailable", `the node did not start:\n${last}`, `The whole log is ${logPath}`);
+  return { failure, exit: code === EXIT.usage ? EXIT.usage : EXIT.failed };
 }
 
 function endOf(path: string): string {

@@ -101,7 +101,7 @@ describe("finding the node", () => {
     const homeless = createCli({ env: { HOME: "" } });
 
     expect(await configuration.run("queue")).toMatchObject({
-      exit: 1,
+      exit: 2,
       stderr: containing("Did you mean node?"),
     });
     expect(await broken.run("queue")).toMatchObject({
