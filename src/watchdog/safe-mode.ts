@@ -19,6 +19,8 @@ export type SafeModeFacts = {
   readonly lastLines: readonly string[];
   readonly logPath: string;
   readonly canRollBack: boolean;
+  /** Of the budget of restarts, which is whole again after a restart that a person asked for. */
+  readonly restarts: { readonly used: number; readonly allowed: number };
 };
 
 export type SafeModeRequest = {
@@ -36,8 +38,8 @@ export type SafeModeReply =
 
 export type SafeModeAnswer =
   | SafeModeReply
-  /** Carried out by the shell, which answers with what came of it. */
-  | { readonly kind: "act"; readonly action: SafeModeAction };
+  /** Carried out by the shell, which answers with `body`, or else with what came of it. */
+  | { readonly kind: "act"; readonly action: SafeModeAction; readonly body?: JsonValue };
 
 export type SafeModeAction = "restart" | "rollback" | "update" | "releases" | "shutdown" | "check";
 
@@ -49,6 +51,9 @@ const ACTIONS: Readonly<Record<string, SafeModeAction>> = {
   "GET /api/releases": "releases",
   "GET /api/update": "check",
 };
+
+/** The breaker that is open in safe mode; runtime/failsafes lists it for a node that runs. */
+const CRASHES = "crashes";
 
 /** @param hosts the names under which this node may be asked, lower case, without ports */
 export function answerSafeMode(
@@ -74,11 +79,39 @@ export function answerSafeMode(
   }
   const action = ACTIONS[`${method} ${path.replace(/^\/api\/nodes\/[^/]+\/restart$/, "/api/restart")}`];
   if (action !== undefined) return { kind: "act", action };
-  if (path === "/api/safe-mode" && method === "GET") {
-    return { kind: "json", status: 200, problem: false, body: view(facts) };
+  if (path === "/api/safe-mode" && method === "GET") return json(view(facts));
+  if (path === "/api/breakers" && method === "GET") return json(heldBack(facts));
+  if (path === `/api/breakers/${CRASHES}/reset` && method === "POST") {
+    // What it holds back is the start of the node.
+    return { kind: "act", action: "restart", body: letGo(facts) };
   }
   const remedy = `See ${facts.logPath}; try again with: drover node restart${facts.canRollBack ? ", or go back with: drover rollback" : ""}`;
   return problem(503, "safe_mode", `no node runs here: ${facts.reason}`, remedy);
+}
+
+function json(body: JsonValue): SafeModeReply {
+  return { kind: "json", status: 200, problem: false, body };
+}
+
+/** As the node lists its own. Nothing else is held back while it does not run. */
+function heldBack({ reason, sinceMs, restarts: { used, allowed } }: SafeModeFacts): JsonValue {
+  const detail = `the node is not started again: ${reason}; when the cause is gone: drover node restart`;
+  const crashes = { name: CRASHES, state: "open", sinceMs, value: used, limit: allowed, detail, isResettable: true };
+  return { breakers: [crashes] };
+}
+
+function letGo({ restarts: { allowed } }: SafeModeFacts): JsonValue {
+  const detail = "the node is started again, with a whole budget of restarts";
+  const crashes = {
+    name: CRASHES,
+    state: "closed",
+    sinceMs: null,
+    value: 0,
+    limit: allowed,
+    detail,
+    isResettable: true,
+  };
+  return { breakers: [crashes] };
 }
 
 function view(facts: SafeModeFacts): JsonValue {

@@ -84,13 +84,17 @@ describe("a configuration", () => {
     await waitUntil("safe mode", () => typeof safeMode() === "string");
     configured("");
     const faults = await watched.request("GET", "/api/safe-mode");
-    const restart = await watched.request("POST", "/api/nodes/self/restart");
+    const [held, reset] = [["breakers"], ["breakers", "reset", "crashes"]].map((args) =>
+      runBinary([...args, "--state", world.state], { cwd: world.path, env: world.environment }),
+    );
     await waitUntil("the node is back", () => safeMode() === null && nodePidOf(world.state));
     await watched.stop();
 
     // The kill itself, and one start.
     expect(faults.body).toMatchObject({ faults: [{}, { reason: "it refuses to start as things are" }] });
     expect(JSON.stringify(faults.body)).toContain("http.port");
-    expect(restart.status).toBe(202);
+    expect([held?.code, reset?.code]).toEqual([0, 0]);
+    expect(held?.stdout).toMatch(/^crashes +open +the node is not started/m);
+    expect(reset?.stdout).toMatch(/^crashes +closed +/m);
   });
 });

@@ -57,7 +57,7 @@ async function answer(request: Request, options: SafeModeOptions): Promise<Respo
   const result = await options.act(decided.action, body);
   // What only looks has its answer now; everything else has begun.
   const status = request.method === "GET" ? 200 : 202;
-  if (result.ok) return response({ kind: "json", status, problem: false, body: result.value });
+  if (result.ok) return response({ kind: "json", status, problem: false, body: decided.body ?? result.value });
   return response(problem(409, result.error.code, describeFailure(result.error)));
 }
 

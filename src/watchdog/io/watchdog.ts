@@ -355,6 +355,7 @@ export class Watchdog {
       lastLines: this.#node.lines(SAFE_MODE_LINES),
       logPath: this.logPath,
       canRollBack: typeof previous === "string",
+      restarts: this.#node.restarts,
     };
   }
 

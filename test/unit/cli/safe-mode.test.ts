@@ -13,6 +13,7 @@ const facts: SafeModeFacts = {
   lastLines: ["fleet.db is damaged"],
   logPath: "/state/logs/node.log",
   canRollBack: true,
+  restarts: { used: 6, allowed: 5 },
 };
 const WATCHDOG_FILE = JSON.stringify({ pid: 7, safeMode: facts.reason, safeModeUrl: "http://127.0.0.1:7777" });
 
@@ -47,7 +48,8 @@ function inSafeMode(changed: Partial<SafeModeFacts> = {}, options: CliOptions = 
         if (answer.kind === "page") return new Response(answer.html, { status: answer.status });
         if (answer.kind === "json") return Response.json(answer.body, { status: answer.status });
         const body: JsonValue = { mode: "now", running: 0, safeMode: true };
-        return Response.json(answer.action === "shutdown" ? body : {}, { status: 202 });
+        const done = answer.action === "shutdown" ? body : {};
+        return Response.json(answer.body ?? done, { status: 202 });
       },
     },
   });
@@ -111,6 +113,30 @@ describe("in safe mode", () => {
 
     expect([tooEarly, whileItCloses]).toEqual(["", ""]);
     expect(await done).toMatchObject({ exit: 0, stdout: "The watchdog has stopped.\n" });
+  });
+
+  it("breakers shows why no node is started, and a reset starts it", async () => {
+    const { cli, asked } = inSafeMode();
+
+    const list = await cli.run("breakers");
+    const json = await cli.run("breakers", "--json");
+    const reset = await cli.run("breakers", "reset", "crashes");
+
+    expect([list.exit, json.exit, reset.exit]).toEqual([0, 0, 0]);
+    expect(list.stdout).toMatch(
+      /^crashes +open +the node is not started again: it ended with exit code 3; .* restart$/m,
+    );
+    expect(parsed(json.stdout)).toMatchObject({ breakers: [{ name: "crashes", state: "open", value: 6, limit: 5 }] });
+    expect(reset.stdout).toMatch(/^crashes +closed +the node is started again/m);
+    expect(asked.at(-1)).toBe("POST 127.0.0.1:7777/api/breakers/crashes/reset");
+  });
+
+  it("other breakers cannot be reset, and what can be done is said", async () => {
+    const { exit, stderr } = await inSafeMode().cli.run("breakers", "reset", "queue");
+
+    expect(exit).toBe(1);
+    expect(stderr).toContain("no node runs here: it ended with exit code 3");
+    expect(stderr).toContain("drover node restart");
   });
 
   it("other commands say what to do", async () => {

@@ -1,9 +1,16 @@
 import { mkdirSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { createIdFactory, SimulatedClock, seededRandom } from "#base";
+import { createIdFactory, SimulatedClock, seededRandom, silentLogger, type TaskId } from "#base";
 import { ownWorkspaces } from "#execution";
+import { QueueService } from "#queue";
+import { type Config, SETTING_PATHS, SETTINGS } from "../../../src/runtime/config/settings.ts";
+import { Failsafes } from "../../../src/runtime/failsafes/failsafes.ts";
+import { startMaintenance } from "../../../src/runtime/maintenance.ts";
+import { must, openedStores } from "../../support/opened-stores.ts";
+import { newTask } from "../../support/queue-world.ts";
 import { temporaryFolders } from "../../support/temporary-folder.ts";
+import { waitUntil } from "../../support/wait-until.ts";
 
 const folder = temporaryFolders();
 
@@ -31,5 +38,95 @@ describe("the workspaces of a state folder", () => {
     symlinkSync(".git", join(path, ".git"));
 
     expect(ownWorkspaces(state, undefined)).toEqual([{ taskId: task, plan: { kind: "private", path } }]);
+  });
+});
+
+const DAY_MS = 24 * 60 * 60_000;
+/** As often as retention looks. */
+const ROUND_MS = 60_000;
+
+/** A database with a cancelled task, a dead letter with the one it needed, and one that waits, all of four days ago. */
+async function agedQueue() {
+  const dir = folder();
+  const clock = new SimulatedClock();
+  const [random, ids] = [seededRandom(7), createIdFactory(clock, seededRandom(8))];
+  const stores = await openedStores(dir, { clock });
+  const queue = new QueueService({ store: stores.queue, clock, random, ids, node: ids.node(), logger: silentLogger });
+  const [ended, needed, dead, waiting] = [ids.task(), ids.task(), ids.task(), ids.task()];
+  must(await queue.submit([newTask(ended), newTask(needed), newTask(dead, { dependsOn: [needed] })]));
+  must(await queue.submit([newTask(waiting, { runAtMs: clock.nowMs() + 100 * DAY_MS })]));
+  for (const id of [ended, needed]) must(await queue.cancel(id, "not needed"));
+  clock.advance(4 * DAY_MS);
+  // `as`: each setting has its own default; of 14 days that ended tasks and events are kept, a quarter is 3.5.
+  const config = Object.fromEntries(SETTING_PATHS.map((path) => [path, SETTINGS[path].initial])) as Config;
+  const disk = { freeBytes: Number.POSITIVE_INFINITY };
+  const failsafes = new Failsafes({ config, clock, logger: silentLogger, freeBytes: () => disk.freeBytes });
+  failsafes.watch(queue);
+  let rounds = 0;
+  const stop = startMaintenance(
+    {
+      // The journal is written back at the end of each round.
+      stores: { ...stores, checkpoint: () => ((rounds += 1), stores.checkpoint()) },
+      queue,
+      stateDir: dir,
+      failsafes,
+      clock,
+      logger: silentLogger,
+    },
+    { ...config, "store.backup.every_ms": 0 },
+  );
+  return {
+    disk,
+    failsafes,
+    /** @returns the tasks there are after the next round, and how many events. */
+    nextRound: async () => {
+      const before = rounds;
+      clock.advance(ROUND_MS);
+      await waitUntil("a round of retention has ended", () => rounds > before);
+      const found = must(await stores.queue.findMany([ended, needed, dead, waiting]));
+      const names = new Map<TaskId, string>([
+        [ended, "ended"],
+        [needed, "needed by it"],
+        [dead, "dead letter"],
+        [waiting, "waiting"],
+      ]);
+      const tasks = found.map(({ row }) => names.get(row.id) ?? "").toSorted();
+      return { tasks, events: must(await stores.queue.events(0, 500)).map(({ kind }) => kind) };
+    },
+    close: async () => {
+      stop();
+      await queue.stop();
+      await stores.close();
+    },
+  };
+}
+
+describe("retention", () => {
+  it("keeps ended tasks and events for a quarter of their time while the disk is low, and nothing else for less", async () => {
+    const { disk, failsafes, nextRound, close } = await agedQueue();
+
+    const roomy = await nextRound();
+    disk.freeBytes = 1;
+    await failsafes.look();
+    const low = await nextRound();
+    await close();
+
+    expect(roomy.tasks).toEqual(["dead letter", "ended", "needed by it", "waiting"]);
+    expect(roomy.events).toContain("task.cancelled");
+    expect(low.tasks).toEqual(["dead letter", "needed by it", "waiting"]);
+    expect(low.events).toEqual(["failsafe.opened"]);
+  });
+
+  it("keeps them for their whole time again when a person says so", async () => {
+    const { disk, failsafes, nextRound, close } = await agedQueue();
+    disk.freeBytes = 1;
+    await failsafes.look();
+
+    failsafes.reset("disk");
+    const { tasks, events } = await nextRound();
+    await close();
+
+    expect(tasks).toEqual(["dead letter", "ended", "needed by it", "waiting"]);
+    expect(events).toContain("task.cancelled");
   });
 });

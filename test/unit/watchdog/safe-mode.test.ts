@@ -9,6 +9,7 @@ const facts: SafeModeFacts = {
   lastLines: ["secret <line>"],
   logPath: "/state/logs/node.log",
   canRollBack: true,
+  restarts: { used: 6, allowed: 5 },
 };
 const hosts = new Set(["127.0.0.1", "localhost"]);
 const request: SafeModeRequest = {
@@ -52,6 +53,39 @@ describe("safe mode", () => {
     expect(ask({ ...change, origin: "http://elsewhere.example" })).toMatchObject({ status: 403 });
     expect(ask({ ...change, fetchSite: "cross-site" })).toMatchObject({ status: 403 });
     expect(ask({ ...change, origin: "http://127.0.0.1:7433" })).toEqual({ kind: "act", action: "rollback" });
+  });
+
+  it("lists what holds the node back, as the node itself would", () => {
+    const answer = ask({ path: "/api/breakers" });
+
+    expect(answer).toMatchObject({ status: 200, problem: false });
+    expect(answer.kind === "json" && answer.body).toEqual({
+      breakers: [
+        {
+          name: "crashes",
+          state: "open",
+          sinceMs: 5,
+          value: 6,
+          limit: 5,
+          detail:
+            "the node is not started again: it ended with exit code 3; when the cause is gone: drover node restart",
+          isResettable: true,
+        },
+      ],
+    });
+  });
+
+  it("(S2) starts the node when that breaker is reset, with the token alone, and says that it is closed", () => {
+    const reset = { method: "POST", path: "/api/breakers/crashes/reset" };
+
+    expect(ask(reset)).toMatchObject({
+      kind: "act",
+      action: "restart",
+      body: { breakers: [{ name: "crashes", state: "closed", value: 0 }] },
+    });
+    expect(ask({ ...reset, hasToken: false })).toMatchObject({ status: 401 });
+    expect(ask({ ...reset, origin: "http://elsewhere.example" })).toMatchObject({ status: 403 });
+    expect(ask({ ...reset, path: "/api/breakers/queue/reset" })).toMatchObject({ status: 503 });
   });
 
   it("does not answer under a name that somebody made point here", () => {
