@@ -3,7 +3,7 @@ export { type BackupReport, type BackupSchedule, scheduleBackups } from "./backu
 export { backupsNewestFirst, backupTimeMs } from "./backup-policy.ts";
 export { type Examination, examineDatabase } from "./examine.ts";
 export type { Identity, IdentityChange } from "./identity.ts";
-export { stateMark } from "./inspect.ts";
+export { changesState, stateMark } from "./inspect.ts";
 export { openStores, type StoreOptions, type Stores } from "./open.ts";
 export { type RestoreReport, restoreBackup } from "./restore.ts";
 export type { CrashPoint } from "./writer.ts";

@@ -1,7 +1,13 @@
+import { createHash } from "node:crypto";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
+import { FLEET_FILE, NODE_FILE } from "#base";
 import { number, openReadOnly, text } from "./connection.ts";
+import { LAST_EVENT_SEQ } from "./event-log.ts";
 import { readMeta } from "./meta.ts";
 import { schemaNumber } from "./migrate.ts";
+import { FLEET_MIGRATIONS } from "./migrations/fleet.ts";
+import { NODE_MIGRATIONS } from "./migrations/node.ts";
 import type { Inspection } from "./reader-protocol.ts";
 
 /** Faults shown of one file; the first ones tell enough. */
@@ -31,15 +37,43 @@ export function inspectDatabase(path: string): Inspection {
 }
 
 /**
- * What the queue of a state folder had come to, in one word: equal for two folders when nothing was recorded in one that
- * is not in the other. Reads any schema that has events. Throws what the storage throws.
+ * What a state folder had come to, in one word: equal for two folders when nothing was recorded in one that is not in the
+ * other. Everything about tasks is an event; the use of models and endpoints that people added are not. What a node
+ * learns or measures again by itself does not count. Reads any schema that has events. Throws what the storage throws.
  */
 export function stateMark(dir: string): string {
-  const connection = openReadOnly(join(dir, "fleet.db"));
+  const connection = openReadOnly(join(dir, FLEET_FILE));
   try {
-    const last = connection.prepare("SELECT coalesce(max(seq), 0) FROM event").get([]);
-    return `${readMeta(connection, "uuid") ?? "none"}:${last === undefined ? 0 : number(last, 0)}`;
+    const count = (sql: string): number => number(connection.prepare(sql).get([]) ?? [0], 0);
+    const tables = connection.prepare("SELECT name FROM sqlite_master WHERE type = 'table'").all([]);
+    const has = (table: string): boolean => tables.some((row) => text(row, 0) === table);
+    const events = count("SELECT coalesce(max(seq), 0) FROM event");
+    const usage = has("model_usage") ? count("SELECT coalesce(max(id), 0) FROM model_usage") : 0;
+    const endpoints = has("endpoint")
+      ? connection.prepare("SELECT id, definition FROM endpoint ORDER BY id").all([])
+      : [];
+    const added = createHash("sha256").update(JSON.stringify(endpoints)).digest("hex").slice(0, 16);
+    // Retention may have removed the newest event.
+    const seq = Math.max(events, Number(readMeta(connection, LAST_EVENT_SEQ) ?? 0));
+    return [readMeta(connection, "uuid") ?? "none", seq, usage, added].join(":");
   } finally {
     connection.close();
   }
+}
+
+/** Whether this build would bring a database of a state folder into another form. Changes nothing; a node may run. */
+export function changesState(dir: string): boolean {
+  const known = [
+    [FLEET_FILE, FLEET_MIGRATIONS],
+    [NODE_FILE, NODE_MIGRATIONS],
+  ] as const;
+  return known.some(([file, migrations]) => {
+    if (!existsSync(join(dir, file))) return false;
+    const connection = openReadOnly(join(dir, file));
+    try {
+      return schemaNumber(connection) < migrations.length;
+    } finally {
+      connection.close();
+    }
+  });
 }

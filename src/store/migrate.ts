@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { chmodSync, existsSync, renameSync, rmSync } from "node:fs";
+import { chmodSync, renameSync, rmSync } from "node:fs";
 import { err, ok, type Result, refused, terminal } from "#base";
 import { type Connection, number, text } from "./connection.ts";
 import type { Migration } from "./migrations/migration.ts";
@@ -30,7 +30,7 @@ export function migrateDatabase(connection: Connection, known: readonly Migratio
 /** The data side of going back to the older build: what the database was before migration `next`. */
 function keepCopy(connection: Connection, next: number): void {
   const copy = `${connection.path}.before-${next}`;
-  if (existsSync(copy)) return;
+  // One that is there is of an earlier try, which was taken back: the data of today are wanted.
   // Under another name until it is whole, so that a copy that was cut off is never taken for one.
   const making = `${copy}.making`;
   rmSync(making, { force: true });

@@ -56,6 +56,8 @@ function copyStep(folder: string, copy: string, step: RunStep): Promise<boolean>
     const dir = join(folder, "copy");
     mkdirSync(dir, { mode: 0o700 });
     copyFileSync(copy, join(dir, FLEET_FILE));
+    // Of a node that did not end well there is a journal beside it.
+    if (existsSync(`${copy}-wal`)) copyFileSync(`${copy}-wal`, join(dir, `${FLEET_FILE}-wal`));
     const opened = await openStores(dir, { clock: realClock, logger: silentLogger, random: realRandom() });
     if (!opened.ok) return opened;
     const checked = await opened.value.checked;

@@ -1,7 +1,18 @@
 /** The node as the watchdog deals with it: its process, what it says, and how it is asked to make room for the next. */
 import { mkdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { type Clock, err, type JsonValue, type Logger, ok, type Random, type Result, retryable, terminal } from "#base";
+import {
+  type Clock,
+  err,
+  FLEET_FILE,
+  type JsonValue,
+  type Logger,
+  ok,
+  type Random,
+  type Result,
+  retryable,
+  terminal,
+} from "#base";
 import type { NodeMessage, ShutdownMode, WatchdogAction } from "../messages.ts";
 import type { SupervisionPolicy } from "../policy.ts";
 import type { ProcessSpec } from "../process-spec.ts";
@@ -10,6 +21,7 @@ import { type ControlSocket, type NodeConnection, openControlSocket } from "./co
 import { probeNode } from "./node-probe.ts";
 import { type ProcessEntry, type ProcessIdentity, variableOf } from "./process-table.ts";
 import { RotatedLog } from "./rotated-log.ts";
+import { copyIdleDatabase } from "./state-copy.ts";
 import { type FaultRecord, Supervisor } from "./supervisor.ts";
 
 export type Environment = Readonly<Record<string, string>>;
@@ -193,9 +205,10 @@ export class NodeUnit {
     this.#connection?.peer.send({ kind: "maintenance", on, version });
   }
 
-  /** A consistent copy of its database, which only it may take while it runs. */
+  /** A consistent copy of its database, which only it may take while it runs. In safe mode nobody uses it. */
   async backup(path: string): Promise<Result<void>> {
     const { url } = this;
+    if (this.identity === undefined) return copyIdleDatabase(join(this.#parts.stateDir, FLEET_FILE), path);
     if (url === null) return err(retryable("unavailable", "the node does not run, so its state cannot be copied"));
     try {
       const token = readFileSync(join(this.#parts.stateDir, "token"), "utf8").trim();

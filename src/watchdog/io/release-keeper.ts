@@ -347,7 +347,12 @@ export class ReleaseKeeper {
         clock,
         limitMs: SELFTEST_LIMIT_MS,
       });
-      return said.ok ? reportOf(said.value) : said;
+      if (!said.ok) return said;
+      const report = reportOf(said.value);
+      // The copy is that of one database, and the other ones may be migrated too. An older release may not say.
+      const state = await this.#stateOf(binary, stateDir);
+      const isChanged = state.ok && fieldOf(state.value, "changesState") === true;
+      return report.ok && isChanged ? ok({ ...report.value, changesState: true }) : report;
     } finally {
       this.#copies.drop(".selftest.db");
     }
@@ -355,26 +360,31 @@ export class ReleaseKeeper {
 
   /** The newer of the two releases reads both, so it is asked; it is the one that was started last. */
   async #restore(copy: string): Promise<Result<{ readonly restored: boolean; readonly remark: string }>> {
-    const { stateDir, clock } = this.#parts;
-    const [now, before] = [await this.#mark(stateDir), await this.#mark(this.#copies.pathOf(copy))];
-    if (!now.ok) return now;
-    if (!before.ok) return before;
-    if (now.value !== before.value) {
-      const remark = `the databases stay in their newer form, because work was recorded since; the copy is ${copy}`;
-      return ok({ restored: false, remark });
+    const { stateDir } = this.#parts;
+    // Once begun it is taken to its end: the databases are not whole meanwhile.
+    if (!this.#copies.isPuttingBack(copy)) {
+      const [now, before] = [await this.#mark(stateDir), await this.#mark(this.#copies.pathOf(copy))];
+      if (!now.ok) return now;
+      if (!before.ok) return before;
+      if (now.value !== before.value) {
+        const remark = `the databases stay in their newer form, because work was recorded since; the copy is ${copy}`;
+        return ok({ restored: false, remark });
+      }
     }
-    const put = this.#copies.putBack(copy, String(clock.nowMs()));
+    const put = this.#copies.putBack(copy);
     return put.ok
       ? ok({ restored: true, remark: `the databases were put back; the newer ones are ${put.value}` })
       : put;
   }
 
-  async #mark(dir: string): Promise<Result<string>> {
+  /** What a release says of the databases of a folder. */
+  #stateOf(binary: string, dir: string): Promise<Result<unknown>> {
     const { env, clock } = this.#parts;
-    const said = await runPart([this.binary, "state-mark", "--json", "--state", dir], env(), {
-      clock,
-      limitMs: MARK_LIMIT_MS,
-    });
+    return runPart([binary, "state-mark", "--json", "--state", dir], env(), { clock, limitMs: MARK_LIMIT_MS });
+  }
+
+  async #mark(dir: string): Promise<Result<string>> {
+    const said = await this.#stateOf(this.binary, dir);
     if (!said.ok) return said;
     const mark = fieldOf(said.value, "mark");
     return typeof mark === "string" ? ok(mark) : err(terminal("internal", "state-mark gave no mark"));

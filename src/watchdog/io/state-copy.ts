@@ -1,19 +1,39 @@
 /** Copies of the databases, taken while no node runs, so that a release that changed their form can be taken back. */
-import { constants, copyFileSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync } from "node:fs";
+import {
+  constants,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { err, ok, type Result, retryable } from "#base";
 
 /** What SQLite keeps beside a database. */
 const SUFFIXES = ["", "-wal", "-shm"];
+/** What of that holds data; the third is made anew. */
+const JOURNALED = ["", "-wal"];
 /** Copies of swaps that were taken back stay for a person to look at; older ones go. */
 const KEPT_COPIES = 2;
 const PREFIX = "state-";
+/** Ends the name of the folder for what is set aside until the copy is in its place. */
+const UNDER_WAY = ".under-way";
+/** In that folder: everything was moved, so that what lies in the state folder is of the copy. */
+const ALL_MOVED = "all-moved";
 
 export type StateCopies = {
   /** @returns the name of the copy. */
   readonly take: (id: string) => Result<string>;
-  /** Puts a copy in the place of the databases; what was there is set aside under a name with `id`. */
-  readonly putBack: (copy: string, id: string) => Result<string>;
+  /**
+   * Puts a copy in the place of the databases. @returns the folder in which what was there is set aside. Interrupted
+   * anywhere, it is done again to the same end.
+   */
+  readonly putBack: (copy: string) => Result<string>;
+  /** Whether {@link putBack} began and did not end; the databases are not whole then. */
+  readonly isPuttingBack: (copy: string) => boolean;
   readonly drop: (copy: string) => void;
   readonly pathOf: (copy: string) => string;
 };
@@ -22,6 +42,7 @@ export type StateCopies = {
 export function stateCopies(stateDir: string, folder: string, databases: readonly string[]): StateCopies {
   const files = databases.flatMap((name) => SUFFIXES.map((suffix) => `${name}${suffix}`));
   const pathOf = (copy: string): string => join(folder, copy);
+  const asideOf = (copy: string): string => join(stateDir, `set-aside-${copy.slice(PREFIX.length)}`);
   return {
     pathOf,
     take: (id) =>
@@ -38,20 +59,46 @@ export function stateCopies(stateDir: string, folder: string, databases: readonl
         dropOldest(folder);
         return copy;
       }),
-    putBack: (copy, id) =>
+    isPuttingBack: (copy) => existsSync(`${asideOf(copy)}${UNDER_WAY}`),
+    putBack: (copy) =>
       attempt("put the databases back", () => {
-        const aside = join(stateDir, `set-aside-${id}`);
-        mkdirSync(aside, { recursive: true, mode: 0o700 });
-        for (const file of files) {
-          const at = join(stateDir, file);
-          if (existsSync(at)) renameSync(at, join(aside, file));
-          // Copied, not moved: when this is interrupted, it is done once more from the beginning.
-          if (existsSync(join(pathOf(copy), file))) copyFileSync(join(pathOf(copy), file), at);
+        const aside = asideOf(copy);
+        const making = `${aside}${UNDER_WAY}`;
+        mkdirSync(making, { recursive: true, mode: 0o700 });
+        const isMoved = join(making, ALL_MOVED);
+        if (!existsSync(isMoved)) {
+          for (const file of files) {
+            if (existsSync(join(stateDir, file))) renameSync(join(stateDir, file), join(making, file));
+          }
+          writeFileSync(isMoved, "");
         }
+        for (const file of files) {
+          // Copied, not moved, so that it can be done again; what there is now is a copy that was cut off.
+          rmSync(join(stateDir, file), { force: true });
+          if (existsSync(join(pathOf(copy), file))) copyFileSync(join(pathOf(copy), file), join(stateDir, file));
+        }
+        rmSync(isMoved);
+        // A second time, after all was done: what was set aside first is what a person may look for.
+        if (existsSync(aside)) rmSync(making, { recursive: true });
+        else renameSync(making, aside);
         return aside;
       }),
-    drop: (copy) => rmSync(pathOf(copy), { recursive: true, force: true }),
+    drop: (copy) => {
+      for (const suffix of SUFFIXES) rmSync(`${pathOf(copy)}${suffix}`, { recursive: true, force: true });
+    },
   };
+}
+
+/** Copies one database with its journal while nobody uses it. */
+export function copyIdleDatabase(from: string, to: string): Result<void> {
+  return attempt("copy the database", () => {
+    for (const suffix of JOURNALED) {
+      rmSync(`${to}${suffix}`, { force: true });
+      if (suffix === "" || existsSync(`${from}${suffix}`)) {
+        copyFileSync(`${from}${suffix}`, `${to}${suffix}`, constants.COPYFILE_FICLONE);
+      }
+    }
+  });
 }
 
 function dropOldest(folder: string): void {

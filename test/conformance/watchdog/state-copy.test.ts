@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { stateCopies } from "../../../src/watchdog/io/state-copy.ts";
@@ -23,7 +23,7 @@ describe("a copy of the databases", () => {
     writeFileSync(join(state, "fleet.db"), "after");
     writeFileSync(join(state, "node.db"), "made after");
 
-    const aside = must(copies.putBack(copy, "1"));
+    const aside = must(copies.putBack(copy));
 
     expect(readFileSync(join(state, "fleet.db"), "utf8")).toBe("before");
     expect(readFileSync(join(state, "fleet.db-wal"), "utf8")).toBe("journal");
@@ -35,11 +35,35 @@ describe("a copy of the databases", () => {
   it("can be put back twice: a first time may have been interrupted", () => {
     const { state, copies } = world();
     const copy = must(copies.take("1"));
-    must(copies.putBack(copy, "1"));
+    must(copies.putBack(copy));
 
-    must(copies.putBack(copy, "2"));
+    must(copies.putBack(copy));
 
     expect(readFileSync(join(state, "fleet.db"), "utf8")).toBe("before");
+  });
+
+  it("is put back to the same end after an interruption anywhere, and only then counts as put back", () => {
+    const { state, releases, copies } = world();
+    const copy = must(copies.take("1"));
+    writeFileSync(join(state, "fleet.db"), "after");
+    rmSync(join(state, "fleet.db-wal"));
+    writeFileSync(join(state, "node.db"), "made after");
+    // What cannot be copied ends it half way, as a kill would; then it can.
+    const journal = join(releases, copy, "fleet.db-wal");
+    rmSync(journal);
+    mkdirSync(journal);
+    const cut = copies.putBack(copy);
+    const isUnderWay = copies.isPuttingBack(copy);
+    rmSync(journal, { recursive: true });
+    writeFileSync(journal, "journal");
+
+    const aside = must(copies.putBack(copy));
+
+    expect([cut.ok, isUnderWay, copies.isPuttingBack(copy)]).toEqual([false, true, false]);
+    expect(readFileSync(join(state, "fleet.db"), "utf8")).toBe("before");
+    expect(readFileSync(join(state, "fleet.db-wal"), "utf8")).toBe("journal");
+    expect(readdirSync(aside).toSorted()).toEqual(["fleet.db", "node.db"]);
+    expect(readFileSync(join(aside, "fleet.db"), "utf8")).toBe("after");
   });
 
   it("is one of a few that are kept", () => {

@@ -15,13 +15,19 @@ export type HistoryRow = {
   readonly steps: readonly { readonly step: string; readonly atMs: number }[];
 };
 
-type ReleasesView = { readonly current: string; readonly swap: object | null; readonly history: readonly HistoryRow[] };
+type ReleasesView = {
+  readonly current: string;
+  readonly swap: { readonly step: string } | null;
+  readonly history: readonly HistoryRow[];
+};
 type WatchdogView = { readonly pid: number; readonly version: string; readonly node: { readonly pid: number | null } };
 
 export type Limits = {
   /** Until when a release must be ready. */
   readonly startMs: number;
   readonly probationMs: number;
+  /** Restarts that a release has; the configuration's default when not given. */
+  readonly restarts?: number;
 };
 
 export type SwapTime = {
@@ -56,8 +62,14 @@ export class Swapping {
       DROVER_UPDATE_PUBLIC_KEYS: publicKey,
       DROVER_UPDATE_PROBATION_MS: String(limits.probationMs),
       DROVER_WATCHDOG_START_MS: String(limits.startMs),
+      ...(limits.restarts === undefined ? {} : { DROVER_WATCHDOG_RESTARTS: String(limits.restarts) }),
     };
     return new Swapping(world, await startBinaryNode(world, { watched: true, env }), port);
+  }
+
+  /** To ask its node as a client does. */
+  get node(): BinaryNode {
+    return this.#node;
   }
 
   load(): Load {
@@ -113,6 +125,14 @@ export class Swapping {
     await waitUntil("the release is being looked at", () => existsSync(folder) && isStaging(folder));
     const second = await this.#call("POST", "/api/update", update);
     return { row: await first, second };
+  }
+
+  /** Resolves when a new release serves and is watched. */
+  async onProbation(): Promise<void> {
+    await this.#until("a release is on probation", async () => {
+      const { swap } = await this.releases();
+      return swap?.step === "probation" ? swap : undefined;
+    });
   }
 
   /** Asks for an update, or with null for a rollback. @returns the row of it, however it ended. */

@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, statSync } from "node:fs";
+import { existsSync, readdirSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { SimulatedClock } from "#base";
@@ -57,6 +57,16 @@ describe("migrating a database", () => {
     must(migrateDatabase(connection, [first], nowMs));
 
     expect(readdirSync(dir).filter((name) => name.includes("before"))).toEqual([]);
+  });
+
+  it("keeps what was before this try, not what was before an earlier one that was taken back", () => {
+    const dir = folder();
+    const connection = withCat(dir);
+    writeFileSync(join(dir, "fleet.db.before-2"), "of an earlier try");
+
+    must(migrateDatabase(connection, [first, second], nowMs));
+
+    expect(openConnection(join(dir, "fleet.db.before-2")).prepare("SELECT * FROM cat").all([])).toEqual([["Mia"]]);
   });
 
   it("that fails half way leaves the database as it was", () => {
