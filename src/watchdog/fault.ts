@@ -5,6 +5,8 @@ export type FaultKind =
   /** SIGKILL that the watchdog did not send. */
   | "killed"
   | "outOfMemory"
+  /** It was gone when it was looked at, and nobody knows how it ended. */
+  | "unknown"
   /** It says that it would only end again, such as for its configuration. */
   | "refused"
   | "notStarted"
@@ -46,8 +48,11 @@ export function exitFault(exit: Exit): Pick<Fault, "kind" | "reason"> {
       : { kind: "killed", reason: "somebody else ended it with SIGKILL" };
   }
   if (exit.signal !== null) return { kind: "signal", reason: `it ended by ${exit.signal}` };
-  // Null when it was not this process that started it: then nobody can say.
-  if (exit.code === null) return { kind: "exit", reason: "it ended, with an exit code that is not known" };
+  // Null when it was another watchdog that started it: only a parent is told how its child ended.
+  if (exit.code === null) {
+    const memory = exit.outOfMemory ? "; the kernel ended a process for want of memory meanwhile" : "";
+    return { kind: "unknown", reason: `it ended in a way that is not known${memory}` };
+  }
   if (exit.code === REFUSED_EXIT) return { kind: "refused", reason: "it refuses to start as things are" };
   return { kind: "exit", reason: `it ended with exit code ${exit.code}` };
 }

@@ -196,12 +196,22 @@ describe("a watchdog", () => {
     const adopted = nodePidOf(world.state);
     process.kill(nodePid ?? 0, "SIGKILL");
     const after = await second.request("GET", "/api/queue");
+    const fault = await lastFault(second);
+    const run = (...args: readonly string[]): string =>
+      runBinary([...args, "--state", world.state], { cwd: world.path, env: world.environment }).stdout;
+    const printed = [run("status"), run("doctor"), second.log()];
 
     expect(alone.status).toBe(200);
     expect(second.url).toBe(first.url);
     expect(adopted).toBe(nodePid);
     expect(after.status).toBe(200);
     expect(await nextNode(nodePid)).not.toBe(nodePid);
+    // Nobody but the watchdog that started it could be told that it was SIGKILL.
+    expect(fault).toMatchObject({ kind: "unknown", reason: "it ended in a way that is not known" });
+    for (const text of printed) {
+      expect(text).toContain("in a way that is not known");
+      expect(text).not.toMatch(/exit code|SIGKILL/);
+    }
   });
 
   it("that takes a node over answers nothing before it knows the journal of its releases", async () => {

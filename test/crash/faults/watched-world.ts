@@ -203,7 +203,7 @@ export class WatchedWorld {
 
   #compare(kind: Exclude<WatchedFault, "watchdogKilled">, fault: LastFault | null): void {
     // Of a process that it did not start nobody tells a watchdog how it ended.
-    const expected = this.#isAdopted && kind !== "stop" ? "exit" : EXPECTED[kind];
+    const expected = this.#isAdopted && kind !== "stop" ? "unknown" : EXPECTED[kind];
     this.#isAdopted = false;
     if (fault?.kind === expected) return;
     this.#wrong.push(`${kind} was recorded as ${fault?.kind ?? "nothing"}: ${fault?.reason ?? ""}`);

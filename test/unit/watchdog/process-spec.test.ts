@@ -105,7 +105,12 @@ describe("the fault of an exit", () => {
     [{ code: null, signal: "SIGSEGV", outOfMemory: false }, "signal", "it ended by SIGSEGV"],
     [{ code: null, signal: "SIGKILL", outOfMemory: false }, "killed", "somebody else ended it with SIGKILL"],
     [{ code: null, signal: "SIGKILL", outOfMemory: true }, "outOfMemory", "the kernel ended it because memory ran out"],
-    [{ code: null, signal: null, outOfMemory: false }, "exit", "it ended, with an exit code that is not known"],
+    [{ code: null, signal: null, outOfMemory: false }, "unknown", "it ended in a way that is not known"],
+    [
+      { code: null, signal: null, outOfMemory: true },
+      "unknown",
+      "it ended in a way that is not known; the kernel ended a process for want of memory meanwhile",
+    ],
   ])("of %j is %s", (exit, kind, reason) => {
     expect(exitFault(exit)).toEqual({ kind, reason });
   });
