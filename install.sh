@@ -954,20 +954,37 @@ older() {
 
 unit_text() {
   case $service/$scope in
-    systemd/system) unit_text_system ;;
-    systemd/user) unit_text_user ;;
+    systemd/*) unit_text_systemd ;;
     openrc/*) unit_text_openrc ;;
   esac
 }
 
-unit_text_system() {
+# What both systemd units share. A user's unit has nothing that only root can ask for.
+unit_text_systemd() {
+  if [ "$scope" = system ]; then
+    unit_edit='systemctl edit drover'
+    unit_after='After=network-online.target
+Wants=network-online.target
+'
+    unit_own="User=drover
+Group=drover
+StateDirectory=drover
+StateDirectoryMode=0700
+WorkingDirectory=$state_dir
+LimitNOFILE=65536
+"
+    unit_target=multi-user.target
+  else
+    unit_edit='systemctl --user edit drover'
+    unit_after=''
+    unit_own=''
+    unit_target=default.target
+  fi
   cat <<UNIT
-# Written by install.sh; a change belongs into a drop-in: systemctl edit drover
+# Written by install.sh; a change belongs into a drop-in: $unit_edit
 [Unit]
 Description=drover: takes tasks, runs them, proves their results
-After=network-online.target
-Wants=network-online.target
-# The watchdog has a restart budget and a safe mode of its own; giving up is its decision.
+$unit_after# The watchdog has a restart budget and a safe mode of its own; giving up is its decision.
 StartLimitIntervalSec=0
 
 [Service]
@@ -975,12 +992,7 @@ Type=notify
 NotifyAccess=main
 ExecStart=$bin up
 Environment=DROVER_STATE=$state_dir
-User=drover
-Group=drover
-StateDirectory=drover
-StateDirectoryMode=0700
-WorkingDirectory=$state_dir
-UMask=0077
+${unit_own}UMask=0077
 Restart=always
 RestartSec=2
 # 2: the configuration is wrong, and stays wrong until a person corrects it.
@@ -992,12 +1004,22 @@ WatchdogSec=30
 KillMode=process
 # A task that runs out of memory is the task's end, not the node's.
 OOMPolicy=continue
-LimitNOFILE=65536
+NoNewPrivileges=yes
+UNIT
+  if [ "$scope" = system ]; then unit_text_hardening; fi
+  cat <<UNIT
+
+[Install]
+WantedBy=$unit_target
+UNIT
+}
+
+unit_text_hardening() {
+  cat <<UNIT
 
 # Nothing here forbids memory that is both written and run: drover's JavaScript engine compiles while it runs.
 # Nothing hides parts of /proc or restricts namespaces: the sandbox of tasks is made of them. Devices stay visible for
 # the graphics cards. Workspaces outside $state_dir need a drop-in with ReadWritePaths=.
-NoNewPrivileges=yes
 CapabilityBoundingSet=
 AmbientCapabilities=
 ProtectSystem=strict
@@ -1014,40 +1036,6 @@ KeyringMode=private
 SystemCallArchitectures=native
 SystemCallFilter=~@clock @cpu-emulation @module @obsolete @raw-io @reboot @swap
 SystemCallErrorNumber=EPERM
-
-[Install]
-WantedBy=multi-user.target
-UNIT
-}
-
-unit_text_user() {
-  cat <<UNIT
-# Written by install.sh; a change belongs into a drop-in: systemctl --user edit drover
-[Unit]
-Description=drover: takes tasks, runs them, proves their results
-StartLimitIntervalSec=0
-
-[Service]
-Type=notify
-NotifyAccess=main
-ExecStart=$bin up
-Environment=DROVER_STATE=$state_dir
-UMask=0077
-Restart=always
-RestartSec=2
-# 2: the configuration is wrong, and stays wrong until a person corrects it.
-RestartPreventExitStatus=2
-TimeoutStartSec=120
-TimeoutStopSec=90
-WatchdogSec=30
-# Workers outlive a restart of the service and are adopted by the next node; "mixed" would kill the work under way.
-KillMode=process
-# A task that runs out of memory is the task's end, not the node's.
-OOMPolicy=continue
-NoNewPrivileges=yes
-
-[Install]
-WantedBy=default.target
 UNIT
 }
 
