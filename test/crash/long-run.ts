@@ -4,6 +4,7 @@
  */
 import { parseArgs } from "node:util";
 import { crashRun } from "./crash-run.ts";
+import { endOwnOnSignal } from "./end-on-signal.ts";
 import { ALL_LABELS } from "./labels.ts";
 import { reportLines } from "./report-text.ts";
 
@@ -14,6 +15,7 @@ const rounds = Number.parseInt(values.rounds, 10);
 const seed = Number.parseInt(values.seed, 10);
 console.log(`crash run: ${rounds} rounds, seed ${seed}`);
 const beganMs = performance.now();
+const removeFolder = endOwnOnSignal();
 const report = await crashRun({
   rounds,
   seed,
@@ -23,6 +25,7 @@ const report = await crashRun({
       console.log(`  ${index + 1} rounds, ${Math.round((performance.now() - beganMs) / 1_000)} s`);
   },
 });
+removeFolder();
 for (const line of reportLines(report)) console.log(line);
 const missed = [...report.hits].filter(([, many]) => many === 0).map(([label]) => label);
 // Each label has its turn once in twice as many rounds as there are labels.

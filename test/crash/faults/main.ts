@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { childEnvironment } from "#watchdog";
 import { BINARY } from "../../support/binary-node.ts";
+import { endOwnOnSignal } from "../end-on-signal.ts";
 import { faultRun } from "./fault-run.ts";
 import { linesOfChild, linesOfWatched } from "./report-text.ts";
 import { isClean, watchedRun } from "./watched-run.ts";
@@ -23,7 +24,9 @@ const { values } = parseArgs({
 });
 const faults = Number.parseInt(values.faults, 10);
 const seed = Number.parseInt(values.seed, 10);
+const removeFolder = endOwnOnSignal();
 process.exitCode = (values.watched || (!values.child && existsSync(BINARY)) ? await watched() : await child()) ? 0 : 1;
+removeFolder();
 
 async function watched(): Promise<boolean> {
   const report = await watchedRun({ faults, seed });

@@ -5,6 +5,7 @@
  * with as it must be, or a control showed no failure and so proves nothing.
  */
 import { parseArgs } from "node:util";
+import { endOwnOnSignal } from "../end-on-signal.ts";
 import type { BadReport } from "./bad-releases.ts";
 import { type ControlReport, restartControl, reusePortControl } from "./controls.ts";
 import type { LoadResult } from "./load.ts";
@@ -70,4 +71,6 @@ function wholeNumber(text: string): number {
   return value;
 }
 
+const removeFolder = endOwnOnSignal();
 process.exitCode = await main();
+removeFolder();
