@@ -314,7 +314,15 @@ function blamed(
 }
 
 /** What has ended or stands still gets no grace: a stuck loop hears no signal, and somebody waits for the next start. */
-const WITHOUT_GRACE: readonly FaultKind[] = ["exit", "signal", "killed", "outOfMemory", "unknown", "heartbeat", "refused"];
+const WITHOUT_GRACE: readonly FaultKind[] = [
+  "exit",
+  "signal",
+  "killed",
+  "outOfMemory",
+  "unknown",
+  "heartbeat",
+  "refused",
+];
 
 function fail(state: SupervisionState, moment: Moment, rules: SupervisionRules, kind: FaultKind, reason: string): Step {
   const failed = blamed(state, moment, kind, reason, rules.backoff.healthyAfterMs);

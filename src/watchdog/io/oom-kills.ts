@@ -25,6 +25,33 @@ export function oomKills(root = "/"): number | undefined {
   return undefined;
 }
 
+/**
+ * Whether the kernel ended a process about now. Since the start of a process would say too much: a command of a task that
+ * was ended last week is no reason to call today's SIGKILL one for want of memory.
+ */
+export class RecentOomKills {
+  readonly #count: () => number | undefined;
+  /** At the last two looks; an end may fall between a kill and the news of it, so the older one is compared with. */
+  #seen: readonly [older: number | undefined, newer: number | undefined];
+
+  constructor(count: () => number | undefined = oomKills) {
+    this.#count = count;
+    const now = count();
+    this.#seen = [now, now];
+  }
+
+  /** To be called now and then, such as each second. */
+  look(): void {
+    this.#seen = [this.#seen[1], this.#count()];
+  }
+
+  /** Whether there was one since the look before the last. */
+  get isRisen(): boolean {
+    const [before, now] = [this.#seen[0], this.#count()];
+    return before !== undefined && now !== undefined && now > before;
+  }
+}
+
 function read(path: string): string | undefined {
   try {
     return readFileSync(path, "latin1");

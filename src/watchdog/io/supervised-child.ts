@@ -5,7 +5,7 @@ import { type Clock, err, type Failure, ok, type Result, terminal } from "#base"
 import type { Exit } from "../fault.ts";
 import { MARK, type Tree } from "./kill-tree.ts";
 import { libc } from "./libc.ts";
-import { oomKills } from "./oom-kills.ts";
+import { RecentOomKills } from "./oom-kills.ts";
 import { registerOwn } from "./orphans.ts";
 import { entryOf, identify, isAlive, type ProcessEntry, type ProcessIdentity, variableOf } from "./process-table.ts";
 
@@ -27,6 +27,8 @@ export type SupervisedChild = {
   readonly identity: ProcessIdentity;
   readonly tree: Tree;
   readonly exited: Promise<Exit>;
+  /** To be called each second: by it an end for want of memory is told from another. */
+  readonly look: () => void;
   /** Stops reading its output, once nothing of it is left. */
   readonly close: () => Promise<void>;
 };
@@ -44,7 +46,7 @@ export function startChild(
   sink: OutputSink,
   clock: Clock,
 ): Result<SupervisedChild> {
-  const oomKillsBefore = oomKills();
+  const oomKills = new RecentOomKills();
   const pipe = libc?.pipe(PIPE_BYTES);
   let output: number | undefined;
   try {
@@ -62,13 +64,14 @@ export function startChild(
     const startTicks = entryOf(child.pid)?.startTicks ?? "";
     const exited = child.exited.then(() => {
       const signal = child.signalCode === null ? null : String(child.signalCode);
-      return exitOf(child.exitCode, signal, oomKillsBefore);
+      return exitOf(child.exitCode, signal, oomKills);
     });
     const close = pipe === undefined ? noOutput : pump(pipe.read, sink, clock);
     return ok({
       identity: identify(child.pid) ?? { pid: child.pid, startTicks, bootId: "" },
       tree: { leader: child.pid, mark, spares: request.spares },
       exited,
+      look: () => oomKills.look(),
       close,
     });
   } catch (cause) {
@@ -89,11 +92,11 @@ export function adoptChild(
   clock: Clock,
 ): SupervisedChild | undefined {
   if (!isAlive(identity)) return undefined;
-  const oomKillsBefore = oomKills();
+  const oomKills = new RecentOomKills();
   const ended = Promise.withResolvers<Exit>();
   const look = (): void => {
     if (isAlive(identity)) clock.after(ADOPTED_POLL_MS, look);
-    else ended.resolve(exitOfStatus(libc?.reap(identity.pid), oomKillsBefore));
+    else ended.resolve(exitOfStatus(libc?.reap(identity.pid), oomKills));
   };
   clock.after(ADOPTED_POLL_MS, look);
   const output = reopenOutput(identity.pid);
@@ -101,6 +104,7 @@ export function adoptChild(
     identity,
     tree: { leader: identity.pid, mark: variableOf(identity.pid, MARK), spares },
     exited: ended.promise,
+    look: () => oomKills.look(),
     close: output === undefined ? noOutput : pump(output, sink, clock),
   };
 }
@@ -140,19 +144,17 @@ function pump(descriptor: number, sink: OutputSink, clock: Clock): () => Promise
   };
 }
 
-function exitOf(code: number | null, signal: string | null, oomKillsBefore: number | undefined): Exit {
-  const now = oomKills();
-  const outOfMemory = now !== undefined && oomKillsBefore !== undefined && now > oomKillsBefore;
-  return { code, signal, outOfMemory };
+function exitOf(code: number | null, signal: string | null, oomKills: RecentOomKills): Exit {
+  return { code, signal, outOfMemory: oomKills.isRisen };
 }
 
 /** As wait(2) encodes it: the signal in the low seven bits, else the code above them. */
-function exitOfStatus(status: number | undefined, oomKillsBefore: number | undefined): Exit {
-  if (status === undefined) return exitOf(null, null, oomKillsBefore);
+function exitOfStatus(status: number | undefined, oomKills: RecentOomKills): Exit {
+  if (status === undefined) return exitOf(null, null, oomKills);
   const number = status & 0x7f;
-  if (number === 0) return exitOf((status >> 8) & 0xff, null, oomKillsBefore);
+  if (number === 0) return exitOf((status >> 8) & 0xff, null, oomKills);
   const name = Object.entries(systemConstants.signals).find(([, value]) => value === number)?.[0];
-  return exitOf(null, name ?? `signal ${number}`, oomKillsBefore);
+  return exitOf(null, name ?? `signal ${number}`, oomKills);
 }
 
 function startFailure(program: string, cause: unknown): Failure {

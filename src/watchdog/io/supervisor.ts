@@ -56,6 +56,8 @@ const PROBE_LIMIT_MS = 5_000;
 const MEMORY_EVERY_MS = 5_000;
 /** A timer that comes at least so often notices when this process stood still (W9 of supervision.ts). */
 const TICK_EVERY_MS = 1_000;
+/** Two looks lie further apart than an end and the news of it. */
+const LOOK_EVERY_MS = 1_000;
 
 /** Keeps one process alive: performs what the machine of `supervision.ts` decides, and tells it what happened. */
 export class Supervisor {
@@ -67,6 +69,7 @@ export class Supervisor {
   #killing = 0;
   #fault: FaultRecord | null = null;
   #phaseSinceMs: number;
+  #lookedAtMs = 0;
   #timer: Timer | undefined;
   #measuring: Timer | undefined;
   readonly #waiting: Happening[] = [];
@@ -185,6 +188,7 @@ export class Supervisor {
       this.#isStepping = false;
     }
     this.#setTimer();
+    this.#look();
     for (const watcher of this.#watchers) watcher();
   }
 
@@ -284,6 +288,14 @@ export class Supervisor {
     await child.close();
     this.#measuring?.cancel();
     this.#tell({ kind: "gone", generation });
+  }
+
+  /** A process that neither beats nor is probed is not looked at: then all its time counts as recent. */
+  #look(): void {
+    const nowMs = this.#parts.clock.monotonicMs();
+    if (nowMs - this.#lookedAtMs < LOOK_EVERY_MS) return;
+    this.#lookedAtMs = nowMs;
+    this.#child?.look();
   }
 
   #setTimer(): void {

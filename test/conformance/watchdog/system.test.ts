@@ -6,7 +6,7 @@ import { dirname, join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
 import { ok } from "#base";
 import { type ProbeConfig, runProbe, serviceManager, takeInstanceLock } from "#watchdog";
-import { oomKills } from "../../../src/watchdog/io/oom-kills.ts";
+import { oomKills, RecentOomKills } from "../../../src/watchdog/io/oom-kills.ts";
 import { parseStat } from "../../../src/watchdog/io/process-table.ts";
 import { temporaryFolders } from "../../support/temporary-folder.ts";
 import { waitUntil } from "../../support/wait-until.ts";
@@ -127,6 +127,22 @@ describe("ends for want of memory", () => {
     ["nowhere", {}, undefined],
   ])("are counted: %s", (_, files, expected) => {
     expect(oomKills(tree(files))).toBe(expected);
+  });
+
+  it.each([
+    ["one before the start", [4, 4, 4, 4], false],
+    ["one at the end, whose news came at once", [4, 4, 4, 5], true],
+    ["one at the end, between which and its news there was a look", [4, 4, 5, 5], true],
+    ["one of another process, long before", [4, 5, 5, 5], false],
+    ["where nobody counts", [undefined, undefined, undefined, undefined], false],
+  ])("are blamed for an end: %s", (_what, counts, isRisen) => {
+    // At the start, at two looks, and at the end.
+    const left = [...counts];
+    const recent = new RecentOomKills(() => left.shift());
+    recent.look();
+    recent.look();
+
+    expect(recent.isRisen).toBe(isRisen);
   });
 
   it("are counted on this machine", () => {
