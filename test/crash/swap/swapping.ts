@@ -138,7 +138,12 @@ export class Swapping {
   /** Asks for an update, or with null for a rollback. @returns the row of it, however it ended. */
   async attempt(update: object | null): Promise<HistoryRow> {
     const before = (await this.releases()).history.at(-1)?.id;
-    const answer = await this.#call("POST", update === null ? "/api/rollback" : "/api/update", update ?? {});
+    // What reaches the watchdog in the moment in which it becomes another release is answered with 503. Nothing has
+    // begun then, for it does not become one while a try is under way: as a person would, it is asked again.
+    const answer = await this.#until("an update is answered", async () => {
+      const said = await this.#call("POST", update === null ? "/api/rollback" : "/api/update", update ?? {});
+      return JSON.stringify(said.body).includes("the watchdog went away") ? undefined : said;
+    });
     if (![202, 400, 409, 422, 501, 503].includes(answer.status)) {
       throw new Error(`an update was answered with ${answer.status}: ${JSON.stringify(answer.body)}`);
     }
