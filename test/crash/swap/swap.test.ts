@@ -1,11 +1,11 @@
-/** The short form of `bun run crash:swap`: ten swaps, and all ten kinds of bad release. */
+/** The short form of `bun run crash:swap`: six swaps, two of them rollbacks, and all ten kinds of bad release. */
 import { beforeAll, describe, expect, it } from "vitest";
 import { BAD_KINDS, type BadReport } from "./bad-releases.ts";
 import { restartControl, reusePortControl } from "./controls.ts";
 import { runAll } from "./run.ts";
 import type { SwapReport } from "./swapping.ts";
 
-const GOAL = { swaps: 10, requests: 20_000 };
+const GOAL = { swaps: 6, requests: 20_000 };
 const LIMIT_MS = 300_000;
 const CONTROL_SWAPS = 5;
 
