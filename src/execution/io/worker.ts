@@ -4,7 +4,6 @@ import { type CrashPoint, noCrash } from "../crash-labels.ts";
 import { StopSwitch } from "../stop-switch.ts";
 import { AttemptFolder } from "./attempt-folder.ts";
 import type { SandboxLauncher } from "./attempt-sandbox.ts";
-import { execute } from "./execution.ts";
 import { identify } from "./process-identity.ts";
 import { WorkerLink } from "./worker-link.ts";
 
@@ -62,6 +61,8 @@ export async function runWorker(path: string, options: WorkerOptions): Promise<n
   link.open();
   try {
     const { clock, launcher } = options;
+    // Only a worker needs it: a node, which imports this room too, would load ninety files more at each start.
+    const { execute } = await import("./execution.ts");
     const result = await execute({
       assignment: assignment.value,
       folder,
