@@ -11,6 +11,7 @@ import {
   rmSync,
   type Stats,
   statSync,
+  writeFileSync,
   writeSync,
 } from "node:fs";
 import { dirname, join } from "node:path";
@@ -48,7 +49,8 @@ export function prepareStateFolder(path: string): Result<StateFolder> {
       chmodSync(path, status.mode & 0o700);
     }
     const probe = join(path, ".write-probe");
-    writeDurably(probe, "drover\n");
+    // Not flushed: a read-only folder and a full disk say so at once, and each flush makes a start wait for the disk.
+    writeFileSync(probe, "drover\n", { mode: 0o600 });
     rmSync(probe);
     return ok(stateFolder(path));
   } catch (cause) {
