@@ -16,7 +16,7 @@ export function schemaNumber(connection: Connection): number {
 
 /**
  * Brings a database to this build's schema. What a database with data was before is kept beside it. Throws what the
- * storage throws; each migration takes effect whole or not at all.
+ * storage throws; then the database is as it was.
  */
 export function migrateDatabase(connection: Connection, known: readonly Migration[], nowMs: number): Result<void> {
   const plan = planMigration(connection, known);
@@ -71,26 +71,26 @@ function planMigration(connection: Connection, known: readonly Migration[]): Res
   return ok({ applied: highest, pending: known.slice(applied.length) });
 }
 
-/** Applies each pending migration in one transaction of its own and records it. Throws what the storage throws. */
+/** Applies what is pending in one transaction, which is one flush, and records each. Throws what the storage throws. */
 function applyMigrations(connection: Connection, pending: readonly Migration[], nowMs: number): void {
   if (pending.length === 0) return;
-  connection.exec(
-    `CREATE TABLE IF NOT EXISTS schema_migration (
-      number INTEGER PRIMARY KEY, name TEXT NOT NULL, checksum TEXT NOT NULL, applied_at_ms INTEGER NOT NULL
-    ) STRICT`,
-  );
-  for (const migration of pending) {
-    connection.exec("BEGIN IMMEDIATE");
-    try {
+  connection.exec("BEGIN IMMEDIATE");
+  try {
+    connection.exec(
+      `CREATE TABLE IF NOT EXISTS schema_migration (
+        number INTEGER PRIMARY KEY, name TEXT NOT NULL, checksum TEXT NOT NULL, applied_at_ms INTEGER NOT NULL
+      ) STRICT`,
+    );
+    for (const migration of pending) {
       for (const statement of migration.sql) connection.exec(statement);
       connection
         .prepare("INSERT INTO schema_migration (number, name, checksum, applied_at_ms) VALUES (?, ?, ?, ?)")
         .run([migration.number, migration.name, checksum(migration), nowMs]);
-      connection.exec("COMMIT");
-    } catch (cause) {
-      if (connection.inTransaction()) connection.exec("ROLLBACK");
-      throw cause;
     }
+    connection.exec("COMMIT");
+  } catch (cause) {
+    if (connection.inTransaction()) connection.exec("ROLLBACK");
+    throw cause;
   }
 }
 
