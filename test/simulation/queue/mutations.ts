@@ -225,8 +225,8 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: "a restart forgets who runs what",
     file: "service.ts",
-    find: "if (row.holder !== null) this.#leases.grant(",
-    replace: "if (row.holder === null) this.#leases.grant(",
+    find: "if (row.holder !== null) this.#grant(",
+    replace: "if (row.holder === null) this.#grant(",
   },
   {
     name: "Q7: a redrive gives no fresh budget",
