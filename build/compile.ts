@@ -3,6 +3,7 @@ import { chmodSync, mkdirSync, mkdtempSync, renameSync, rmSync, statSync } from 
 import { basename, dirname, join } from "node:path";
 import { libsqlEmbed } from "./libsql-embed.ts";
 import type { Parts } from "./parts.ts";
+import { serverEmbed } from "./server-embed.ts";
 import type { Target } from "./targets.ts";
 
 /** What to build and where it goes. Paths are absolute. */
@@ -59,7 +60,7 @@ async function bundle(order: CompileOrder, outfile: string): Promise<void> {
     sourcemap: "inline",
     // Without this, a require that cannot be resolved now becomes an error on the user's machine.
     allowUnresolved: [],
-    plugins: [embed.plugin],
+    plugins: [embed.plugin, serverEmbed(order.parts.server)],
     define: {
       DROVER_VERSION: JSON.stringify(order.version),
       DROVER_COMMIT: JSON.stringify(order.commit),

