@@ -27,24 +27,25 @@ export function takeSupervision(env: Record<string, string | undefined>): Superv
   return { controlPath, generation: Number(number), ...(socket === undefined ? {} : { socket }) };
 }
 
-export function linkToWatchdog(
-  supervision: Supervision,
+/** To be attached to the node once there is one. */
+export function linkToWatchdog({ controlPath, generation }: Supervision, logger: Logger): WatchdogLink {
+  const options = { path: controlPath, pid: process.pid, generation, version, clock: realClock, logger };
+  const link = new WatchdogLink(options);
+  link.start();
+  return link;
+}
+
+export function attachNode(
+  link: WatchdogLink,
   node: {
     readonly api: Api;
     readonly server: HttpServer;
     readonly engine: Engine;
-    readonly logger: Logger;
     readonly stop: (mode: StopMode) => Promise<void>;
   },
-): WatchdogLink {
-  const link = new WatchdogLink({
-    path: supervision.controlPath,
-    pid: process.pid,
-    generation: supervision.generation,
-    version,
+): void {
+  link.attach({
     listeningFd: node.server.sharedFd,
-    clock: realClock,
-    logger: node.logger,
     vitals: () => ({ rssBytes: residentBytes(), ...node.server.figures(), pulses: node.engine.pulses() }),
     ordered: (order) => {
       switch (order.kind) {
@@ -60,8 +61,6 @@ export function linkToWatchdog(
       }
     },
   });
-  link.start();
-  return link;
 }
 
 /** From /proc where there is one: `process.memoryUsage()` walks the heap, and this is asked every second. */

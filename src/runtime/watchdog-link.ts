@@ -2,6 +2,8 @@
 import type { Socket } from "bun";
 import { type Clock, err, type JsonValue, type Logger, ok, type Result, retryable, sleep, type Timer } from "#base";
 import {
+  type KeptProcess,
+  type KeptReport,
   LineBuffer,
   LineWriter,
   type NodeMessage,
@@ -27,10 +29,14 @@ type LinkOptions = {
   readonly pid: number;
   readonly generation: number;
   readonly version: string;
-  /** The listening socket of this node, to be sent to a watchdog that lacks it. */
-  readonly listeningFd: number | null;
   readonly clock: Clock;
   readonly logger: Logger;
+};
+
+/** What the link needs of a node that has started. */
+export type LinkedNode = {
+  /** The listening socket of this node, to be sent to a watchdog that lacks it. */
+  readonly listeningFd: number | null;
   readonly vitals: () => {
     readonly rssBytes: number;
     readonly requests: number;
@@ -40,6 +46,7 @@ type LinkOptions = {
   readonly ordered: (order: Extract<WatchdogMessage, { kind: "drain" | "stop" | "maintenance" }>) => void;
 };
 
+type KeptListener = (reports: readonly KeptReport[]) => void;
 type Pending = { readonly settle: (result: Result<JsonValue>) => void; readonly timer: Timer };
 
 export class WatchdogLink {
@@ -48,6 +55,8 @@ export class WatchdogLink {
   #socket: Socket<undefined> | undefined;
   #writer: LineWriter | undefined;
   #timer: Timer | undefined;
+  #node: LinkedNode | undefined;
+  #kept: { readonly processes: readonly KeptProcess[]; readonly listener: KeptListener } | undefined;
   #readyUrl: string | undefined;
   #stopping: ShutdownMode | undefined;
   #nextId = 1;
@@ -57,9 +66,22 @@ export class WatchdogLink {
     this.#options = options;
   }
 
+  /** Connects; what is to be kept alive may be said from now on, also before there is a node. */
   start(): void {
     void this.#connect();
     this.#beat();
+  }
+
+  /** From now on the watchdog is told how this node fares, and its orders are carried out. */
+  attach(node: LinkedNode): void {
+    this.#node = node;
+    if (this.#socket !== undefined) this.#greet();
+  }
+
+  /** Exactly these are to be kept alive, also beyond the end of this node. */
+  keep(processes: readonly KeptProcess[], listener: KeptListener): void {
+    this.#kept = { processes, listener };
+    this.#send({ kind: "keep", processes });
   }
 
   ready(url: string): void {
@@ -109,7 +131,7 @@ export class WatchdogLink {
   #beat(): void {
     if (this.#isClosed) return;
     if (this.#socket === undefined) void this.#connect();
-    else this.#send({ kind: "heartbeat", ...this.#options.vitals() });
+    else if (this.#node !== undefined) this.#send({ kind: "heartbeat", ...this.#node.vitals() });
     const waitMs = this.#socket === undefined ? RECONNECT_MS : HEARTBEAT_MS;
     this.#timer = this.#options.clock.after(waitMs, () => this.#beat());
   }
@@ -144,6 +166,11 @@ export class WatchdogLink {
     }
     this.#socket = socket;
     this.#writer = new LineWriter(socket);
+    if (this.#kept !== undefined) this.#send({ kind: "keep", processes: this.#kept.processes });
+    if (this.#node !== undefined) this.#greet();
+  }
+
+  #greet(): void {
     const { pid, generation, version } = this.#options;
     this.#send({ kind: "hello", protocol: PROTOCOL, pid, generation, version });
     if (this.#readyUrl !== undefined) this.#send({ kind: "ready", url: this.#readyUrl });
@@ -162,16 +189,20 @@ export class WatchdogLink {
       case "socketWanted":
         this.#handOver(message.path);
         break;
+      case "kept":
+        this.#kept?.listener(message.processes);
+        break;
       case "drain":
       case "stop":
       case "maintenance":
-        this.#options.ordered(message);
+        this.#node?.ordered(message);
         break;
     }
   }
 
   #handOver(path: string): void {
-    const { listeningFd, logger } = this.#options;
+    const { logger } = this.#options;
+    const listeningFd = this.#node?.listeningFd ?? null;
     const sent = listeningFd === null ? undefined : sendSocket(path, listeningFd);
     if (sent?.ok === false) logger.warn("the listening socket could not be handed over", { error: sent.error.message });
   }

@@ -2,6 +2,7 @@
 export { childEnvironment } from "./child-environment.ts";
 export { type Exit, type Fault, type FaultKind, type Pulse, REFUSED_EXIT } from "./fault.ts";
 export { type InstanceLock, takeInstanceLock } from "./io/instance-lock.ts";
+export { KeptProcesses } from "./io/kept-processes.ts";
 export { LineBuffer } from "./io/line-buffer.ts";
 export { LineWriter } from "./io/line-writer.ts";
 export { inheritedSocket, type ListeningSocket } from "./io/listening-socket.ts";
@@ -18,6 +19,7 @@ export type { OutputSink } from "./io/supervised-child.ts";
 export { type FaultRecord, type SupervisedView, Supervisor } from "./io/supervisor.ts";
 export { startWatchdog, type Watchdog } from "./io/watchdog.ts";
 export { readWatchdogFile } from "./io/watchdog-file.ts";
+export { KEPT_POLICY, type KeptProcess, type KeptReport } from "./kept-process.ts";
 export {
   type NodeMessage,
   PROTOCOL,

@@ -1,6 +1,7 @@
 /** What node and watchdog say to each other over watchdog.sock: one JSON object a line, in either direction. */
 import type { Failure, JsonValue } from "#base";
 import type { Pulse } from "./fault.ts";
+import { type KeptProcess, type KeptReport, parseKept, parseReports } from "./kept-process.ts";
 
 /** A watchdog answers a node of another number with nothing but a refusal. Raised when a message changes its meaning. */
 export const PROTOCOL = 1;
@@ -30,6 +31,8 @@ export type NodeMessage =
     }
   /** A person asked the node to end for good: its end is no fault, and it is not started again. */
   | { readonly kind: "stopping"; readonly mode: ShutdownMode }
+  /** Exactly these are to be kept alive beside the node. Said also before `hello`: a node may need them to start. */
+  | { readonly kind: "keep"; readonly processes: readonly KeptProcess[] }
   | { readonly kind: "request"; readonly id: number; readonly action: WatchdogAction; readonly body: JsonValue };
 
 export type WatchdogMessage =
@@ -40,6 +43,8 @@ export type WatchdogMessage =
   | { readonly kind: "maintenance"; readonly on: boolean; readonly version: string }
   /** The watchdog was started again and lacks the listening socket: send it to `path`. */
   | { readonly kind: "socketWanted"; readonly path: string }
+  /** How what is kept fares; after each change, to whoever asked for it. */
+  | { readonly kind: "kept"; readonly processes: readonly KeptReport[] }
   | { readonly kind: "answer"; readonly id: number; readonly value: JsonValue }
   | { readonly kind: "answer"; readonly id: number; readonly failure: Failure };
 
@@ -68,6 +73,10 @@ export function parseNodeMessage(line: string): NodeMessage | undefined {
     }
     case "stopping":
       return isMode(fields["mode"]) ? { kind: "stopping", mode: fields["mode"] } : undefined;
+    case "keep": {
+      const processes = parseKept(fields["processes"]);
+      return processes === undefined ? undefined : { kind: "keep", processes };
+    }
     case "request": {
       const { id, action, body } = fields;
       const known = WATCHDOG_ACTIONS.find((name) => name === action);
@@ -95,6 +104,10 @@ export function parseWatchdogMessage(line: string): WatchdogMessage | undefined 
     }
     case "socketWanted":
       return typeof fields["path"] === "string" ? { kind: "socketWanted", path: fields["path"] } : undefined;
+    case "kept": {
+      const processes = parseReports(fields["processes"]);
+      return processes === undefined ? undefined : { kind: "kept", processes };
+    }
     case "answer": {
       const { id, failure } = fields;
       if (!isCount(id)) return undefined;

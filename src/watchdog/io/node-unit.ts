@@ -13,11 +13,13 @@ import {
   retryable,
   terminal,
 } from "#base";
+import type { KeptReport } from "../kept-process.ts";
 import type { NodeMessage, ShutdownMode, WatchdogAction } from "../messages.ts";
 import type { SupervisionPolicy } from "../policy.ts";
 import type { ProcessSpec } from "../process-spec.ts";
 import type { Health } from "../update/probation.ts";
 import { type ControlSocket, type NodeConnection, openControlSocket } from "./control-socket.ts";
+import type { KeptProcesses } from "./kept-processes.ts";
 import { probeNode } from "./node-probe.ts";
 import { type ProcessEntry, type ProcessIdentity, variableOf } from "./process-table.ts";
 import { RotatedLog } from "./rotated-log.ts";
@@ -51,6 +53,8 @@ export type NodeUnitParts = {
   /** Gets what the node prints too, such as a terminal. */
   readonly echo: ((chunk: Uint8Array) => void) | null;
   readonly events: NodeEvents;
+  /** What it wants to be kept alive. */
+  readonly kept: KeptProcesses;
 };
 
 export interface NodeEvents {
@@ -85,6 +89,7 @@ export class NodeUnit {
   #since = { generation: 0, requests: 0, serverErrors: 0 };
   #served = { requests: 0, serverErrors: 0 };
   #fault: string | null = null;
+  readonly #keepers = new Map<NodeConnection, Parameters<KeptProcesses["want"]>[1]>();
 
   constructor(parts: NodeUnitParts) {
     this.#parts = parts;
@@ -148,6 +153,9 @@ export class NodeUnit {
       received: (message: NodeMessage, from: NodeConnection): void => this.#received(message, from),
       closed: (from: NodeConnection): void => {
         if (this.#connection?.peer === from) this.#connection = undefined;
+        const keeper = this.#keepers.get(from);
+        if (keeper !== undefined) this.#parts.kept.forget(keeper);
+        this.#keepers.delete(from);
       },
     };
     const control = openControlSocket(this.#paths.control, listener, logger);
@@ -300,6 +308,13 @@ export class NodeUnit {
     const { events } = this.#parts;
     if (message.kind === "hello") {
       this.#connection = { pid: message.pid, peer: from };
+      return;
+    }
+    if (message.kind === "keep") {
+      const keeper =
+        this.#keepers.get(from) ?? ((processes: readonly KeptReport[]) => from.send({ kind: "kept", processes }));
+      this.#keepers.set(from, keeper);
+      this.#parts.kept.want(message.processes, keeper);
       return;
     }
     // What a generation that is about to go still says, is not about the one that runs.

@@ -70,6 +70,11 @@ export function variableOf(pid: number, name: string): string | undefined {
   return assignments?.find((text) => text.startsWith(`${name}=`))?.slice(name.length + 1);
 }
 
+/** What it was started with; empty when it has ended. */
+export function commandLineOf(pid: number): readonly string[] {
+  return (readProc(`${pid}/cmdline`) ?? "").split("\0").slice(0, -1);
+}
+
 /** Memory in use (VmRSS), bytes; undefined when the process ended or the system does not say. */
 export function rssBytesOf(pid: number): number | undefined {
   const kib = /^VmRSS:\s*(\d+) kB$/m.exec(readProc(`${pid}/status`) ?? "")?.[1];

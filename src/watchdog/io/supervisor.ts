@@ -49,6 +49,8 @@ type Parts = {
   readonly output: OutputSink;
   readonly onFault?: (fault: FaultRecord) => void;
   readonly onHeld?: () => void;
+  /** Its phase is another now. */
+  readonly onChange?: () => void;
 };
 
 /** A probe that gives no answer is one that failed. */
@@ -70,6 +72,7 @@ export class Supervisor {
   #fault: FaultRecord | null = null;
   #phaseSinceMs: number;
   #lookedAtMs = 0;
+  #toldPhase: Phase["kind"] = "idle";
   #timer: Timer | undefined;
   #measuring: Timer | undefined;
   readonly #waiting: Happening[] = [];
@@ -189,6 +192,11 @@ export class Supervisor {
     }
     this.#setTimer();
     this.#look();
+    const { kind } = this.#state.phase;
+    if (kind !== this.#toldPhase) {
+      this.#toldPhase = kind;
+      this.#parts.onChange?.();
+    }
     for (const watcher of this.#watchers) watcher();
   }
 

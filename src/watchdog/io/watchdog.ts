@@ -21,6 +21,7 @@ import type { ProcessSpec } from "../process-spec.ts";
 import type { SafeModeFacts } from "../safe-mode.ts";
 import { updateRequestOf } from "../update-request.ts";
 import { awaitInstanceLock, type InstanceLock } from "./instance-lock.ts";
+import { KeptProcesses } from "./kept-processes.ts";
 import type { ListeningSocket } from "./listening-socket.ts";
 import { openSocket, takeSocket, urlOf } from "./node-socket.ts";
 import { type Environment, type GenerationFacts, NodeUnit } from "./node-unit.ts";
@@ -82,6 +83,7 @@ export class Watchdog {
   readonly #lock: InstanceLock;
   readonly #node: NodeUnit;
   readonly #others: ProcessGroup;
+  readonly #kept: KeptProcesses;
   readonly #safeMode: SafeMode;
   readonly #releases: ReleaseKeeper;
   readonly #filePath: string;
@@ -104,6 +106,7 @@ export class Watchdog {
     const logDir = join(stateDir, "logs");
     const changed = (): void => this.#writeFile();
     this.#others = new ProcessGroup(options.processes, { logDir, clock, random, logger, changed });
+    this.#kept = new KeptProcesses(options);
     this.#safeMode = new SafeMode({
       ...options,
       socket: () => this.#socket ?? null,
@@ -112,6 +115,7 @@ export class Watchdog {
     });
     this.#node = new NodeUnit({
       ...options,
+      kept: this.#kept,
       binary: () => this.#releases.binary,
       socketFd: () => this.#socket?.fd ?? null,
       events: {
@@ -229,6 +233,7 @@ export class Watchdog {
     logger.info("the watchdog stops", { mode });
     await end();
     await this.#safeMode.leave();
+    await this.#kept.stop(OTHERS_LIMIT_MS);
     await this.#others.stop(OTHERS_LIMIT_MS);
     rmSync(this.#filePath, { force: true });
     this.close();
@@ -278,7 +283,7 @@ export class Watchdog {
     // `as`: any object may be read by name.
     const name = typeof body === "object" && body !== null ? (body as { readonly name?: JsonValue }).name : undefined;
     if (typeof name === "string") {
-      return this.#others.restart(name)
+      return this.#others.restart(name) || this.#kept.restart(name)
         ? ok({ accepted: true })
         : err(refused("not_found", `there is no process ${name}`));
     }
@@ -371,7 +376,7 @@ export class Watchdog {
       lastFault: fault === null ? null : { ...fault },
       faults: this.#faults.map((one) => ({ ...one })),
       log: this.logPath,
-      processes: [...this.#others.view()],
+      processes: [...this.#others.view(), ...this.#kept.view()],
     };
   }
 
