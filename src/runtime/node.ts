@@ -5,12 +5,14 @@ import { type Logger, ok, type Result } from "#base";
 import { apiPorts } from "./api-ports.ts";
 import type { LoadedConfig } from "./config/load.ts";
 import { type Engine, type StopMode, startEngine } from "./engine.ts";
+import { type NodeFleet, startFleet } from "./fleet/start-fleet.ts";
 import { startMaintenance } from "./maintenance.ts";
 import { ownCommand } from "./program.ts";
 import { realClock, realRandom } from "./real-clock.ts";
 import { sourceBuilds } from "./source-build/open-source-builds.ts";
 import { ensureToken, prepareStateFolder, type StateFolder, writeDurably } from "./state-folder.ts";
-import { linkToWatchdog, type Supervision } from "./supervision.ts";
+import { attachNode, linkToWatchdog, type Supervision } from "./supervision.ts";
+import type { WatchdogLink } from "./watchdog-link.ts";
 
 /** Answers of models that are being given when the next generation is to take over get this long. */
 const HAND_OVER_LONG_MS = 30_000;
@@ -41,6 +43,19 @@ export async function startNode(options: NodeOptions): Promise<Result<RunningNod
   const random = realRandom();
   const folder = prepareStateFolder(options.stateDir);
   if (!folder.ok) return folder;
+  const { stateDir, supervision, logger } = options;
+  // Before there is a node: the server of a hub is started by the watchdog, and needed to start.
+  const link = supervision === null ? undefined : linkToWatchdog(supervision, logger);
+  const seed = (): Result<void> => ok(undefined);
+  const fleet = await startFleet({ config, stateDir, link, clock: realClock, random, logger, seed });
+  if (!fleet.ok) {
+    link?.close();
+    return fleet;
+  }
+  const abandon = async (): Promise<void> => {
+    await fleet.value.close();
+    link?.close();
+  };
   const engine = await startEngine({
     config,
     stateDir: options.stateDir,
@@ -51,9 +66,22 @@ export async function startNode(options: NodeOptions): Promise<Result<RunningNod
     workerCommand: ownCommand("worker"),
     ollamaHost: process.env["OLLAMA_HOST"] ?? null,
   });
-  if (!engine.ok) return engine;
-  const ready = await serve({ options, folder: folder.value, engine: engine.value, startedAtMs });
-  if (!ready.ok) await engine.value.stop("leave");
+  if (!engine.ok) {
+    await abandon();
+    return engine;
+  }
+  const ready = await serve({
+    options,
+    folder: folder.value,
+    engine: engine.value,
+    fleet: fleet.value,
+    link,
+    startedAtMs,
+  });
+  if (!ready.ok) {
+    await engine.value.stop("leave");
+    await abandon();
+  }
   return ready;
 }
 
@@ -61,11 +89,13 @@ type Started = {
   readonly options: NodeOptions;
   readonly folder: StateFolder;
   readonly engine: Engine;
+  readonly fleet: NodeFleet;
+  readonly link: WatchdogLink | undefined;
   readonly startedAtMs: number;
 };
 
 async function serve(parts: Started): Promise<Result<RunningNode>> {
-  const { options, folder, engine } = parts;
+  const { options, folder, engine, fleet, link } = parts;
   const { config } = options.loaded;
   const token = ensureToken(folder, realRandom());
   if (!token.ok) return token;
@@ -107,10 +137,7 @@ async function serve(parts: Started): Promise<Result<RunningNode>> {
   });
   if (!server.ok) return server;
   supervision?.socket?.close();
-  const link =
-    supervision === null
-      ? undefined
-      : linkToWatchdog(supervision, { api, server: server.value, engine, logger: options.logger, stop });
+  if (link !== undefined) attachNode(link, { api, server: server.value, engine, stop });
   const stopMaintenance = startMaintenance(
     { ...engine, stateDir: options.stateDir, clock: realClock, logger: options.logger },
     config,
@@ -125,6 +152,7 @@ async function serve(parts: Started): Promise<Result<RunningNode>> {
     if (mode === "leave") await (server.ok ? server.value.handOver({ longMs: HAND_OVER_LONG_MS }) : undefined);
     await (server.ok ? server.value.stop({ graceMs: HTTP_GRACE_MS }) : undefined);
     await engine.stop(mode);
+    await fleet.close();
     // Last of all: whoever waits for this may then start another node on the folder.
     removeNodeFile(folder.nodeFile);
     link?.close();

@@ -4,6 +4,7 @@ export { backupsNewestFirst, backupTimeMs } from "./backup-policy.ts";
 export { type Examination, examineDatabase } from "./examine.ts";
 export type { Identity, IdentityChange } from "./identity.ts";
 export { changesState, stateMark } from "./inspect.ts";
+export { type NodeNotes, readNodeNotes } from "./node-notes.ts";
 export { openStores, type StoreOptions, type Stores } from "./open.ts";
 export { type RestoreReport, restoreBackup } from "./restore.ts";
 export type { CrashPoint } from "./writer.ts";

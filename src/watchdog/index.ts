@@ -1,7 +1,7 @@
 /** watchdog: layer 0. Keeps a node running, its socket open and its release sound; knows no models, tasks or agents. */
 export { childEnvironment } from "./child-environment.ts";
 export { type Exit, type Fault, type FaultKind, type Pulse, REFUSED_EXIT } from "./fault.ts";
-export { type InstanceLock, takeInstanceLock } from "./io/instance-lock.ts";
+export { awaitInstanceLock, type InstanceLock, takeInstanceLock } from "./io/instance-lock.ts";
 export { KeptProcesses } from "./io/kept-processes.ts";
 export { LineBuffer } from "./io/line-buffer.ts";
 export { LineWriter } from "./io/line-writer.ts";

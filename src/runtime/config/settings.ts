@@ -2,6 +2,7 @@
 
 import { z } from "zod";
 import { isReservedVariable, LOG_LEVELS, MAX_ATTEMPTS, MAX_OPEN_TASKS, RETRY_BASE_MS, RETRY_MAX_MS } from "#base";
+import { NODE_ROLES } from "../fleet/role.ts";
 import { MODEL_SETTINGS } from "./model-settings.ts";
 import { count, DAY_MS, durationMs, label, name, setting } from "./setting.ts";
 import { WATCHDOG_SETTINGS } from "./watchdog-settings.ts";
@@ -26,6 +27,11 @@ export const SETTINGS = {
     "folder of databases, logs and workspaces; empty: the usual place",
   ),
   "node.labels": setting(z.record(label, label), {}, "labels that tasks may require of a node"),
+  "node.role": setting(
+    z.enum(NODE_ROLES),
+    "auto",
+    "solo: alone; hub: other nodes may join; auto: a hub from its first invitation on",
+  ),
   "http.host": setting(z.string().max(255), "127.0.0.1", "address to listen on"),
   "http.port": setting(z.int().min(0).max(65_535), 7433, "port to listen on; 0 takes a free one"),
   "http.allow_hosts": setting(
@@ -83,6 +89,16 @@ export const SETTINGS = {
     durationMs,
     30 * DAY_MS,
     "how long an idempotency key is remembered, at most as long as its task is kept",
+  ),
+  "store.url": setting(
+    z.union([z.literal(""), z.url({ protocol: /^(?:https?|libsql)$/ }).max(2_048)]),
+    "",
+    "another libSQL server for a hub, in place of the one that it runs itself",
+  ),
+  "store.auth_token_file": setting(
+    z.string().max(4_096),
+    "",
+    "file with the token for store.url, which its owner alone may read",
   ),
   "store.backup.every_ms": setting(
     z

@@ -233,8 +233,7 @@ export class Watchdog {
     logger.info("the watchdog stops", { mode });
     await end();
     await this.#safeMode.leave();
-    await this.#kept.stop(OTHERS_LIMIT_MS);
-    await this.#others.stop(OTHERS_LIMIT_MS);
+    await Promise.all([this.#kept.stop(OTHERS_LIMIT_MS), this.#others.stop(OTHERS_LIMIT_MS)]);
     rmSync(this.#filePath, { force: true });
     this.close();
     this.#stopped.resolve();

@@ -1,0 +1,87 @@
+/** What this node is in a fleet, from what is configured and what it has noted. Pure. */
+import { err, ok, type Result, refused } from "#base";
+
+export const NODE_ROLES = ["auto", "solo", "hub"] as const;
+
+/** Where a hub writes: a server that it runs itself, or another one. */
+export type HubStore =
+  | { readonly kind: "own" }
+  | { readonly kind: "other"; readonly url: string; readonly tokenFile: string | null };
+
+export type FleetRole =
+  /** Alone; its database is a file that nobody else follows. */
+  | { readonly kind: "solo" }
+  /** Writes for a fleet. */
+  | { readonly kind: "hub"; readonly store: HubStore }
+  /** Follows a hub. */
+  | { readonly kind: "member" };
+
+export type RoleFacts = {
+  readonly configured: (typeof NODE_ROLES)[number];
+  readonly storeUrl: string;
+  readonly tokenFile: string;
+  /** `role` of node.db: "hub" from the first invitation on. */
+  readonly noted: string | undefined;
+  /** Whether it has joined a fleet. */
+  readonly isMember: boolean;
+  /** Whether this executable has a libSQL server for this machine. */
+  readonly hasServer: boolean;
+};
+
+/** @returns the role, or which settings contradict each other and what to do. */
+export function roleOf(facts: RoleFacts): Result<FleetRole> {
+  const { configured, storeUrl, tokenFile, noted, isMember } = facts;
+  if (tokenFile !== "" && storeUrl === "") {
+    return contradiction(
+      "store.auth_token_file is set without store.url",
+      "Name the server in store.url, or unset both",
+    );
+  }
+  if (isMember) {
+    if (configured === "auto" && storeUrl === "") return ok({ kind: "member" });
+    const what = configured === "auto" ? "store.url is set" : `node.role is ${configured}`;
+    return contradiction(
+      `${what}, but this node has joined a fleet`,
+      "Leave it first: drover leave; or unset the setting",
+    );
+  }
+  if (storeUrl !== "") {
+    if (configured === "solo") {
+      return contradiction(
+        "node.role is solo, but store.url names a server",
+        "Set node.role to hub, or unset store.url",
+      );
+    }
+    const fault = urlFault(storeUrl);
+    if (fault !== undefined)
+      return contradiction(fault, "Put the token into a file and name that in store.auth_token_file");
+    return ok({ kind: "hub", store: { kind: "other", url: storeUrl, tokenFile: tokenFile === "" ? null : tokenFile } });
+  }
+  if (configured === "solo" && noted === "hub") {
+    return contradiction(
+      "node.role is solo, but other nodes were invited to follow this one",
+      "Set node.role to hub, or to auto",
+    );
+  }
+  if (configured === "solo" || (configured === "auto" && noted !== "hub")) return ok({ kind: "solo" });
+  return facts.hasServer ? ok({ kind: "hub", store: { kind: "own" } }) : err(NO_SERVER);
+}
+
+/** There is none for musl, macOS and Windows. */
+export const NO_SERVER = refused(
+  "unsupported",
+  "a hub runs a libSQL server, and this build has none for this system: it is carried for Linux with glibc on x64 and arm64",
+  "Let store.url name a libSQL server that runs elsewhere, or make another node the hub",
+);
+
+/** A token in an address would be shown wherever the address is. */
+function urlFault(text: string): string | undefined {
+  const url = new URL(text);
+  if (url.username !== "" || url.password !== "" || url.search !== "")
+    return "store.url holds a user, password or query";
+  return undefined;
+}
+
+function contradiction(message: string, remedy: string): Result<never> {
+  return err(refused("invalid", message, remedy));
+}
