@@ -18,12 +18,15 @@ import { docRoutes } from "./routes/docs.ts";
 import { endpointRoutes, routingRoutes } from "./routes/endpoints.ts";
 import { eventRoutes } from "./routes/events.ts";
 import { figureRoutes } from "./routes/figures.ts";
+import { joinRoutes, membershipRoutes } from "./routes/fleet.ts";
+import { fleetNodeRoutes, tokenRoutes } from "./routes/fleet-nodes.ts";
 import { ollamaGateway, openaiGateway } from "./routes/gateway.ts";
 import { hardwareRoutes } from "./routes/hardware.ts";
 import { healthRoutes } from "./routes/health.ts";
 import { controlRoutes, nodeRoutes } from "./routes/node.ts";
 import { keyRoutes, queueRoutes, scheduleRoutes } from "./routes/queue.ts";
 import { releaseRoutes, updateRoutes, watchdogRoutes } from "./routes/releases.ts";
+import { replicaRoutes } from "./routes/replica.ts";
 import { submissionRoutes } from "./routes/submissions.ts";
 import { taskHistoryRoutes } from "./routes/task-history.ts";
 import { taskLogRoutes } from "./routes/task-log.ts";
@@ -53,6 +56,10 @@ function allRoutes(ports: ApiPorts, streams: Streams, describe: () => unknown) {
     .route("/", watchdogRoutes(ports))
     .route("/", releaseRoutes(ports))
     .route("/", updateRoutes(ports))
+    .route("/", joinRoutes(ports))
+    .route("/", membershipRoutes(ports))
+    .route("/", tokenRoutes(ports))
+    .route("/", fleetNodeRoutes(ports))
     .route("/", breakerRoutes(ports))
     .route("/", healthRoutes(ports))
     .route("/", docRoutes(ports, describe));
@@ -99,6 +106,7 @@ export function createApi(ports: ApiPorts, options: ApiOptions = { hosts: [] }):
   });
   app.use("*", createGuard(ports, options));
   app.route("/", allRoutes(ports, streams, describe));
+  app.route("/", replicaRoutes(ports));
   // Their clients are those of other APIs, so drover's own client need not know their types.
   app.route("/", ollamaGateway(ports));
   app.route("/", openaiGateway(ports));

@@ -1,5 +1,6 @@
 /** What Hono hands each handler of this API. */
 import type { Context } from "hono";
+import type { KnownNode } from "#fleet";
 import type { ClientClass } from "./rate-limit.ts";
 
 export type ApiBindings = {
@@ -14,6 +15,10 @@ export type ApiEnv = {
   Variables: {
     /** Set by the guard once the token was found good. */
     clientClass: ClientClass;
+    /** The node of the fleet that signed the request; undefined for the bearer of the token. */
+    fleetNode: KnownNode | undefined;
+    /** The answer is signed for the request that has this nonce. */
+    answerNonce: string | undefined;
   };
 };
 

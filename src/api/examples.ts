@@ -184,6 +184,15 @@ export const exampleOffer = {
   labels: {},
   models: [],
   vramBytes: 0,
+  role: "member" as const,
+  state: "active" as const,
+  version: "1.2.3",
+  url: null,
+  epoch: 1,
+  seenAtMs: AT_MS,
+  isFresh: true,
+  running: 1,
+  capacity: null,
 };
 
 export const exampleNodeFigures = {

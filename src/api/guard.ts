@@ -1,8 +1,10 @@
 /** What every request passes before a route sees it: host, origin, rate, token; and the headers every answer gets. */
 import type { Context, MiddlewareHandler } from "hono";
 import { routePath } from "hono/route";
+import { NODE_HEADER } from "#fleet";
 import { REQUEST_BUCKETS_SECONDS } from "#telemetry";
-import { type ApiEnv, bindingsOf } from "./environment.ts";
+import type { ApiEnv } from "./environment.ts";
+import { admitNode, type NodeAccess, nodeAccess, signAnswer, takePlace } from "./node-access.ts";
 import { allowedHosts, isAllowedHost, isAllowedOrigin } from "./origin.ts";
 import type { ApiPorts } from "./ports.ts";
 import { answerProblem, type ProblemResponse } from "./problem.ts";
@@ -15,6 +17,7 @@ export type GuardOptions = {
   readonly rateLimits?: Partial<Record<ClientClass, RateLimit>>;
 };
 
+export const JOIN_PATH = "/api/join";
 /** Longer than any token drover makes; a longer one is not compared. */
 const MAX_TOKEN_CHARS = 512;
 
@@ -39,12 +42,14 @@ export function createGuard(ports: ApiPorts, options: GuardOptions): MiddlewareH
   );
   return async (c, next) => {
     const beganMs = ports.clock.monotonicMs();
-    const refusal = refuse(c, ports, hosts, clients);
+    const refusal = await refuse(c, ports, hosts, clients);
     if (refusal === undefined) await next();
     else {
       c.res = refusal;
       refusals.add({ status: String(refusal.status) });
     }
+    const nonce = c.get("answerNonce");
+    if (nonce !== undefined) c.res = await signAnswer(c.res, ports.fleet.gate, nonce);
     addHeaders(c);
     // The last route that matched; a request that none matched counts as "*", so that series stay few.
     const labels = { method: methodLabel(c.req.method), route: refusal === undefined ? routePath(c, -1) : "*" };
@@ -53,14 +58,19 @@ export function createGuard(ports: ApiPorts, options: GuardOptions): MiddlewareH
   };
 }
 
-function refuse(
+async function refuse(
   c: Context<ApiEnv>,
   ports: ApiPorts,
   hosts: ReadonlySet<string>,
   clients: ClientTable,
-): ProblemResponse | undefined {
+): Promise<ProblemResponse | undefined> {
+  const access = nodeAccess(c.req.path);
+  const isSigned = access !== undefined && c.req.header(NODE_HEADER) !== undefined;
+  const isJoin = c.req.path === JOIN_PATH;
   const host = c.req.header("host") ?? new URL(c.req.url).host;
-  if (!isAllowedHost(host, hosts)) {
+  // A page cannot sign and has no token to join with, so a name that it invented gains it nothing there; and the nodes of
+  // a fleet need no list of the names under which the others reach them.
+  if (!isSigned && !isJoin && !isAllowedHost(host, hosts)) {
     return answerProblem(c, {
       code: "forbidden",
       message: "this API does not answer under the host name that was asked for",
@@ -71,21 +81,24 @@ function refuse(
   if (!isRead && !isAllowedOrigin(c.req.header("origin"), c.req.header("sec-fetch-site"), host)) {
     return answerProblem(c, { code: "forbidden", message: "changes are not taken from pages of another origin" });
   }
+  if (isSigned) return admitNode(c, access, { ports, clients });
   const isHealth = c.req.path.startsWith("/health/");
-  const isPublic = isHealth || c.req.path === "/";
+  const isPublic = isHealth || isJoin || c.req.path === "/";
   const isKnown = !isPublic && hasToken(c, ports);
-  const clientClass = isHealth ? "health" : isKnown ? classOf(c, isRead) : "anonymous";
-  const address = bindingsOf(c).peerAddress ?? "";
-  const decision = clients.take(clientClass, address, ports.clock.monotonicMs());
-  if (!decision.allowed) {
-    const seconds = Math.max(1, Math.ceil(decision.retryAfterMs / 1_000));
-    const message = `too many requests of class ${clientClass} from here`;
-    const problem = { code: "rate_limited", message, remedy: `Wait ${seconds} s and ask less often` } as const;
-    return answerProblem(c, problem, { "retry-after": String(seconds) });
-  }
-  if (isPublic || isKnown) {
+  const clientClass = isHealth ? "health" : isJoin ? "join" : isKnown ? classOf(c, isRead) : "anonymous";
+  const slowDown = takePlace(c, clients, clientClass, ports.clock.monotonicMs());
+  if (slowDown !== undefined) return slowDown;
+  if (isPublic || (isKnown && access?.isForNodesAlone !== true)) {
     c.set("clientClass", clientClass);
     return undefined;
+  }
+  return refuseStranger(c, access, isKnown);
+}
+
+function refuseStranger(c: Context<ApiEnv>, access: NodeAccess | undefined, isKnown: boolean): ProblemResponse {
+  if (isKnown && access !== undefined) {
+    const message = `${c.req.path} is for the nodes of the fleet, which sign their requests`;
+    return answerProblem(c, { code: "forbidden", message, remedy: "See docs/operations/fleet.md" });
   }
   return answerProblem(
     c,

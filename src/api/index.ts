@@ -18,6 +18,8 @@ export {
   type BreakerPort,
   type BreakerView,
   type ConfigEntry,
+  type FleetPort,
+  type FleetStanding,
   type LogChunk,
   type NodeInfo,
   type ReadinessCheck,

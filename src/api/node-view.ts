@@ -40,6 +40,21 @@ export const nodesSchema = z.object({
       labels: z.record(z.string(), z.string()),
       models: z.array(z.string()),
       vramBytes: z.number(),
+      /** `solo`, or what it is in the fleet; null when it is not known. */
+      role: z.enum(["solo", "hub", "reader", "member", "operator"]).nullable(),
+      /** `cordoned`: gets nothing new. */
+      state: z.enum(["active", "cordoned", "removed"]),
+      version: z.string().nullable(),
+      /** Where the others reach it; null while it can only call. */
+      url: z.string().nullable(),
+      epoch: z.int().nullable(),
+      seenAtMs: z.int().nullable(),
+      /** Whether it was heard of within a minute. */
+      isFresh: z.boolean(),
+      /** Attempts running now, as it said last. */
+      running: z.int().nullable(),
+      /** What it said last of its hardware. */
+      capacity: z.record(z.string(), z.unknown()).nullable(),
     }),
   ),
 });

@@ -12,6 +12,15 @@ import {
   type TaskId,
 } from "#base";
 import type { ExecutorKind } from "#execution";
+import type {
+  Enrolment,
+  FleetAdministration,
+  FleetNode,
+  FleetRole,
+  HubAdministration,
+  HubIdentity,
+  RequestGate,
+} from "#fleet";
 import type { Queue } from "#queue";
 import type { MetricRegistry } from "#telemetry";
 import type { WatchdogAction } from "#watchdog";
@@ -106,7 +115,39 @@ export const unwatched: WatchdogPort = {
     ),
 };
 
+/** What this node is in its fleet, now. */
+export type FleetStanding = {
+  readonly role: "solo" | "hub" | FleetRole;
+  /** Null while there is none. */
+  readonly fleet: string | null;
+  readonly epoch: number;
+  /** The hub, where that is another node. */
+  readonly hub: HubIdentity | null;
+  /** What was joined, or left, and takes effect with the next start. */
+  readonly isRestartDue: boolean;
+};
+
+/** Other nodes. */
+export interface FleetPort {
+  /** Judges requests that nodes have signed; lets nobody in where no node is known. */
+  readonly gate: RequestGate;
+  /** Carried out here on a hub; everywhere else the hub is asked. */
+  readonly administration: FleetAdministration;
+  /** What only the hub itself does; undefined on every other node. */
+  readonly hub: HubAdministration | undefined;
+  /** This node's own place. */
+  readonly enrolment: Enrolment;
+  standing(): FleetStanding;
+  /** Those that are known here, this one and removed ones included; none while there is no fleet. */
+  nodes(): readonly FleetNode[];
+  /** The libSQL server behind the hub, with the token that it wants for `role`; undefined where there is none. */
+  replica(role: FleetRole): { readonly url: string; readonly token: string } | undefined;
+  /** Calls back when a node's key opens nothing any more. @returns a function that ends it. */
+  onRemoved(listener: (id: NodeId) => void): () => void;
+}
+
 export interface ApiPorts {
+  readonly fleet: FleetPort;
   readonly queue: Queue;
   readonly ids: IdFactory;
   readonly clock: Clock;

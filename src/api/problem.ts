@@ -2,7 +2,7 @@
 
 import type { Context, TypedResponse } from "hono";
 import { z } from "zod";
-import type { Failure, FailureCode, FieldFault } from "#base";
+import type { Failure, FailureCode, FieldFault, JsonObject } from "#base";
 
 /** Codes that only exist at the edge, beside those of every {@link Failure}. */
 export type ProblemCode =
@@ -11,15 +11,42 @@ export type ProblemCode =
   | "forbidden"
   | "method_not_allowed"
   | "unsupported_media_type"
-  | "rate_limited";
+  | "rate_limited"
+  /** To a node: sign it anew, under what the answer tells. */
+  | "session_changed"
+  | "clock_skew"
+  /** To a node: another one writes, which the answer names when it is known. */
+  | "not_hub"
+  /** What stands behind this node did not answer. */
+  | "bad_gateway";
 
-export type ProblemStatus = 400 | 401 | 403 | 404 | 405 | 409 | 413 | 415 | 422 | 429 | 500 | 503 | 504 | 507;
+export type ProblemStatus =
+  | 400
+  | 401
+  | 403
+  | 404
+  | 405
+  | 409
+  | 413
+  | 415
+  | 421
+  | 422
+  | 429
+  | 500
+  | 502
+  | 503
+  | 504
+  | 507;
 
 /** The one place that says which status and title a code has. */
 export const PROBLEMS: Readonly<Record<ProblemCode, { readonly status: ProblemStatus; readonly title: string }>> = {
   invalid: { status: 400, title: "The request is not valid" },
   unauthorized: { status: 401, title: "A valid token is needed" },
   forbidden: { status: 403, title: "This request is not allowed from there" },
+  session_changed: { status: 401, title: "The hub was started anew" },
+  clock_skew: { status: 401, title: "The request is too old or too new" },
+  not_hub: { status: 421, title: "Another node is the hub" },
+  bad_gateway: { status: 502, title: "What stands behind this node did not answer" },
   not_found: { status: 404, title: "There is no such thing" },
   method_not_allowed: { status: 405, title: "This path does not take that method" },
   conflict: { status: 409, title: "The present state does not allow this" },
@@ -62,6 +89,8 @@ export type ProblemInput = {
   readonly remedy?: string | undefined;
   readonly faults?: readonly FieldFault[] | undefined;
   readonly incident?: string | undefined;
+  /** Further members of the document, for programs (RFC 9457, section 3.2). */
+  readonly extension?: JsonObject | undefined;
 };
 
 /** Faults named in one answer: enough to fix a form, little enough that a bad batch does not echo itself back. */
@@ -71,6 +100,7 @@ export const MAX_FAULTS = 20;
 export function problemOf(input: ProblemInput): Problem {
   const { status, title } = PROBLEMS[input.code];
   return {
+    ...input.extension,
     type: `urn:drover:problem:${input.code}`,
     title,
     status,

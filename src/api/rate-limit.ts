@@ -6,9 +6,11 @@
 /**
  * - `health`: probes; their own class, so that no flood of bad tokens makes a healthy node look dead.
  * - `anonymous`: everything without a good token.
+ * - `join`: who asks to join a fleet; tokens cannot be guessed, and each try costs the hub some arithmetic.
+ * - `node`: nodes of the fleet, each by its id: several may share an address.
  * - `read`, `write`, `stream`: with a token, by what is asked.
  */
-export type ClientClass = "health" | "anonymous" | "read" | "write" | "stream";
+export type ClientClass = "health" | "anonymous" | "join" | "node" | "read" | "write" | "stream";
 
 export type RateLimit = { readonly perSecond: number; readonly burst: number };
 
@@ -16,6 +18,8 @@ export type RateLimit = { readonly perSecond: number; readonly burst: number };
 export const DEFAULT_RATE_LIMITS: Readonly<Record<ClientClass, RateLimit>> = {
   health: { perSecond: 100, burst: 200 },
   anonymous: { perSecond: 5, burst: 30 },
+  join: { perSecond: 1, burst: 20 },
+  node: { perSecond: 250, burst: 1_000 },
   read: { perSecond: 1_000, burst: 2_000 },
   write: { perSecond: 2_000, burst: 4_000 },
   stream: { perSecond: 5, burst: 50 },

@@ -3,9 +3,15 @@ import { err, MAX_REQUEST_BYTES, ok, type Result, refused, retryable } from "#ba
 
 /** @returns the body as text; a body that is too long is given up at the first byte past the limit. */
 export async function readBody(request: Request, maxBytes = MAX_REQUEST_BYTES): Promise<Result<string>> {
+  const bytes = await readBytes(request, maxBytes);
+  return bytes.ok ? decode(bytes.value) : bytes;
+}
+
+/** As {@link readBody}, for a body that need not be text. */
+export async function readBytes(request: Request, maxBytes: number): Promise<Result<Uint8Array>> {
   const declared = Number(request.headers.get("content-length") ?? "0");
   if (declared > maxBytes) return err(tooLong(maxBytes));
-  if (request.body === null) return ok("");
+  if (request.body === null) return ok(new Uint8Array());
   const chunks: Uint8Array[] = [];
   let size = 0;
   // `as`: a body is a stream of bytes; the types of Bun leave its chunks open.
@@ -23,16 +29,16 @@ export async function readBody(request: Request, maxBytes = MAX_REQUEST_BYTES): 
     const reason = cause instanceof Error ? cause.message : String(cause);
     return err(retryable("unavailable", `the body did not arrive whole: ${reason}`, "Send the request again"));
   }
-  return decode(chunks, size);
-}
-
-function decode(chunks: readonly Uint8Array[], size: number): Result<string> {
   const whole = new Uint8Array(size);
   let offset = 0;
   for (const chunk of chunks) {
     whole.set(chunk, offset);
     offset += chunk.byteLength;
   }
+  return ok(whole);
+}
+
+function decode(whole: Uint8Array): Result<string> {
   try {
     return ok(new TextDecoder("utf-8", { fatal: true }).decode(whole));
   } catch {

@@ -17,6 +17,7 @@ export type Tag =
   | "figures"
   | "events"
   | "node"
+  | "fleet"
   | "releases"
   | "health"
   | "hardware"

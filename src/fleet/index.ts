@@ -1,21 +1,49 @@
 /** fleet: several nodes that share one queue: who may join, who is believed, and what the hub is asked. */
+export {
+  type FleetAdministration,
+  HubAdministration,
+  type HubParts,
+  type TokenReceipt,
+  type TokenView,
+} from "./administration.ts";
+export type {
+  FleetNode,
+  HubTerm,
+  JoinTokens,
+  Membership,
+  NodeDirectory,
+  NodeSecrets,
+  NodeState,
+} from "./directory.ts";
+export { Enrolment, type EnrolmentParts, type HubLink, type JoinWish } from "./enrolment.ts";
+export { askToJoin } from "./io/ask-to-join.ts";
 export { cryptography } from "./io/cryptography.ts";
+export type { FetchFrom } from "./io/exchange.ts";
+export { type CallLimits, HubClient, type HubClientOptions } from "./io/hub-client.ts";
+export { MemoryJoinTokens, MemoryNodeDirectory, MemoryNodeSecrets, sameKey } from "./memory-directory.ts";
+export { type Fleet, type FleetParts, openFleet } from "./open-fleet.ts";
 export { FleetOrders, type Order } from "./orders.ts";
 export { RequestGate, refusalText } from "./trust/gate.ts";
 export { HubClock } from "./trust/hub-clock.ts";
 export {
   type Candidate,
+  DEFAULT_TOKEN_TTL_MS,
+  FEATURE_LEVEL,
   type HubIdentity,
+  hubUrl,
   type JoinAnswer,
   type JoinRequest,
   type JoinToken,
   joinRequest,
   judgeJoin,
   type LeaseClass,
+  MAX_TOKEN_TTL_MS,
+  MAX_TOKEN_USES,
   makeToken,
   readInvitation,
+  type TokenWish,
 } from "./trust/join-token.ts";
-export { followKeyChanges, isGenuine, type KeyChange, makeKeyChange } from "./trust/key-change.ts";
+export { followKeyChanges, type KeyChange, MAX_KEY_CHANGES, makeKeyChange } from "./trust/key-change.ts";
 export { type Cryptography, fingerprintOf, isPublicKey, type NodeKey } from "./trust/keys.ts";
 export { FLEET_ROLES, type FleetAction, type FleetRole, mayDo, roleFor } from "./trust/roles.ts";
 export * from "./trust/signing.ts";

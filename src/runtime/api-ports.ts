@@ -6,6 +6,7 @@ import { hostname } from "node:os";
 import { join } from "node:path";
 import type {
   ApiPorts,
+  FleetPort,
   LogChunk,
   ReadinessCheck,
   ShutdownMode,
@@ -18,7 +19,7 @@ import { logPathOf, stepsPathOf } from "#execution";
 import type { Stores } from "#store";
 import { MetricRegistry } from "#telemetry";
 import type { LoadedConfig } from "./config/load.ts";
-import { SETTING_PATHS } from "./config/settings.ts";
+import { type Config, SETTING_PATHS } from "./config/settings.ts";
 import { type Engine, nodeOffer } from "./engine.ts";
 import { breakers } from "./failsafes/breakers.ts";
 import { realClock, realRandom } from "./real-clock.ts";
@@ -35,12 +36,13 @@ export type ApiParts = {
   readonly stop: (mode: ShutdownMode) => void;
   readonly watchdog: WatchdogPort;
   readonly sourceBuilds: SourceBuildPort;
+  readonly fleet: FleetPort;
 };
 
 export function apiPorts(parts: ApiParts): ApiPorts {
   const { engine, stateDir } = parts;
   const { config, origins } = parts.loaded;
-  const name = config["node.name"] === "" ? hostname() : config["node.name"];
+  const name = nodeName(config);
   return {
     queue: engine.queue,
     ids: engine.ids,
@@ -48,6 +50,7 @@ export function apiPorts(parts: ApiParts): ApiPorts {
     random: realRandom(),
     logger: parts.logger,
     node: { id: engine.nodeId, name, version, commit, pid: process.pid, startedAtMs: parts.startedAtMs, stateDir },
+    fleet: parts.fleet,
     metrics: new MetricRegistry(),
     models: engine.models.ports,
     watchdog: parts.watchdog,
@@ -73,6 +76,10 @@ export function apiPorts(parts: ApiParts): ApiPorts {
     config: () => SETTING_PATHS.map((path) => ({ name: path, value: config[path], origin: origins[path] })),
     requestShutdown: parts.stop,
   };
+}
+
+export function nodeName(config: Config): string {
+  return config["node.name"] === "" ? hostname() : config["node.name"];
 }
 
 /** Below this a write may fail at any moment; it is refused then, and nothing is lost, but the node is of little use. */

@@ -2,10 +2,11 @@
 import { readFileSync, rmSync } from "node:fs";
 import { createApi, type HttpServer, serveApi, unwatched, type WatchdogPort } from "#api";
 import { type Logger, ok, type Result } from "#base";
-import { apiPorts } from "./api-ports.ts";
+import { apiPorts, nodeName } from "./api-ports.ts";
 import type { LoadedConfig } from "./config/load.ts";
 import { type Engine, type StopMode, startEngine } from "./engine.ts";
 import { type NodeFleet, startFleet } from "./fleet/start-fleet.ts";
+import { openNodeFleet } from "./fleet/open-node-fleet.ts";
 import { startMaintenance } from "./maintenance.ts";
 import { ownCommand } from "./program.ts";
 import { realClock, realRandom } from "./real-clock.ts";
@@ -47,13 +48,13 @@ export async function startNode(options: NodeOptions): Promise<Result<RunningNod
   // Before there is a node: the server of a hub is started by the watchdog, and needed to start.
   const link = supervision === null ? undefined : linkToWatchdog(supervision, logger);
   const seed = (): Result<void> => ok(undefined);
-  const fleet = await startFleet({ config, stateDir, link, clock: realClock, random, logger, seed });
-  if (!fleet.ok) {
+  const place = await startFleet({ config, stateDir, link, clock: realClock, random, logger, seed });
+  if (!place.ok) {
     link?.close();
-    return fleet;
+    return place;
   }
   const abandon = async (): Promise<void> => {
-    await fleet.value.close();
+    await place.value.close();
     link?.close();
   };
   const engine = await startEngine({
@@ -74,7 +75,7 @@ export async function startNode(options: NodeOptions): Promise<Result<RunningNod
     options,
     folder: folder.value,
     engine: engine.value,
-    fleet: fleet.value,
+    place: place.value,
     link,
     startedAtMs,
   });
@@ -89,18 +90,19 @@ type Started = {
   readonly options: NodeOptions;
   readonly folder: StateFolder;
   readonly engine: Engine;
-  readonly fleet: NodeFleet;
+  readonly place: NodeFleet;
   readonly link: WatchdogLink | undefined;
   readonly startedAtMs: number;
 };
 
 async function serve(parts: Started): Promise<Result<RunningNode>> {
-  const { options, folder, engine, fleet, link } = parts;
+  const { options, folder, engine, place, link } = parts;
   const { config } = options.loaded;
   const token = ensureToken(folder, realRandom());
   if (!token.ok) return token;
   const stopped = Promise.withResolvers<void>();
   let stopping: Promise<void> | undefined;
+  let listening: number | undefined;
   const { supervision } = options;
   const stop = (mode: StopMode): Promise<void> => {
     // A drain that takes too long for somebody is cut short; it then finds nothing left to wait for.
@@ -110,8 +112,18 @@ async function serve(parts: Started): Promise<Result<RunningNode>> {
   };
   const watchdog: WatchdogPort = { ask: (action, body) => (link ?? unwatched).ask(action, body) };
   const builds = sourceBuilds({ config, stateDir: options.stateDir, engine, watchdog, logger: options.logger });
+  const fleet = openNodeFleet({
+    config,
+    stores: engine.stores,
+    queue: engine.queue,
+    logger: options.logger,
+    name: nodeName(config),
+    port: () => listening ?? config["http.port"],
+  });
+  if (!fleet.ok) return fleet;
   const ports = apiPorts({
     ...options,
+    fleet: fleet.value,
     engine,
     token: token.value,
     startedAtMs: parts.startedAtMs,
@@ -136,6 +148,7 @@ async function serve(parts: Started): Promise<Result<RunningNode>> {
     ...(supervision?.socket === undefined ? {} : { socket: supervision.socket }),
   });
   if (!server.ok) return server;
+  listening = server.value.port;
   supervision?.socket?.close();
   if (link !== undefined) attachNode(link, { api, server: server.value, engine, stop });
   const stopMaintenance = startMaintenance(
@@ -152,7 +165,7 @@ async function serve(parts: Started): Promise<Result<RunningNode>> {
     if (mode === "leave") await (server.ok ? server.value.handOver({ longMs: HAND_OVER_LONG_MS }) : undefined);
     await (server.ok ? server.value.stop({ graceMs: HTTP_GRACE_MS }) : undefined);
     await engine.stop(mode);
-    await fleet.close();
+    await place.close();
     // Last of all: whoever waits for this may then start another node on the folder.
     removeNodeFile(folder.nodeFile);
     link?.close();

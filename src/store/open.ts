@@ -14,13 +14,16 @@ import {
   type Result,
   terminal,
 } from "#base";
+import { cryptography, type JoinTokens, type NodeDirectory, type NodeSecrets } from "#fleet";
 import type { CapacityHistory } from "#hw";
 import type { ModelStore } from "#inference";
 import type { QueueStore } from "#queue";
 import { BACKUP_FOLDER, Backups } from "./backup.ts";
 import { LibsqlCapacityHistory } from "./capacity-history.ts";
 import { type Connection, openConnection, text } from "./connection.ts";
+import { LibsqlFleetNodes } from "./fleet-nodes.ts";
 import { establishIdentity, type Identity } from "./identity.ts";
+import { LibsqlJoinTokens } from "./join-tokens.ts";
 import { LongReader } from "./long-reader.ts";
 import { migrateDatabase } from "./migrate.ts";
 import { FLEET_MIGRATIONS } from "./migrations/fleet.ts";
@@ -28,6 +31,7 @@ import type { Migration } from "./migrations/migration.ts";
 import { NODE_MIGRATIONS } from "./migrations/node.ts";
 import { LibsqlModelStore } from "./model-store.ts";
 import { establishNodeId } from "./node-identity.ts";
+import { LibsqlNodeSecrets } from "./node-secrets.ts";
 import { LibsqlQueueStore } from "./queue-store.ts";
 import { finishRestore, newestBackup } from "./restore.ts";
 import { lockStateDirectory, type StateLock } from "./state-lock.ts";
@@ -53,6 +57,10 @@ export type Stores = {
   readonly models: ModelStore;
   /** How this host fared, in its own database. */
   readonly capacity: CapacityHistory;
+  readonly fleetNodes: NodeDirectory;
+  /** What this host alone knows of a fleet, in its own database. */
+  readonly joinTokens: JoinTokens;
+  readonly secrets: NodeSecrets;
   /** The holder of leases on this host, the same from start to start. */
   readonly nodeId: NodeId;
   readonly identity: Identity;
@@ -134,10 +142,11 @@ function openLocked(dir: string, options: StoreOptions, lock: StateLock, opened:
       writer,
     });
     const write = queue.write.bind(queue);
-    return { queue, models: new LibsqlModelStore({ write, reading, long }), long, files };
+    const fleetNodes = new LibsqlFleetNodes(write, reading);
+    return { queue, models: new LibsqlModelStore({ write, reading, long }), fleetNodes, long, files };
   });
   if (!built.ok) return built;
-  const { queue, models, long, files } = built.value;
+  const { queue, models, fleetNodes, long, files } = built.value;
   let closing: Promise<void> | undefined;
   const close = async (): Promise<void> => {
     await queue.close();
@@ -149,6 +158,9 @@ function openLocked(dir: string, options: StoreOptions, lock: StateLock, opened:
     queue,
     models,
     capacity: new LibsqlCapacityHistory(node.value),
+    fleetNodes,
+    joinTokens: new LibsqlJoinTokens(node.value),
+    secrets: new LibsqlNodeSecrets(node.value, cryptography),
     nodeId: nodeId.value,
     identity: identity.value,
     backups: new Backups(backupFolder, files, identity.value.uuid, clock),

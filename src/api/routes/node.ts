@@ -3,10 +3,10 @@ import { Hono } from "hono";
 import { z } from "zod";
 import type { ApiEnv } from "../environment.ts";
 import { exampleNode, exampleOffer } from "../examples.ts";
-import { type NodesView, type NodeView, nodeSchema, nodesSchema } from "../node-view.ts";
+import { nodesView } from "../fleet-view.ts";
+import { type NodeView, nodeSchema, nodesSchema } from "../node-view.ts";
 import type { ApiPorts } from "../ports.ts";
 import { answerProblem } from "../problem.ts";
-import type { NodeOffer } from "../requirements.ts";
 import { body, json, route } from "../route.ts";
 
 const MAX_PATH_CHARS = 4_096;
@@ -32,14 +32,14 @@ export function nodeRoutes(ports: ApiPorts) {
       "/api/nodes",
       route({
         tag: "node",
-        summary: "Every node of the fleet and what it can carry out",
+        summary: "Every node of the fleet, how it is and what it can carry out",
         responses: {
           200: json("The nodes", nodesSchema, {
             nodes: [exampleOffer],
           }),
         },
       }),
-      (c) => c.json({ nodes: ports.offers().map((offer) => offerView(offer, ports.node.id)) }, 200),
+      (c) => c.json({ nodes: nodesView(ports) }, 200),
     )
     .get(
       "/api/config",
@@ -117,17 +117,5 @@ async function nodeView(ports: ApiPorts): Promise<NodeView> {
     running: ports.workers().map((one) => ({ ...one })),
     storage: storage.ok ? { ...storage.value } : null,
     memory: { rssBytes: memory.rss, heapUsedBytes: memory.heapUsed },
-  };
-}
-
-function offerView({ node, ...offer }: NodeOffer, self: string): NodesView["nodes"][number] {
-  return {
-    id: node,
-    name: offer.name,
-    isSelf: node === self,
-    executors: [...offer.executors],
-    labels: { ...offer.labels },
-    models: [...offer.models],
-    vramBytes: offer.vramBytes,
   };
 }

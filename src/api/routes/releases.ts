@@ -120,13 +120,15 @@ export function watchdogRoutes(ports: ApiPorts) {
         tag: "node",
         summary: "Replace the node by a new process of the same release",
         description:
-          "Attempts go on in their workers and are taken over; connections wait. `self` names the node that answers.",
+          "Attempts go on in their workers and are taken over; connections wait. `self` names the node that answers; another " +
+          "node of the fleet is told when the hub hears of it next.",
         responses: { 202: json("It is being replaced", acceptedSchema, { accepted: true }) },
       }),
       async (c) => {
         const id = c.req.param("id");
         if (id !== "self" && id !== ports.node.id && id !== ports.node.name) {
-          return answerProblem(c, { code: "not_found", message: `there is no node ${id.slice(0, 100)}` });
+          const ordered = await ports.fleet.administration.orderRestart(id);
+          return ordered.ok ? c.json({ accepted: true }, 202) : answerProblem(c, ordered.error);
         }
         const asked = await watchdog.ask("restart", null);
         return asked.ok ? c.json({ accepted: true }, 202) : answerProblem(c, asked.error);

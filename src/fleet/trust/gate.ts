@@ -18,8 +18,8 @@ import {
 export type GateParts = {
   /** The fleet that this node belongs to. */
   readonly fleet: () => string;
-  /** The key of this node, under which it answers. */
-  readonly key: () => NodeKey;
+  /** The key of this node, under which it answers; undefined when it cannot be read: answers are not believed then. */
+  readonly key: () => NodeKey | undefined;
   readonly keyChanges: () => readonly KeyChange[];
   /** Answers at once, and knows a removal as soon as it is durable. */
   readonly find: (id: NodeId) => KnownNode | undefined;
@@ -83,9 +83,11 @@ export class RequestGate {
   /** @returns the headers under which an answer is believed. */
   answerHeaders(nonce: string, status: number, body: Uint8Array): Record<string, string> {
     const { key, keyChanges, cryptography } = this.#parts;
+    const present = key();
+    if (present === undefined) return {};
     const changes = keyChanges();
     return {
-      [SIGNATURE_HEADER]: signAnswer({ nonce, status, body }, key().privateKey, cryptography),
+      [SIGNATURE_HEADER]: signAnswer({ nonce, status, body }, present.privateKey, cryptography),
       ...(changes.length === 0 ? {} : { [KEY_CHANGES_HEADER]: writeKeyChanges(changes) }),
     };
   }

@@ -21,3 +21,7 @@ export function mayDo(role: FleetRole, action: FleetAction): boolean {
 export function roleFor(action: FleetAction): FleetRole {
   return LEAST_ROLE[action];
 }
+
+export function isFleetRole(value: unknown): value is FleetRole {
+  return FLEET_ROLES.some((role) => role === value);
+}

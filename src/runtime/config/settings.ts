@@ -42,6 +42,16 @@ export const SETTINGS = {
   "http.gateway": setting(z.boolean(), true, "answer /ollama and /openai, so that other programs can use the models"),
   "http.reads_per_second": setting(count(1_000_000), 1_000, "reads that one client may make; twice as many at once"),
   "http.writes_per_second": setting(count(1_000_000), 2_000, "changes that one client may make; twice as many at once"),
+  "fleet.url": setting(
+    z.union([z.literal(""), z.url({ protocol: /^https?$/ }).max(2_048)]),
+    "",
+    "address under which other nodes reach this one; empty: http.host and http.port, or the host's name",
+  ),
+  "fleet.ca_file": setting(
+    z.string().max(4_096),
+    "",
+    "PEM file of the authorities that https hubs are checked against; empty: those of the system",
+  ),
   "executor.shell.concurrency": setting(
     z.int().min(0).max(4_096),
     0,

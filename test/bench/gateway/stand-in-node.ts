@@ -8,6 +8,7 @@ import { MemoryQueueStore, QueueService } from "#queue";
 import { MetricRegistry } from "#telemetry";
 import { realRandom } from "../../../src/runtime/real-clock.ts";
 import { Uploads } from "../../../src/runtime/uploads.ts";
+import { memoryFleet } from "../../support/fleet.ts";
 import { endpointState, inferenceWorld } from "../../support/inference-world.ts";
 import { modelPorts } from "../../support/model-ports.ts";
 import { realClock } from "../../support/real-clock.ts";
@@ -44,6 +45,7 @@ export async function serveStandIn(endpointUrl: string): Promise<string> {
         startedAtMs: clock.nowMs(),
         stateDir: "/state",
       },
+      fleet: memoryFleet({ node, name: "bench", clock, random }),
       metrics: new MetricRegistry(),
       models,
       watchdog: unwatched,

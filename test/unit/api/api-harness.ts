@@ -26,6 +26,7 @@ import {
 } from "#base";
 import { type AttemptReport, type ClaimedTask, MemoryQueueStore, QueueService } from "#queue";
 import { MetricRegistry } from "#telemetry";
+import { memoryFleet } from "../../support/fleet.ts";
 import { modelPorts } from "../../support/model-ports.ts";
 
 export const TOKEN = "drv_a-token-of-the-tests";
@@ -86,6 +87,7 @@ export function createHarness(options: HarnessOptions = {}): Harness {
       startedAtMs: clock.nowMs(),
       stateDir: "/state",
     },
+    fleet: memoryFleet({ node, name: "box", clock, random }),
     metrics: new MetricRegistry(),
     models: modelPorts(),
     watchdog: unwatched,

@@ -27,5 +27,12 @@ export const outboxMigration: Migration = {
       expires_at_ms INTEGER NOT NULL,
       created_at_ms INTEGER NOT NULL
     ) STRICT, WITHOUT ROWID`,
+    // Who used one, so that a node whose answer was lost may ask again without a further use.
+    `CREATE TABLE join_token_use (
+      token TEXT NOT NULL REFERENCES join_token (id) ON DELETE CASCADE,
+      node TEXT NOT NULL,
+      public_key TEXT NOT NULL,
+      PRIMARY KEY (token, node, public_key)
+    ) STRICT, WITHOUT ROWID`,
   ],
 };

@@ -1,0 +1,137 @@
+/** A fleet and its nodes as the API returns them. */
+import { z } from "zod";
+import { FLEET_ROLES, type FleetNode } from "#fleet";
+import type { NodesView } from "./node-view.ts";
+import type { ApiPorts, FleetStanding } from "./ports.ts";
+import type { NodeOffer } from "./requirements.ts";
+
+export const roleSchema = z.enum(FLEET_ROLES);
+
+const hubSchema = z.object({ id: z.string(), name: z.string(), url: z.string(), publicKey: z.string() });
+
+export const joinAnswerSchema = z.object({ fleet: z.string(), hub: hubSchema, role: roleSchema, epoch: z.int() });
+
+export const standingSchema = z.object({
+  role: z.enum(["solo", "hub", ...FLEET_ROLES]),
+  fleet: z.string().nullable(),
+  epoch: z.int(),
+  hub: hubSchema.nullable(),
+  isRestartDue: z.boolean(),
+});
+
+export const membershipSchema = z.object({
+  fleet: z.string(),
+  role: roleSchema,
+  hub: hubSchema,
+  setAside: z.boolean(),
+  /** False when the node has no watchdog: a person has to start it again. */
+  restarting: z.boolean(),
+});
+
+const KEY = "MCowBQYDK2VwAyEA11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo";
+
+export const exampleJoinRequest = {
+  token: "k3v9q2m7xa",
+  proof: "c1d5…",
+  nonce: "AAECAwQFBgcICQoLDA0ODw",
+  node: {
+    id: "n_06d3w4q000e7v9w2m5x1y3z6ab",
+    name: "gpu1",
+    publicKey: KEY,
+    url: null,
+    version: "1.2.3",
+    featureLevel: 1,
+    leaseClass: "strict" as const,
+  },
+};
+
+export const exampleJoinAnswer = {
+  fleet: "6f4c7a0e-5f0e-4c5e-9a5e-0d5a4b1c2d3e",
+  hub: { id: "n_06d3w4q000e7v9w2m5x1y3z6ab", name: "hub", url: "http://hub.example:7433", publicKey: KEY },
+  role: "member" as const,
+  epoch: 1,
+};
+
+export const exampleStanding = { role: "solo" as const, fleet: null, epoch: 1, hub: null, isRestartDue: false };
+
+/** A node that was silent for longer than the term of a strict lease holds no such lease any more. */
+export const FRESH_MS = 60_000;
+
+/** What a node announces, as far as this version knows it; all of it may be missing. */
+const announcedSchema = z.object({
+  offer: z
+    .object({
+      executors: z.array(z.string()),
+      labels: z.record(z.string(), z.string()),
+      models: z.array(z.string()),
+      vramBytes: z.number(),
+    })
+    .optional()
+    .catch(undefined),
+  running: z.int().optional().catch(undefined),
+  capacity: z.record(z.string(), z.unknown()).optional().catch(undefined),
+});
+
+/** @returns every node that was not removed: those of the fleet, and this one where it is in none. */
+export function nodesView(ports: ApiPorts): NodesView["nodes"] {
+  const standing = ports.fleet.standing();
+  const offers = new Map<string, NodeOffer>(ports.offers().map((offer) => [offer.node, offer]));
+  const members = ports.fleet.nodes().filter(({ state }) => state !== "removed");
+  const known = new Set<string>(members.map(({ id }) => id));
+  const alone = [...offers.values()].filter(({ node }) => !known.has(node)).map((offer) => offerView(offer, ports));
+  return [...alone, ...members.map((node) => memberView(node, offers.get(node.id), ports, standing))];
+}
+
+function offerView({ node, ...offer }: NodeOffer, ports: ApiPorts): NodesView["nodes"][number] {
+  const isSelf = node === ports.node.id;
+  return {
+    id: node,
+    name: offer.name,
+    isSelf,
+    executors: [...offer.executors],
+    labels: { ...offer.labels },
+    models: [...offer.models],
+    vramBytes: offer.vramBytes,
+    role: isSelf ? ports.fleet.standing().role : null,
+    state: "active",
+    version: isSelf ? ports.node.version : null,
+    url: null,
+    epoch: isSelf ? ports.fleet.standing().epoch : null,
+    seenAtMs: isSelf ? ports.clock.nowMs() : null,
+    isFresh: isSelf,
+    running: isSelf ? ports.workers().length : null,
+    capacity: null,
+  };
+}
+
+function memberView(
+  node: FleetNode,
+  offer: NodeOffer | undefined,
+  ports: ApiPorts,
+  standing: FleetStanding,
+): NodesView["nodes"][number] {
+  const isSelf = node.id === ports.node.id;
+  const announced = announcedSchema.safeParse(node.announced);
+  const said = announced.success ? announced.data : {};
+  const offered = offer ?? said.offer ?? { executors: [], labels: {}, models: [], vramBytes: 0 };
+  const isHub = isSelf ? standing.role === "hub" : standing.hub?.id === node.id;
+  const seenAtMs = isSelf ? ports.clock.nowMs() : node.seenAtMs;
+  return {
+    id: node.id,
+    name: node.name,
+    isSelf,
+    executors: [...offered.executors],
+    labels: { ...offered.labels },
+    models: [...offered.models],
+    vramBytes: offered.vramBytes,
+    role: isHub ? "hub" : node.role,
+    state: node.state,
+    version: isSelf ? ports.node.version : node.version,
+    url: node.url,
+    epoch: standing.epoch,
+    seenAtMs,
+    isFresh: isSelf || ports.clock.nowMs() - seenAtMs <= FRESH_MS,
+    running: isSelf ? ports.workers().length : (said.running ?? null),
+    capacity: said.capacity ?? null,
+  };
+}

@@ -1,0 +1,116 @@
+import { err, type JsonObject, type NodeId, ok, type Result } from "#base";
+import { type FleetNode, type HubTerm, type NodeDirectory, sameKey } from "#fleet";
+import { type Connection, number, type SqlRow, text, textOrNull } from "./connection.ts";
+import type { Write } from "./model-store.ts";
+
+const COLUMNS = `id, name, role, public_key, url, version, feature_level, state, lease_class, joined_at_ms, seen_at_ms,
+  announced`;
+const PUT = `INSERT INTO fleet_node (${COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+  ON CONFLICT (id) DO UPDATE SET name = excluded.name, role = excluded.role, public_key = excluded.public_key,
+    url = excluded.url, version = excluded.version, feature_level = excluded.feature_level, state = excluded.state,
+    lease_class = excluded.lease_class, joined_at_ms = excluded.joined_at_ms, seen_at_ms = excluded.seen_at_ms,
+    announced = excluded.announced`;
+
+/** The nodes of a fleet and who its hub was when, in fleet.db. */
+export class LibsqlFleetNodes implements NodeDirectory {
+  readonly #write: Write;
+  readonly #reading: Connection;
+
+  constructor(write: Write, reading: Connection) {
+    this.#write = write;
+    this.#reading = reading;
+  }
+
+  find(id: NodeId): FleetNode | undefined {
+    const row = this.#reading.prepare(`SELECT ${COLUMNS} FROM fleet_node WHERE id = ?`).get([id]);
+    return row === undefined ? undefined : nodeOf(row);
+  }
+
+  all(): readonly FleetNode[] {
+    return this.#reading.prepare(`SELECT ${COLUMNS} FROM fleet_node ORDER BY name, id`).all([]).map(nodeOf);
+  }
+
+  hub(): HubTerm | undefined {
+    const newest = "SELECT epoch, node, url, at_ms, why FROM fleet_hub ORDER BY epoch DESC LIMIT 1";
+    const row = this.#reading.prepare(newest).get([]);
+    if (row === undefined) return undefined;
+    const node = text(row, 1) as NodeId; // `as`: written by putHub
+    return { epoch: number(row, 0), node, url: text(row, 2), atMs: number(row, 3), why: text(row, 4) };
+  }
+
+  put(node: FleetNode): Promise<Result<void>> {
+    return this.#write("keep a node", (connection) => {
+      // A node that was removed gives its key free only together with its row: it stays known as removed.
+      const other = connection.prepare("SELECT 1 FROM fleet_node WHERE public_key = ? AND id <> ?");
+      if (other.get([node.publicKey, node.id]) !== undefined) return err(sameKey());
+      const { id, name, role, publicKey, url, version, featureLevel, state, leaseClass, joinedAtMs, seenAtMs } = node;
+      const announced = JSON.stringify(node.announced);
+      connection
+        .prepare(PUT)
+        .run([
+          id,
+          name,
+          role,
+          publicKey,
+          url,
+          version,
+          featureLevel,
+          state,
+          leaseClass,
+          joinedAtMs,
+          seenAtMs,
+          announced,
+        ]);
+      return ok(undefined);
+    });
+  }
+
+  setState(id: NodeId, state: FleetNode["state"]): Promise<Result<boolean>> {
+    return this.#write("change a node's state", (connection) =>
+      ok(connection.prepare("UPDATE fleet_node SET state = ? WHERE id = ?").run([state, id]) > 0),
+    );
+  }
+
+  setKey(id: NodeId, from: string, to: string): Promise<Result<boolean>> {
+    const sql = "UPDATE fleet_node SET public_key = ? WHERE id = ? AND public_key = ?";
+    return this.#write("change a node's key", (connection) => {
+      const other = connection.prepare("SELECT 1 FROM fleet_node WHERE public_key = ? AND id <> ?");
+      if (other.get([to, id]) !== undefined) return err(sameKey());
+      return ok(connection.prepare(sql).run([to, id, from]) > 0);
+    });
+  }
+
+  setSeen(id: NodeId, seen: Parameters<NodeDirectory["setSeen"]>[1]): Promise<Result<boolean>> {
+    const sql = "UPDATE fleet_node SET seen_at_ms = ?, version = ?, announced = ? WHERE id = ?";
+    return this.#write("note what a node said", (connection) =>
+      ok(connection.prepare(sql).run([seen.atMs, seen.version, JSON.stringify(seen.announced), id]) > 0),
+    );
+  }
+
+  putHub(term: HubTerm): Promise<Result<void>> {
+    const sql =
+      "INSERT INTO fleet_hub (epoch, node, url, at_ms, why) VALUES (?, ?, ?, ?, ?) ON CONFLICT (epoch) DO NOTHING";
+    return this.#write("keep who the hub is", (connection) => {
+      connection.prepare(sql).run([term.epoch, term.node, term.url, term.atMs, term.why]);
+      return ok(undefined);
+    });
+  }
+}
+
+/** The CHECKs of the table say which words there are. */
+function nodeOf(row: SqlRow): FleetNode {
+  return {
+    id: text(row, 0) as NodeId, // `as`: written by `put`, here and below
+    name: text(row, 1),
+    role: text(row, 2) as FleetNode["role"],
+    publicKey: text(row, 3),
+    url: textOrNull(row, 4),
+    version: text(row, 5),
+    featureLevel: number(row, 6),
+    state: text(row, 7) as FleetNode["state"],
+    leaseClass: text(row, 8) as FleetNode["leaseClass"],
+    joinedAtMs: number(row, 9),
+    seenAtMs: number(row, 10),
+    announced: JSON.parse(text(row, 11)) as JsonObject,
+  };
+}

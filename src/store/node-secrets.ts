@@ -1,0 +1,103 @@
+import type { Result } from "#base";
+import {
+  type Cryptography,
+  type KeyChange,
+  MAX_KEY_CHANGES,
+  type Membership,
+  type NodeKey,
+  type NodeSecrets,
+} from "#fleet";
+import type { Connection } from "./connection.ts";
+import { readMeta, writeMeta } from "./meta.ts";
+import { onStorage } from "./storage-failure.ts";
+
+const KEY = "node_key";
+const NEXT_KEY = "node_key_next";
+const KEY_CHANGES = "node_key_changes";
+const MEMBERSHIP = "membership";
+const ROLE = "role";
+
+/** This node's key and its place in a fleet, in the notes of node.db. Synchronous, each call one flush. */
+export class LibsqlNodeSecrets implements NodeSecrets {
+  readonly #connection: Connection;
+  readonly #cryptography: Cryptography;
+
+  constructor(connection: Connection, cryptography: Cryptography) {
+    this.#connection = connection;
+    this.#cryptography = cryptography;
+  }
+
+  key(): Result<NodeKey> {
+    return onStorage("read the node's key", () => this.#keyAt(KEY));
+  }
+
+  nextKey(): Result<NodeKey> {
+    return onStorage("make the node's next key", () => this.#keyAt(NEXT_KEY));
+  }
+
+  adoptNextKey(change: KeyChange): Result<void> {
+    return onStorage("take the node's next key", () => {
+      const next = readMeta(this.#connection, NEXT_KEY);
+      if (next === undefined) return;
+      const changes = [...this.#changes(), change].slice(-MAX_KEY_CHANGES);
+      this.#connection.exec("BEGIN IMMEDIATE");
+      try {
+        writeMeta(this.#connection, KEY, next);
+        writeMeta(this.#connection, KEY_CHANGES, JSON.stringify(changes));
+        removeMeta(this.#connection, NEXT_KEY);
+        this.#connection.exec("COMMIT");
+      } catch (cause) {
+        if (this.#connection.inTransaction()) this.#connection.exec("ROLLBACK");
+        throw cause;
+      }
+    });
+  }
+
+  keyChanges(): Result<readonly KeyChange[]> {
+    return onStorage("read the changes of the node's key", () => this.#changes());
+  }
+
+  membership(): Result<Membership | undefined> {
+    return onStorage("read the membership", () => {
+      const noted = readMeta(this.#connection, MEMBERSHIP);
+      return noted === undefined ? undefined : (JSON.parse(noted) as Membership); // `as`: written below
+    });
+  }
+
+  setMembership(membership: Membership | undefined): Result<void> {
+    return onStorage("note the membership", () => {
+      if (membership === undefined) removeMeta(this.#connection, MEMBERSHIP);
+      else writeMeta(this.#connection, MEMBERSHIP, JSON.stringify(membership));
+    });
+  }
+
+  isHub(): Result<boolean> {
+    return onStorage("read the role", () => readMeta(this.#connection, ROLE) === "hub");
+  }
+
+  setHub(isHub: boolean): Result<void> {
+    return onStorage("note the role", () => writeMeta(this.#connection, ROLE, isHub ? "hub" : "solo"));
+  }
+
+  #keyAt(name: string): NodeKey {
+    const known = readMeta(this.#connection, name);
+    if (known !== undefined) return JSON.parse(known) as NodeKey; // `as`: written below
+    const made = this.#cryptography.makeKey();
+    writeMeta(this.#connection, name, JSON.stringify(made));
+    return made;
+  }
+
+  #changes(): readonly KeyChange[] {
+    return JSON.parse(readMeta(this.#connection, KEY_CHANGES) ?? "[]") as readonly KeyChange[]; // `as`: written above
+  }
+}
+
+/** What a copy of a state folder must not have: its original may still run. */
+export function forgetSecrets(connection: Connection): void {
+  for (const name of [KEY, NEXT_KEY, KEY_CHANGES, MEMBERSHIP, ROLE]) removeMeta(connection, name);
+  connection.exec("DELETE FROM join_token");
+}
+
+function removeMeta(connection: Connection, name: string): void {
+  connection.prepare("DELETE FROM meta WHERE name = ?").run([name]);
+}
