@@ -18,7 +18,7 @@ import { docRoutes } from "./routes/docs.ts";
 import { endpointRoutes, routingRoutes } from "./routes/endpoints.ts";
 import { eventRoutes } from "./routes/events.ts";
 import { figureRoutes } from "./routes/figures.ts";
-import { joinRoutes, membershipRoutes } from "./routes/fleet.ts";
+import { departureRoutes, joinRoutes, membershipRoutes, peerRoutes } from "./routes/fleet.ts";
 import { fleetNodeRoutes, tokenRoutes } from "./routes/fleet-nodes.ts";
 import { ollamaGateway, openaiGateway } from "./routes/gateway.ts";
 import { hardwareRoutes } from "./routes/hardware.ts";
@@ -57,7 +57,9 @@ function allRoutes(ports: ApiPorts, streams: Streams, describe: () => unknown) {
     .route("/", releaseRoutes(ports))
     .route("/", updateRoutes(ports))
     .route("/", joinRoutes(ports))
+    .route("/", peerRoutes(ports))
     .route("/", membershipRoutes(ports))
+    .route("/", departureRoutes(ports))
     .route("/", tokenRoutes(ports))
     .route("/", fleetNodeRoutes(ports))
     .route("/", breakerRoutes(ports))

@@ -1,5 +1,6 @@
 import type { Command } from "./parsing/command.ts";
 import { FIGURE_COMMANDS } from "./table/figures.ts";
+import { FLEET_COMMANDS } from "./table/fleet.ts";
 import { MODEL_COMMANDS } from "./table/models.ts";
 import { NODE_COMMANDS } from "./table/node.ts";
 import { PROGRAM_COMMANDS } from "./table/program.ts";
@@ -9,6 +10,7 @@ import { TASK_COMMANDS } from "./table/tasks.ts";
 /** Every command of drover. Parsing, help, completion and the reference page are made from this table. */
 export const COMMANDS: readonly Command[] = [
   ...NODE_COMMANDS,
+  ...FLEET_COMMANDS,
   ...TASK_COMMANDS,
   ...QUEUE_COMMANDS,
   ...MODEL_COMMANDS,

@@ -1,7 +1,7 @@
 /** What a person does to a fleet, and a node that wants to join: on the hub. */
 import { type Clock, err, type NodeId, ok, type Random, type Result, refused } from "#base";
 import type { FleetNode, JoinTokens, NodeDirectory, NodeSecrets, NodeState } from "./directory.ts";
-import { FleetOrders } from "./orders.ts";
+import type { FleetOrders } from "./orders.ts";
 import type { RequestGate } from "./trust/gate.ts";
 import {
   type Candidate,

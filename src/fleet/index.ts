@@ -16,7 +16,7 @@ export type {
   NodeState,
 } from "./directory.ts";
 export { Enrolment, type EnrolmentParts, type HubLink, type JoinWish } from "./enrolment.ts";
-export { askToJoin } from "./io/ask-to-join.ts";
+
 export { cryptography } from "./io/cryptography.ts";
 export type { FetchFrom } from "./io/exchange.ts";
 export { type CallLimits, HubClient, type HubClientOptions } from "./io/hub-client.ts";
@@ -47,4 +47,4 @@ export { followKeyChanges, type KeyChange, MAX_KEY_CHANGES, makeKeyChange } from
 export { type Cryptography, fingerprintOf, isPublicKey, type NodeKey } from "./trust/keys.ts";
 export { FLEET_ROLES, type FleetAction, type FleetRole, mayDo, roleFor } from "./trust/roles.ts";
 export * from "./trust/signing.ts";
-export { type KnownNode, MAX_SKEW_MS, type TrustRefusal, verifyRequest } from "./trust/verify-request.ts";
+export { type KnownNode, MAX_SKEW_MS, type TrustRefusal } from "./trust/verify-request.ts";

@@ -2,6 +2,7 @@
 import { readFileSync, rmSync } from "node:fs";
 import { createApi, type HttpServer, serveApi, unwatched, type WatchdogPort } from "#api";
 import { type Logger, ok, type Result } from "#base";
+import type { Fleet } from "#fleet";
 import { apiPorts, nodeName } from "./api-ports.ts";
 import type { LoadedConfig } from "./config/load.ts";
 import { type Engine, type StopMode, startEngine } from "./engine.ts";
@@ -71,14 +72,25 @@ export async function startNode(options: NodeOptions): Promise<Result<RunningNod
     await abandon();
     return engine;
   }
-  const ready = await serve({
+  const listening = { port: config["http.port"] };
+  const fleet = openNodeFleet({
+    config,
+    stores: engine.value.stores,
+    queue: engine.value.queue,
+    logger: options.logger,
+    name: nodeName(config),
+    port: () => listening.port,
+  });
+  const parts = {
     options,
     folder: folder.value,
     engine: engine.value,
     place: place.value,
     link,
     startedAtMs,
-  });
+    listening,
+  };
+  const ready = fleet.ok ? await serve({ ...parts, fleet: fleet.value }) : fleet;
   if (!ready.ok) {
     await engine.value.stop("leave");
     await abandon();
@@ -93,16 +105,18 @@ type Started = {
   readonly place: NodeFleet;
   readonly link: WatchdogLink | undefined;
   readonly startedAtMs: number;
+  readonly fleet: Fleet;
+  /** The port, once it is known: the configured one may be "any". */
+  readonly listening: { port: number };
 };
 
 async function serve(parts: Started): Promise<Result<RunningNode>> {
-  const { options, folder, engine, place, link } = parts;
+  const { options, folder, engine, place, fleet, link } = parts;
   const { config } = options.loaded;
   const token = ensureToken(folder, realRandom());
   if (!token.ok) return token;
   const stopped = Promise.withResolvers<void>();
   let stopping: Promise<void> | undefined;
-  let listening: number | undefined;
   const { supervision } = options;
   const stop = (mode: StopMode): Promise<void> => {
     // A drain that takes too long for somebody is cut short; it then finds nothing left to wait for.
@@ -112,18 +126,9 @@ async function serve(parts: Started): Promise<Result<RunningNode>> {
   };
   const watchdog: WatchdogPort = { ask: (action, body) => (link ?? unwatched).ask(action, body) };
   const builds = sourceBuilds({ config, stateDir: options.stateDir, engine, watchdog, logger: options.logger });
-  const fleet = openNodeFleet({
-    config,
-    stores: engine.stores,
-    queue: engine.queue,
-    logger: options.logger,
-    name: nodeName(config),
-    port: () => listening ?? config["http.port"],
-  });
-  if (!fleet.ok) return fleet;
   const ports = apiPorts({
     ...options,
-    fleet: fleet.value,
+    fleet,
     engine,
     token: token.value,
     startedAtMs: parts.startedAtMs,
@@ -148,7 +153,7 @@ async function serve(parts: Started): Promise<Result<RunningNode>> {
     ...(supervision?.socket === undefined ? {} : { socket: supervision.socket }),
   });
   if (!server.ok) return server;
-  listening = server.value.port;
+  parts.listening.port = server.value.port;
   supervision?.socket?.close();
   if (link !== undefined) attachNode(link, { api, server: server.value, engine, stop });
   const stopMaintenance = startMaintenance(

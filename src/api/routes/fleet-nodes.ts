@@ -35,6 +35,15 @@ const tokensSchema = z.object({
   ),
 });
 
+const exampleToken = {
+  id: "k3v9q2m7xa",
+  role: "member" as const,
+  usesLeft: 1,
+  createdAtMs: AT_MS,
+  expiresAtMs: AT_MS,
+  isExpired: false,
+};
+
 const stateSchema = z.object({ id: z.string(), name: z.string(), state: z.enum(["active", "cordoned", "removed"]) });
 
 export function tokenRoutes({ fleet }: ApiPorts) {
@@ -77,16 +86,7 @@ export function tokenRoutes({ fleet }: ApiPorts) {
         summary: "The tokens that were made and not revoked, without their secrets",
         responses: {
           200: json("The tokens", tokensSchema, {
-            tokens: [
-              {
-                id: "k3v9q2m7xa",
-                role: "member",
-                usesLeft: 1,
-                createdAtMs: AT_MS,
-                expiresAtMs: AT_MS,
-                isExpired: false,
-              },
-            ],
+            tokens: [exampleToken],
           }),
         },
       }),

@@ -56,34 +56,38 @@ export function answerNotHub(c: Context, ports: ApiPorts): ProblemResponse {
 }
 
 export function joinRoutes(ports: ApiPorts) {
+  return new Hono<ApiEnv>().post(
+    JOIN_PATH,
+    route({
+      tag: "fleet",
+      summary: "Join the fleet of this hub with a token",
+      description:
+        "Sent by `drover join`. `proof` is HMAC-SHA256 over the rest, by the SHA-256 of the token's secret, which does not " +
+        "travel. The answer is signed for `nonce` by the key whose fingerprint is in the token.",
+      isPublic: true,
+      json: body(joinRequestSchema, exampleJoinRequest),
+      responses: { 200: json("The node is a member now", joinAnswerSchema, exampleJoinAnswer) },
+    }),
+    async (c) => {
+      const request = c.req.valid("json");
+      const { hub } = ports.fleet;
+      if (hub === undefined) return answerNotHub(c, ports);
+      const id = request.node.id as NodeId; // `as`: the schema has looked
+      const answer = await hub.admit({ ...request, node: { ...request.node, id } });
+      if (!answer.ok) {
+        ports.logger.warn("a node may not join", { node: request.node.name, why: answer.error.message });
+        return answerProblem(c, answer.error);
+      }
+      ports.logger.info("a node has joined", { node: request.node.name, id, role: answer.value.role });
+      c.set("answerNonce", request.nonce);
+      return c.json({ ...answer.value, hub: { ...answer.value.hub } }, 200);
+    },
+  );
+}
+
+/** What nodes tell their hub of themselves, and ask it. */
+export function peerRoutes(ports: ApiPorts) {
   return new Hono<ApiEnv>()
-    .post(
-      JOIN_PATH,
-      route({
-        tag: "fleet",
-        summary: "Join the fleet of this hub with a token",
-        description:
-          "Sent by `drover join`. `proof` is HMAC-SHA256 over the rest, by the SHA-256 of the token's secret, which does not " +
-          "travel. The answer is signed for `nonce` by the key whose fingerprint is in the token.",
-        isPublic: true,
-        json: body(joinRequestSchema, exampleJoinRequest),
-        responses: { 200: json("The node is a member now", joinAnswerSchema, exampleJoinAnswer) },
-      }),
-      async (c) => {
-        const request = c.req.valid("json");
-        const { hub } = ports.fleet;
-        if (hub === undefined) return answerNotHub(c, ports);
-        const id = request.node.id as NodeId; // `as`: the schema has looked
-        const answer = await hub.admit({ ...request, node: { ...request.node, id } });
-        if (!answer.ok) {
-          ports.logger.warn("a node may not join", { node: request.node.name, why: answer.error.message });
-          return answerProblem(c, answer.error);
-        }
-        ports.logger.info("a node has joined", { node: request.node.name, id, role: answer.value.role });
-        c.set("answerNonce", request.nonce);
-        return c.json({ ...answer.value, hub: { ...answer.value.hub } }, 200);
-      },
-    )
     .get(
       "/api/fleet/hub",
       route({
@@ -133,10 +137,13 @@ export function joinRoutes(ports: ApiPorts) {
     );
 }
 
+/** @returns whether the watchdog replaces this node, so that what was joined or left takes effect. */
+async function restart({ watchdog }: ApiPorts): Promise<boolean> {
+  return (await watchdog.ask("restart", null)).ok;
+}
+
 /** What a person does to this node's own place in a fleet. */
 export function membershipRoutes(ports: ApiPorts) {
-  /** Whether the watchdog replaces this node, so that the change takes effect. */
-  const restart = async (): Promise<boolean> => (await ports.watchdog.ask("restart", null)).ok;
   return new Hono<ApiEnv>()
     .get(
       "/api/fleet",
@@ -183,9 +190,14 @@ export function membershipRoutes(ports: ApiPorts) {
         const joined = await ports.fleet.enrolment.join(c.req.valid("json"));
         if (!joined.ok) return answerProblem(c, joined.error);
         const { fleet, role, hub, setAside } = joined.value;
-        return c.json({ fleet, role, hub: { ...hub }, setAside, restarting: await restart() }, 200);
+        return c.json({ fleet, role, hub: { ...hub }, setAside, restarting: await restart(ports) }, 200);
       },
-    )
+    );
+}
+
+/** Leaving, and another key. */
+export function departureRoutes(ports: ApiPorts) {
+  return new Hono<ApiEnv>()
     .post(
       "/api/fleet/leave",
       route({
@@ -202,7 +214,9 @@ export function membershipRoutes(ports: ApiPorts) {
       }),
       async (c) => {
         const left = await ports.fleet.enrolment.leave(c.req.valid("json").force);
-        return left.ok ? c.json({ ...left.value, restarting: await restart() }, 200) : answerProblem(c, left.error);
+        return left.ok
+          ? c.json({ ...left.value, restarting: await restart(ports) }, 200)
+          : answerProblem(c, left.error);
       },
     )
     .post(

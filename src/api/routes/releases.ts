@@ -87,6 +87,9 @@ const uploadedSchema = z.object({ id: z.string(), file: z.string(), bytes: z.int
 
 const acceptedSchema = z.looseObject({ accepted: z.boolean() });
 
+/** `isOrdered`: another node is told when it is heard of next. */
+const restartSchema = z.object({ accepted: z.boolean(), isOrdered: z.boolean() });
+
 /** @returns the answer of the watchdog, in the form of `schema`. */
 function shaped<S extends z.ZodType>(result: Result<JsonValue>, schema: S): Result<z.output<S>> {
   if (!result.ok) return result;
@@ -122,16 +125,18 @@ export function watchdogRoutes(ports: ApiPorts) {
         description:
           "Attempts go on in their workers and are taken over; connections wait. `self` names the node that answers; another " +
           "node of the fleet is told when the hub hears of it next.",
-        responses: { 202: json("It is being replaced", acceptedSchema, { accepted: true }) },
+        responses: {
+          202: json("It is being replaced, or will be", restartSchema, { accepted: true, isOrdered: false }),
+        },
       }),
       async (c) => {
         const id = c.req.param("id");
         if (id !== "self" && id !== ports.node.id && id !== ports.node.name) {
           const ordered = await ports.fleet.administration.orderRestart(id);
-          return ordered.ok ? c.json({ accepted: true }, 202) : answerProblem(c, ordered.error);
+          return ordered.ok ? c.json({ accepted: true, isOrdered: true }, 202) : answerProblem(c, ordered.error);
         }
         const asked = await watchdog.ask("restart", null);
-        return asked.ok ? c.json({ accepted: true }, 202) : answerProblem(c, asked.error);
+        return asked.ok ? c.json({ accepted: true, isOrdered: false }, 202) : answerProblem(c, asked.error);
       },
     );
 }

@@ -4,7 +4,7 @@ import { parseNodeFile } from "../connection/locate.ts";
 import { pause } from "../connection/pause.ts";
 import type { CommandContext } from "../context.ts";
 import { EXIT } from "../exit-codes.ts";
-import { bytesText, plural } from "../output/quantities.ts";
+import { bytesText, durationText, plural } from "../output/quantities.ts";
 import type { Column } from "../output/table.ts";
 import { oneLine } from "../output/text.ts";
 import type { Handler } from "../parsing/command.ts";
@@ -91,14 +91,22 @@ export const nodeList: Handler<object> = async (_invocation, context) => {
   const nodes = await api.value.ask("list nodes", (client) => client.api.nodes.$get());
   if (!nodes.ok) return console.fail(nodes.error);
   if (console.json) console.document(nodes.value);
-  else console.table(nodes.value.nodes, nodeColumns());
+  else console.table(nodes.value.nodes, nodeColumns(context.environment.clock.nowMs()));
   return EXIT.ok;
 };
 
-function nodeColumns(): readonly Column<NodesView["nodes"][number]>[] {
+function nodeColumns(nowMs: number): readonly Column<NodesView["nodes"][number]>[] {
   return [
     { title: "ID", value: ({ id }) => id },
     { title: "NAME", value: ({ name, isSelf }) => (isSelf ? `${name} (this one)` : name), shrinks: true },
+    { title: "ROLE", value: ({ role, state }) => (state === "active" ? (role ?? "-") : `${role ?? "-"}, ${state}`) },
+    {
+      title: "SEEN",
+      value: ({ isSelf, seenAtMs }) => (isSelf ? "now" : seenAtMs === null ? "-" : ageText(nowMs, seenAtMs)),
+      tone: ({ isFresh }) => (isFresh ? undefined : "warn"),
+    },
+    { title: "RUNNING", value: ({ running }) => String(running ?? "-"), align: "right" },
+    { title: "VERSION", value: ({ version }) => version ?? "-", optional: true },
     { title: "EXECUTORS", value: ({ executors }) => executors.join(", ") },
     {
       title: "VRAM",
@@ -114,6 +122,10 @@ function nodeColumns(): readonly Column<NodesView["nodes"][number]>[] {
     },
     { title: "LABELS", value: ({ labels }) => labelText(labels), shrinks: true, optional: true },
   ];
+}
+
+function ageText(nowMs: number, atMs: number): string {
+  return `${durationText(Math.max(0, nowMs - atMs))} ago`;
 }
 
 function labelText(labels: Readonly<Record<string, string>>): string {

@@ -28,10 +28,11 @@ export const nodeRestart: Handler<object> = async ({ args }, context) => {
   if (!api.ok) return console.fail(api.error);
   const id = args[0] ?? "self";
   const answer = await api.value.ask("restart the node", (client) =>
-    client.api.nodes[":id"].restart.$post({ param: { id } }),
+    client.api.nodes[":id"].restart.$post({ param: { id: encodeURIComponent(id) } }),
   );
   if (!answer.ok) return console.fail(answer.error);
   if (console.json) console.document(answer.value);
+  else if (answer.value.isOrdered) console.line("The node is restarted when the hub hears of it next.");
   else console.line("The node is being replaced; attempts go on and connections wait.");
   return EXIT.ok;
 };

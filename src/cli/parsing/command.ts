@@ -29,6 +29,7 @@ export type Handler<V> = (invocation: Invocation<V>, context: CommandContext) =>
 /** Headings of the command list, in its order. */
 export const SECTIONS = [
   "Node",
+  "Fleet",
   "Releases",
   "Tasks",
   "Queue",

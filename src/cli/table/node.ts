@@ -54,16 +54,13 @@ export const NODE_COMMANDS: readonly Command[] = [
     load: async () => (await import("../commands/local.ts")).node,
   }),
   command({
-    name: "node list",
-    section: "Node",
-    summary: "List the nodes of the fleet",
-    load: async () => (await import("../commands/node.ts")).nodeList,
-  }),
-  command({
     name: "node restart",
     section: "Node",
     summary: "Replace the node by a new process; attempts go on and connections wait",
-    notes: ["In safe mode: try again to start the node."],
+    notes: [
+      "In safe mode: try again to start the node.",
+      "Another node of the fleet is restarted when its hub hears of it next.",
+    ],
     arguments: [{ name: "NODE", description: "Id or name; default: the node that answers", optional: true }],
     load: async () => (await import("../commands/releases.ts")).nodeRestart,
   }),

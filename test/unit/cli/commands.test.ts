@@ -216,7 +216,7 @@ describe("the node", () => {
   it("is listed and backed up", async () => {
     const cli = createCli();
 
-    expect((await cli.run("node", "list")).stdout).toContain("box (this one)  shell");
+    expect((await cli.run("node", "list")).stdout).toContain("box (this one)  solo");
     expect(await cli.run("backup", "copies/a.db")).toEqual({
       exit: 0,
       stdout: "/srv/here/copies/a.db\n",
