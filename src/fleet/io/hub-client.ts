@@ -3,8 +3,8 @@
  *
  * - C1: nothing is believed but under the signature of the key that is pinned; who answers at the address makes no difference.
  * - C2: redirects are not followed. Another hub is followed only when the fleet knows it, and then under its own key.
- * - C3: a request is sent anew at most once for what it taught (session, clock), and to {@link MAX_HUBS} hubs; each time it is
- *   signed anew. Whether it took effect when no answer came is not known: what must happen once carries an id.
+ * - C3: a request is sent anew {@link MAX_LESSONS} times for what it taught (session, clock), and to {@link MAX_HUBS} hubs; each
+ *   time it is signed anew. Whether it took effect when no answer came is not known: what must happen once carries an id.
  */
 import {
   type Clock,
@@ -56,6 +56,8 @@ export type CallLimits = { readonly deadlineMs: number; readonly signal?: AbortS
 
 /** The one that was asked first, and one that it named; a fleet in which they go on naming others is not settled yet. */
 const MAX_HUBS = 2;
+/** One for the session and one for the clock of a hub, and one for the hub that takes its place just then. */
+const MAX_LESSONS = 3;
 /** Requests of a replica are a few hundred bytes. */
 const MAX_CARRIED_BYTES = 64 * 1024;
 /** Under which the hub answers for the libSQL server behind it. */
@@ -158,7 +160,8 @@ export class HubClient {
         if (exchange.response.ok) return carried(exchange.response);
         const answer = await this.#read(exchange);
         if (!answer.ok) return new Response(answer.error.message, { status: 502 });
-        if (attempt === 0 && (this.#learn(exchange, answer.value) || this.#follow(exchange, answer.value))) continue;
+        if (attempt < MAX_LESSONS && (this.#learn(exchange, answer.value) || this.#follow(exchange, answer.value)))
+          continue;
         return new Response(JSON.stringify(answer.value), { status: exchange.response.status });
       }
     } catch (cause) {
@@ -168,16 +171,16 @@ export class HubClient {
 
   async #ask(asking: Asking): Promise<Result<JsonValue>> {
     let hubs = 1;
-    let hasLearned = false;
+    let lessons = 0;
     for (;;) {
       const exchange = await this.#send(asking);
       const answer = await this.#read(exchange);
       if (!answer.ok) return answer;
       if (exchange.response.ok) return ok(answer.value);
-      if (!hasLearned && this.#learn(exchange, answer.value)) hasLearned = true;
+      if (lessons < MAX_LESSONS && this.#learn(exchange, answer.value)) lessons += 1;
       else if (hubs < MAX_HUBS && this.#follow(exchange, answer.value)) {
         hubs += 1;
-        hasLearned = false;
+        lessons = 0;
       } else return err(failureOf(exchange, answer.value));
     }
   }
@@ -282,14 +285,20 @@ function fieldsOf(value: JsonValue): JsonObject {
 /** The hub's own words, as a failure by what this node can do about it. */
 function failureOf({ response, hub }: Exchange, answer: JsonValue): Failure {
   const { detail, code, remedy } = fieldsOf(answer);
-  const message = typeof detail === "string" ? detail : `the hub at ${hub.url} answered with status ${response.status}`;
   const { status } = response;
-  const isTransient = status >= 500 || status === 429 || status === 421;
+  const said = typeof detail === "string" ? detail : `the hub at ${hub.url} answered with status ${status}`;
+  // Whoever asked this node has no part in how this node proves itself to its hub.
+  const isTrust = status === 401;
+  const isPassing = code === "session_changed" || code === "clock_skew" || status === 421;
   return {
-    kind: isTransient ? "retryable" : "refused",
+    kind: isPassing || status >= 500 || status === 429 ? "retryable" : "refused",
     // `as`: only compared with known codes; a code of a newer hub matches none of them.
-    code: status === 421 ? "unavailable" : ((typeof code === "string" ? code : "internal") as Failure["code"]),
-    message,
+    code: isPassing
+      ? "unavailable"
+      : isTrust
+        ? "conflict"
+        : ((typeof code === "string" ? code : "internal") as Failure["code"]),
+    message: isTrust ? `the hub at ${hub.url} does not take this node's word: ${said}` : said,
     ...(typeof remedy === "string" ? { remedy } : {}),
   };
 }

@@ -81,6 +81,33 @@ describe("a node's client of its hub", () => {
     expect(whyOf(await askHub(client))).toBe("ok");
   });
 
+  test("goes on with a hub that is replaced between two tries of one request", async () => {
+    const { hub, box } = await fleetOfTwo();
+    let calls = 0;
+    const client = clientOf(box, {
+      fetch: async (url, { method, headers }) => {
+        calls += 1;
+        if (calls === 2) await hub.start();
+        return fetch(url, { method, headers });
+      },
+    });
+
+    expect(whyOf(await askHub(client))).toBe("ok");
+    expect(calls).toBe(3);
+  });
+
+  test("says whose word the hub does not take, with a code that is not that of a wrong bearer token", async () => {
+    const { hub, client } = await fleetOfTwo();
+    await hub.ask("DELETE", "/api/nodes/gpu1");
+
+    const asked = await askHub(client);
+
+    expect(asked).toMatchObject({
+      ok: false,
+      error: { kind: "refused", code: "conflict", message: containing("was removed") },
+    });
+  });
+
   test("believes no answer without the hub's signature, nor one that was changed on its way", async () => {
     const { hub, box } = await fleetOfTwo();
     const unsigned = stranger(() => Response.json({ epoch: 9, hub: null }));
