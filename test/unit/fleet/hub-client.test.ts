@@ -30,7 +30,7 @@ async function started(name: string, options: Parameters<typeof makeBox>[1] = {}
 
 /** A program that answers at an address as it likes. */
 function stranger(answer: (request: Request) => Response | Promise<Response>): string {
-  const server = Bun.serve({ port: 0, hostname: "127.0.0.1", fetch: answer });
+  const server = Bun.serve({ port: 0, hostname: "127.0.0.1", idleTimeout: 0, fetch: answer });
   cleanUps.push(() => server.stop(true));
   return server.url.origin;
 }
