@@ -142,7 +142,8 @@ function wrapStatement(database: Database.Database, sql: string): Statement {
 /** Before a text that is stored as JSON, because the binding cuts what it reads at a zero character. */
 const PACKED = "\u0001";
 
-function packed(params: readonly SqlValue[]): readonly SqlValue[] {
+/** @returns the parameters as they are stored. */
+export function packed(params: readonly SqlValue[]): readonly SqlValue[] {
   for (const value of params) if (mustPack(value)) return params.map(pack);
   return params;
 }

@@ -47,6 +47,24 @@ export function judgeIdentity(noted: Fingerprint | null, found: Fingerprint, old
 
 /** Recognises an open database, raises its epoch if it has to be, and notes where it is now. One transaction. */
 export function establishIdentity(connection: Connection): Identity {
+  const assessed = assessIdentity(connection);
+  if (assessed.identity.change !== "same") {
+    connection.exec("BEGIN IMMEDIATE");
+    try {
+      noteIdentity(connection, connection, assessed);
+      connection.exec("COMMIT");
+    } catch (cause) {
+      if (connection.inTransaction()) connection.exec("ROLLBACK");
+      throw cause;
+    }
+  }
+  return assessed.identity;
+}
+
+export type AssessedIdentity = { readonly identity: Identity; readonly found: Fingerprint };
+
+/** Recognises an open database, and notes nothing yet. */
+export function assessIdentity(connection: Connection): AssessedIdentity {
   const found = fingerprint(connection.path);
   const noted = readFingerprint(connection);
   const known = readMeta(connection, "uuid");
@@ -56,20 +74,18 @@ export function establishIdentity(connection: Connection): Identity {
   const change = judged === "created" && known !== undefined ? "restored" : judged;
   const uuid = known ?? randomUUID();
   const epoch = Number(readMeta(connection, "epoch") ?? 1) + raised;
-  if (change !== "same") {
-    connection.exec("BEGIN IMMEDIATE");
-    try {
-      writeMeta(connection, "uuid", uuid);
-      writeMeta(connection, "epoch", String(epoch));
-      writeMeta(connection, "fingerprint", JSON.stringify(found));
-      connection.exec("COMMIT");
-    } catch (cause) {
-      if (connection.inTransaction()) connection.exec("ROLLBACK");
-      throw cause;
-    }
-  }
-  return { uuid, epoch, change, previousPath: noted?.path ?? null };
+  return { identity: { uuid, epoch, change, previousPath: noted?.path ?? null }, found };
 }
+
+/** Inside a transaction. Where the file is concerns this host alone (`local`), the rest the whole fleet (`shared`). */
+export function noteIdentity(shared: Connection, local: Connection, { identity, found }: AssessedIdentity): void {
+  writeMeta(shared, "uuid", identity.uuid);
+  writeMeta(shared, "epoch", String(identity.epoch));
+  writeMeta(local, FINGERPRINT, JSON.stringify(found));
+}
+
+/** The one note that differs between copies of a database: it never leaves its host. */
+export const FINGERPRINT = "fingerprint";
 
 /** What {@link establishIdentity} would say, without noting it; null where nothing was noted yet. */
 export function identityChange(connection: Connection, exists: (path: string) => boolean): IdentityChange | null {
@@ -84,7 +100,7 @@ function fingerprint(path: string): Fingerprint {
 }
 
 function readFingerprint(connection: Connection): Fingerprint | null {
-  const noted = readMeta(connection, "fingerprint");
+  const noted = readMeta(connection, FINGERPRINT);
   // `as`: written by establishIdentity.
   return noted === undefined ? null : (JSON.parse(noted) as Fingerprint);
 }

@@ -27,6 +27,26 @@ export function migrateDatabase(connection: Connection, known: readonly Migratio
   return ok(undefined);
 }
 
+/** Runs `write` in a transaction that other databases make as well. */
+export type Transact = (write: (connection: Connection) => void) => Promise<Result<void>>;
+
+/** As {@link migrateDatabase}, for a database that was migrated before and whose changes are made elsewhere too. */
+export async function migrateThrough(
+  connection: Connection,
+  known: readonly Migration[],
+  nowMs: number,
+  transact: Transact,
+): Promise<Result<void>> {
+  const plan = planMigration(connection, known);
+  if (!plan.ok) return plan;
+  const { applied, pending } = plan.value;
+  if (pending.length === 0) return ok(undefined);
+  keepCopy(connection, applied + 1);
+  return transact((recording) => {
+    for (const migration of pending) applyMigration(recording, migration, nowMs);
+  });
+}
+
 /** The data side of going back to the older build: what the database was before migration `next`. */
 function keepCopy(connection: Connection, next: number): void {
   const copy = `${connection.path}.before-${next}`;
@@ -76,22 +96,24 @@ function applyMigrations(connection: Connection, pending: readonly Migration[], 
   if (pending.length === 0) return;
   connection.exec("BEGIN IMMEDIATE");
   try {
-    connection.exec(
-      `CREATE TABLE IF NOT EXISTS schema_migration (
-        number INTEGER PRIMARY KEY, name TEXT NOT NULL, checksum TEXT NOT NULL, applied_at_ms INTEGER NOT NULL
-      ) STRICT`,
-    );
-    for (const migration of pending) {
-      for (const statement of migration.sql) connection.exec(statement);
-      connection
-        .prepare("INSERT INTO schema_migration (number, name, checksum, applied_at_ms) VALUES (?, ?, ?, ?)")
-        .run([migration.number, migration.name, checksum(migration), nowMs]);
-    }
+    connection.exec(MIGRATION_TABLE);
+    for (const migration of pending) applyMigration(connection, migration, nowMs);
     connection.exec("COMMIT");
   } catch (cause) {
     if (connection.inTransaction()) connection.exec("ROLLBACK");
     throw cause;
   }
+}
+
+const MIGRATION_TABLE = `CREATE TABLE IF NOT EXISTS schema_migration (
+  number INTEGER PRIMARY KEY, name TEXT NOT NULL, checksum TEXT NOT NULL, applied_at_ms INTEGER NOT NULL
+) STRICT`;
+
+function applyMigration(connection: Connection, migration: Migration, nowMs: number): void {
+  for (const statement of migration.sql) connection.exec(statement);
+  connection
+    .prepare("INSERT INTO schema_migration (number, name, checksum, applied_at_ms) VALUES (?, ?, ?, ?)")
+    .run([migration.number, migration.name, checksum(migration), nowMs]);
 }
 
 function readApplied(connection: Connection): readonly Applied[] {

@@ -151,9 +151,11 @@ export class LibsqlModelStore implements ModelStore {
   }
 
   prune(before: { usageMs: number; decisionsMs: number }, limit: number): Promise<Result<number>> {
-    const usage = "DELETE FROM model_usage WHERE id IN (SELECT id FROM model_usage WHERE at_ms < ? LIMIT ?)";
+    // In a full order: the same statement runs on the working copy and on the server, and must remove the same rows.
+    const usage =
+      "DELETE FROM model_usage WHERE id IN (SELECT id FROM model_usage WHERE at_ms < ? ORDER BY at_ms, id LIMIT ?)";
     const decisions = `DELETE FROM route_decision WHERE (task_id, attempt) IN
-      (SELECT task_id, attempt FROM route_decision WHERE at_ms < ? LIMIT ?)`;
+      (SELECT task_id, attempt FROM route_decision WHERE at_ms < ? ORDER BY at_ms, task_id, attempt LIMIT ?)`;
     return this.#write("prune usage", (connection) => {
       const removed = connection.prepare(usage).run([before.usageMs, limit]);
       return ok(removed + connection.prepare(decisions).run([before.decisionsMs, Math.max(0, limit - removed)]));

@@ -32,11 +32,12 @@ import { NODE_MIGRATIONS } from "./migrations/node.ts";
 import { LibsqlModelStore } from "./model-store.ts";
 import { establishNodeId } from "./node-identity.ts";
 import { LibsqlNodeSecrets } from "./node-secrets.ts";
+import { type PrimaryOptions, startOnServer } from "./primary/start.ts";
 import { LibsqlQueueStore } from "./queue-store.ts";
 import { finishRestore, newestBackup } from "./restore.ts";
 import { lockStateDirectory, type StateLock } from "./state-lock.ts";
 import { onStorage } from "./storage-failure.ts";
-import type { CrashPoint } from "./writer.ts";
+import type { CrashPoint, Replication } from "./writer.ts";
 
 export type StoreOptions = {
   readonly clock: Clock;
@@ -49,6 +50,8 @@ export type StoreOptions = {
   readonly crashPoint?: (label: CrashPoint) => void;
   /** A larger database is checked after the start, by a thread: the check reads about 1 GB a second. */
   readonly maxInlineCheckBytes?: number;
+  /** On the hub of a fleet: the libSQL server that commits everything first. */
+  readonly primary?: PrimaryOptions;
 };
 
 /** Everything that is durable, open. */
@@ -94,7 +97,7 @@ export async function openStores(dir: string, options: StoreOptions): Promise<Re
   if (!lock.ok) return lock;
   const opened: Connection[] = [];
   try {
-    const stores = openLocked(dir, options, lock.value, opened);
+    const stores = await openLocked(dir, options, lock.value, opened);
     if (!stores.ok) abandon(opened, lock.value);
     return stores;
   } catch (cause) {
@@ -108,23 +111,27 @@ function abandon(opened: readonly Connection[], lock: StateLock): void {
   lock.release();
 }
 
-function openLocked(dir: string, options: StoreOptions, lock: StateLock, opened: Connection[]): Result<Stores> {
+async function openLocked(
+  dir: string,
+  options: StoreOptions,
+  lock: StateLock,
+  opened: Connection[],
+): Promise<Result<Stores>> {
   const { clock, logger, backupFolder = join(dir, BACKUP_FOLDER) } = options;
   const place: Place = { dir, backupFolder, maxInlineBytes: options.maxInlineCheckBytes ?? MAX_INLINE_CHECK_BYTES };
   const fleetPath = join(dir, FLEET_FILE);
   const finished = onStorage("finish a restore", () => finishRestore(dir, clock.nowMs()));
   if (!finished.ok) return finished;
 
-  const fleet = openDatabase(place, FLEET_FILE, FLEET_MIGRATIONS, clock, opened);
+  const fleet = await openFleet(place, options, opened);
   if (!fleet.ok) return fleet;
+  const { connection: writing, identity, replication } = fleet.value;
   const node = openDatabase(place, NODE_FILE, NODE_MIGRATIONS, clock, opened);
   if (!node.ok) return node;
-  const identity = onStorage("recognise the database", () => establishIdentity(fleet.value));
-  if (!identity.ok) return identity;
   const { node: makeId } = createIdFactory(clock, options.random);
-  const nodeId = onStorage("name the node", () => establishNodeId(node.value, identity.value.change, makeId));
+  const nodeId = onStorage("name the node", () => establishNodeId(node.value, identity.change, makeId));
   if (!nodeId.ok) return nodeId;
-  if (identity.value.change !== "same") logger.info(`the database was ${identity.value.change}`, { ...identity.value });
+  if (identity.change !== "same") logger.info(`the database was ${identity.change}`, { ...identity });
 
   const built = onStorage("open the queue", () => {
     const reading = openConnection(fleetPath, { queryOnly: true });
@@ -132,15 +139,11 @@ function openLocked(dir: string, options: StoreOptions, lock: StateLock, opened:
     const long = new LongReader(fleetPath);
     // A second thread: a search that takes too long ends its thread, and must not end a copy or a check with it.
     const files = new LongReader(fleetPath);
-    const writer = options.crashPoint === undefined ? {} : { crashPoint: options.crashPoint };
-    const queue = new LibsqlQueueStore({
-      writing: fleet.value,
-      reading,
-      long,
-      epoch: identity.value.epoch,
-      logger,
-      writer,
-    });
+    const writer = {
+      ...(options.crashPoint === undefined ? {} : { crashPoint: options.crashPoint }),
+      ...(replication === undefined ? {} : { replication }),
+    };
+    const queue = new LibsqlQueueStore({ writing, reading, long, epoch: identity.epoch, logger, writer });
     const write = queue.write.bind(queue);
     const fleetNodes = new LibsqlFleetNodes(write, reading);
     return { queue, models: new LibsqlModelStore({ write, reading, long }), fleetNodes, long, files };
@@ -151,7 +154,8 @@ function openLocked(dir: string, options: StoreOptions, lock: StateLock, opened:
   const close = async (): Promise<void> => {
     await queue.close();
     await Promise.all([long.close(), files.close()]);
-    for (const connection of [fleet.value, node.value]) writeBack(connection, logger);
+    fleet.value.closeServer();
+    for (const connection of [writing, node.value]) writeBack(connection, logger);
     abandon(opened, lock);
   };
   return ok({
@@ -162,10 +166,10 @@ function openLocked(dir: string, options: StoreOptions, lock: StateLock, opened:
     joinTokens: new LibsqlJoinTokens(node.value),
     secrets: new LibsqlNodeSecrets(node.value, cryptography),
     nodeId: nodeId.value,
-    identity: identity.value,
-    backups: new Backups(backupFolder, files, identity.value.uuid, clock),
+    identity,
+    backups: new Backups(backupFolder, files, identity.uuid, clock),
     commits: () => queue.commits,
-    checkpoint: () => onStorage("write the journal back", () => checkpoint(fleet.value)),
+    checkpoint: () => onStorage("write the journal back", () => checkpoint(writing)),
     checked: checkInBackground(fleetPath, files, place, logger),
     close: () => {
       closing ??= close();
@@ -174,13 +178,46 @@ function openLocked(dir: string, options: StoreOptions, lock: StateLock, opened:
   });
 }
 
+/** The fleet's database, open for its one writer. */
+type Fleet = {
+  readonly connection: Connection;
+  readonly identity: Identity;
+  readonly replication?: Replication;
+  readonly closeServer: () => void;
+};
+
+async function openFleet(place: Place, options: StoreOptions, opened: Connection[]): Promise<Result<Fleet>> {
+  const { clock, logger, primary } = options;
+  const openWith = (migrations: readonly Migration[] | null): Result<Connection> =>
+    openDatabase(place, FLEET_FILE, migrations, clock, opened);
+  if (primary === undefined) {
+    const connection = openWith(FLEET_MIGRATIONS);
+    if (!connection.ok) return connection;
+    const identity = onStorage("recognise the database", () => establishIdentity(connection.value));
+    if (!identity.ok) return identity;
+    return ok({ connection: connection.value, identity: identity.value, closeServer: () => undefined });
+  }
+  const started = await startOnServer({
+    dir: place.dir,
+    primary,
+    clock,
+    logger,
+    openMigrated: () => openWith(FLEET_MIGRATIONS),
+    openAsIs: () => openWith(null),
+  });
+  if (!started.ok) return started;
+  const { recording, link, identity } = started.value;
+  return ok({ connection: recording, identity, replication: link, closeServer: () => link.close() });
+}
+
 /** Where the databases are, and where to look when one is damaged. */
 type Place = { readonly dir: string; readonly backupFolder: string; readonly maxInlineBytes: number };
 
 function openDatabase(
   place: Place,
   file: string,
-  migrations: readonly Migration[],
+  /** Null leaves the schema as it is. */
+  migrations: readonly Migration[] | null,
   clock: Clock,
   opened: Connection[],
 ): Result<Connection> {
@@ -196,9 +233,8 @@ function openDatabase(
       const verdict = text(connection.prepare("PRAGMA quick_check(1)").get([]) ?? ["no answer"], 0);
       if (verdict !== "ok") return err(corrupt(place, path, verdict));
     }
-    const migrated = migrateDatabase(connection, migrations, clock.nowMs());
-    if (!migrated.ok) return migrated;
-    return ok(connection);
+    const migrated = migrations === null ? ok(undefined) : migrateDatabase(connection, migrations, clock.nowMs());
+    return migrated.ok ? ok(connection) : migrated;
   });
   if (result.ok) return result.value;
   return result.error.code === "corrupt" ? err(corrupt(place, path, "it cannot be read")) : result;
@@ -207,7 +243,8 @@ function openDatabase(
 function checkpoint(connection: Connection): number {
   const journal = `${connection.path}-wal`;
   const bytes = existsSync(journal) ? statSync(journal).size : 0;
-  if (bytes <= MAX_JOURNAL_BYTES) return bytes;
+  // While a group waits for the server its transaction is open; the next call comes soon.
+  if (bytes <= MAX_JOURNAL_BYTES || connection.inTransaction()) return bytes;
   connection.prepare(CHECKPOINT).get([]);
   return existsSync(journal) ? statSync(journal).size : 0;
 }

@@ -15,7 +15,7 @@ import { onStorage, storageFailure } from "./storage-failure.ts";
  * changed, and once it exists every start finishes the exchange, so that being killed in between leaves either the
  * old database or the new one, never none and never one with the journal of the other.
  */
-const INCOMING_FILE = "fleet.db.incoming";
+export const INCOMING_FILE = "fleet.db.incoming";
 const PREPARING_FILE = "fleet.db.preparing";
 
 export type RestoreReport = {
@@ -71,14 +71,15 @@ export function restoreBackup(dir: string, file: string, nowMs: number): Result<
 /**
  * Finishes an exchange that was begun, if there is one. Called under the lock, before the database is opened.
  *
+ * @param name what an old database that is sound is called from then on
  * @returns where the old database lies now; undefined when there was none.
  */
-export function finishRestore(dir: string, nowMs: number): string | undefined {
+export function finishRestore(dir: string, nowMs: number, name = "replaced"): string | undefined {
   const incoming = join(dir, INCOMING_FILE);
   if (!existsSync(incoming)) return undefined;
   const current = join(dir, FLEET_FILE);
   const had = existsSync(current);
-  const why = had && inspect(current).ok ? "replaced" : "damaged";
+  const why = had && inspect(current).ok ? name : "damaged";
   const aside = `${current}.${why}-${new Date(nowMs).toISOString().replaceAll(/[-:.]/g, "")}`;
   // The journal first: a database without its journal is merely older, a journal beside another database is poison.
   for (const suffix of ["-wal", "-shm", ""]) {

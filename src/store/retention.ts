@@ -26,11 +26,11 @@ export function pruneQueue(connection: Connection, tx: QueueTransaction, before:
     pruneEvents(connection, before.eventsMs, limit) +
     connection
       .prepare(
-        "DELETE FROM idempotency WHERE key IN (SELECT key FROM idempotency WHERE at_ms < ? ORDER BY at_ms LIMIT ?)",
+        "DELETE FROM idempotency WHERE key IN (SELECT key FROM idempotency WHERE at_ms < ? ORDER BY at_ms, key LIMIT ?)",
       )
       .run([before.idempotencyMs, limit]) +
     connection
-      .prepare("DELETE FROM command WHERE id IN (SELECT id FROM command WHERE at_ms < ? ORDER BY at_ms LIMIT ?)")
+      .prepare("DELETE FROM command WHERE id IN (SELECT id FROM command WHERE at_ms < ? ORDER BY at_ms, id LIMIT ?)")
       .run([before.commandsMs, limit])
   );
 }

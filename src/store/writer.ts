@@ -10,6 +10,11 @@ import { storageFailure } from "./storage-failure.ts";
  * W2: commands take effect in the order of their calls.
  * W3: a command that throws, or refuses after it wrote, rejects alone and leaves nothing behind.
  * W4: a fault of the storage is answered to the whole group as a failure, and the writer stays usable.
+ *
+ * On the hub of a fleet a group is committed by a server first (`Replication`), which takes time. Then also:
+ * W5: a caller is answered only after the server's commit and ours; a group without writes does not ask the server.
+ * W6: one group at a time: what comes meanwhile waits, and runs on the state that the group left.
+ * W7: nobody else uses the writing connection while a group is under way, for its transaction is open.
  */
 
 /** What a group works with: kept in memory while commands run, handed to the database by `flush`. */
@@ -26,10 +31,29 @@ export interface WorkUnit<Tx> {
   rolledBack(): void;
 }
 
+/** Commits elsewhere what a group wrote, before it is committed here. */
+export interface Replication {
+  /** Called after BEGIN. */
+  begin(): void;
+  /** Called after `flush`, at most once per group; undefined when the group wrote nothing. Never rejects. */
+  commit(): Promise<Replicated> | undefined;
+  /** What was committed elsewhere could not be committed here. */
+  localFailed(failure: Failure): void;
+}
+
+export type Replicated =
+  | { readonly kind: "committed" }
+  /** A statement was refused there that was none here: nothing took effect. */
+  | { readonly kind: "refused"; readonly cause: Error }
+  /** Nothing will be committed here; whether it was there, callers cannot know. */
+  | { readonly kind: "failed"; readonly failure: Failure };
+
 /** Places at which a crash test may end the process. */
 export type CrashPoint =
   | "store.begin.before"
   | "store.begin.after"
+  | "store.replicate.before"
+  | "store.replicate.after"
   | "store.commit.before"
   | "store.commit.after"
   | "store.answer.before";
@@ -40,6 +64,7 @@ export type WriterOptions = {
   readonly elapsedMs?: () => number;
   readonly maxWaiting?: number;
   readonly maxGroup?: number;
+  readonly replication?: Replication;
 };
 
 /** Commands in one transaction: more no longer pays (the flush is already below 1 µs each). */
@@ -63,6 +88,7 @@ export class Writer<Tx> {
   readonly #elapsedMs: () => number;
   readonly #maxWaiting: number;
   readonly #maxGroup: number;
+  readonly #replication: Replication | undefined;
   #waiting: Waiting<Tx>[] = [];
   #isScheduled = false;
   #isClosed = false;
@@ -76,6 +102,7 @@ export class Writer<Tx> {
     this.#elapsedMs = options.elapsedMs ?? (() => performance.now());
     this.#maxWaiting = options.maxWaiting ?? MAX_WAITING_COMMANDS;
     this.#maxGroup = options.maxGroup ?? MAX_GROUP_COMMANDS;
+    this.#replication = options.replication;
   }
 
   /** Transactions committed since the start. */
@@ -105,7 +132,7 @@ export class Writer<Tx> {
   /** Refuses new commands and resolves when those that wait were answered. */
   close(): Promise<void> {
     this.#isClosed = true;
-    if (this.#waiting.length === 0) return Promise.resolve();
+    if (this.#waiting.length === 0 && !this.#isScheduled) return Promise.resolve();
     return new Promise((resolve) => {
       this.#drained.push(resolve);
     });
@@ -116,14 +143,22 @@ export class Writer<Tx> {
     if (this.#isScheduled) return;
     this.#isScheduled = true;
     setImmediate(() => {
-      this.#isScheduled = false;
-      this.#runGroup();
-      if (this.#waiting.length > 0) {
-        this.#schedule();
-        return;
+      if (this.#replication === undefined) {
+        this.#runGroup();
+        this.#afterGroup();
+      } else {
+        void this.#replicateGroup(this.#replication).then(() => this.#afterGroup());
       }
-      for (const resolve of this.#drained.splice(0)) resolve();
     });
+  }
+
+  #afterGroup(): void {
+    this.#isScheduled = false;
+    if (this.#waiting.length > 0) {
+      this.#schedule();
+      return;
+    }
+    for (const resolve of this.#drained.splice(0)) resolve();
   }
 
   #runGroup(): void {
@@ -136,30 +171,76 @@ export class Writer<Tx> {
     }
   }
 
+  async #replicateGroup(replication: Replication): Promise<void> {
+    const group = this.#waiting.splice(0, this.#maxGroup);
+    const done = await this.#replicateTogether(group, replication);
+    if (done === "separate") {
+      for (const command of group) await this.#replicateTogether([command], replication);
+    } else if (done < group.length) {
+      this.#waiting.unshift(...group.slice(done));
+    }
+  }
+
   /** @returns how many commands were answered, or that each must be tried alone because one of them threw. */
   #commitTogether(group: readonly Waiting<Tx>[]): number | "separate" {
-    const results: Result<unknown>[] = [];
+    let results: readonly Result<unknown>[];
     try {
-      this.#crashPoint("store.begin.before");
-      this.#connection.prepare("BEGIN IMMEDIATE").run([]);
-      const tx = this.#unit.begin();
-      this.#crashPoint("store.begin.after");
-      const deadlineMs = this.#elapsedMs() + MAX_GROUP_MS;
-      for (const waiting of group) {
-        const before = this.#unit.writes();
-        const result = waiting.command(tx);
-        if (!result.ok && this.#unit.writes() !== before) {
-          throw new InvariantBroken(`W3: ${waiting.label} refused after it wrote: ${result.error.message}`);
-        }
-        results.push(result);
-        if (this.#elapsedMs() > deadlineMs) break;
-      }
-      this.#unit.flush();
-      this.#crashPoint("store.commit.before");
-      this.#connection.prepare("COMMIT").run([]);
+      results = this.#runCommands(group);
+      this.#commit();
     } catch (cause) {
       return this.#undo(group, cause);
     }
+    return this.#answer(group, results);
+  }
+
+  /** As `#commitTogether`; the transaction stays open until the server has committed. */
+  async #replicateTogether(group: readonly Waiting<Tx>[], replication: Replication): Promise<number | "separate"> {
+    let results: readonly Result<unknown>[];
+    let isElsewhere = false;
+    try {
+      results = this.#runCommands(group);
+      this.#crashPoint("store.replicate.before");
+      const replicated = await replication.commit();
+      if (replicated?.kind === "refused") throw replicated.cause;
+      if (replicated?.kind === "failed") return this.#fail(group, this.#rollBack() ?? replicated.failure);
+      isElsewhere = replicated !== undefined;
+      this.#crashPoint("store.replicate.after");
+      this.#commit();
+    } catch (cause) {
+      if (isElsewhere) replication.localFailed(storageFailure(cause, "write") ?? terminal("internal", String(cause)));
+      return this.#undo(group, cause);
+    }
+    return this.#answer(group, results);
+  }
+
+  /** Leaves a transaction with everything that the commands wrote. */
+  #runCommands(group: readonly Waiting<Tx>[]): readonly Result<unknown>[] {
+    const results: Result<unknown>[] = [];
+    this.#crashPoint("store.begin.before");
+    this.#connection.prepare("BEGIN IMMEDIATE").run([]);
+    this.#replication?.begin();
+    const tx = this.#unit.begin();
+    this.#crashPoint("store.begin.after");
+    const deadlineMs = this.#elapsedMs() + MAX_GROUP_MS;
+    for (const waiting of group) {
+      const before = this.#unit.writes();
+      const result = waiting.command(tx);
+      if (!result.ok && this.#unit.writes() !== before) {
+        throw new InvariantBroken(`W3: ${waiting.label} refused after it wrote: ${result.error.message}`);
+      }
+      results.push(result);
+      if (this.#elapsedMs() > deadlineMs) break;
+    }
+    this.#unit.flush();
+    return results;
+  }
+
+  #commit(): void {
+    this.#crashPoint("store.commit.before");
+    this.#connection.prepare("COMMIT").run([]);
+  }
+
+  #answer(group: readonly Waiting<Tx>[], results: readonly Result<unknown>[]): number {
     this.#commits += 1;
     this.#crashPoint("store.commit.after");
     this.#unit.committed();
@@ -171,13 +252,14 @@ export class Writer<Tx> {
   #undo(group: readonly Waiting<Tx>[], cause: unknown): number | "separate" {
     const rollback = this.#rollBack();
     const failure = storageFailure(cause, "write") ?? rollback;
-    if (failure !== undefined) {
-      for (const waiting of group)
-        waiting.resolve(err({ ...failure, message: `${waiting.label}: ${failure.message}` }));
-      return group.length;
-    }
+    if (failure !== undefined) return this.#fail(group, failure);
     if (group.length > 1) return "separate";
     group[0]?.reject(cause);
+    return group.length;
+  }
+
+  #fail(group: readonly Waiting<Tx>[], failure: Failure): number {
+    for (const waiting of group) waiting.resolve(err({ ...failure, message: `${waiting.label}: ${failure.message}` }));
     return group.length;
   }
 

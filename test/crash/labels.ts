@@ -5,6 +5,8 @@ import type { CrashPoint } from "#store";
 const STORE_LABELS: Readonly<Record<CrashPoint, true>> = {
   "store.begin.before": true,
   "store.begin.after": true,
+  "store.replicate.before": true,
+  "store.replicate.after": true,
   "store.commit.before": true,
   "store.commit.after": true,
   "store.answer.before": true,
@@ -13,9 +15,12 @@ const STORE_LABELS: Readonly<Record<CrashPoint, true>> = {
 /** Only a model's work passes it: test/conformance/executor/model-resume.test.ts kills there. */
 const OF_MODELS = "worker:after-tool";
 
+/** Only the hub of a fleet passes them: test/unit/store/primary kills there. */
+const OF_HUBS = "store.replicate.";
+
 /** Every effect of a task with a command at which the executable can be made to kill itself. */
 export const ALL_LABELS: readonly string[] = [...Object.keys(STORE_LABELS), ...CRASH_LABELS].filter(
-  (label) => label !== OF_MODELS,
+  (label) => label !== OF_MODELS && !label.startsWith(OF_HUBS),
 );
 
 /** Whether it is a worker that dies there; at all others it is the node. */

@@ -5,14 +5,16 @@ export const fleetMigration: Migration = {
   number: 4,
   name: "fleet",
   sql: [
-    // One row. The server refuses a commit that does not name the epoch and count it has, so a second writer, or one
-    // that has missed something, changes nothing; and a replica that shows a count shows everything up to it.
+    // One row. The server refuses a commit that does not name the epoch, count and batch it has, so a second writer, or
+    // one that has missed something, changes nothing; and a replica that shows a count shows everything up to it.
+    // The batch is a random name of the latest commit: by it a hub that got no answer sees whether its own took effect.
     `CREATE TABLE fleet_commit (
       only INTEGER PRIMARY KEY CHECK (only = 1),
       epoch INTEGER NOT NULL,
-      seq INTEGER NOT NULL
+      seq INTEGER NOT NULL,
+      batch TEXT NOT NULL DEFAULT ''
     ) STRICT`,
-    `INSERT INTO fleet_commit VALUES (1, 0, 0)`,
+    `INSERT INTO fleet_commit (only, epoch, seq) VALUES (1, 0, 0)`,
 
     `CREATE TABLE command (
       id TEXT PRIMARY KEY,

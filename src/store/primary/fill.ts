@@ -1,0 +1,161 @@
+import { chmodSync, existsSync, mkdirSync, renameSync, rmSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { err, ok, type Result, retryable } from "#base";
+import { PRIVATE_MODE, syncFile } from "../backup.ts";
+import { type Connection, number, openConnection, type SqlRow, type SqlValue, text } from "../connection.ts";
+import { FINGERPRINT } from "../identity.ts";
+import { migrateDatabase } from "../migrate.ts";
+import { FLEET_MIGRATIONS } from "../migrations/fleet.ts";
+import { onStorage } from "../storage-failure.ts";
+import type { Server, ServerStatement } from "./server.ts";
+
+/** On a server while it is filled: whoever finds it begins again. */
+export const FILLING_TABLE = "drover_filling";
+/** Rows read and sent at once; each is a statement. */
+const FILL_ROWS = 500;
+/** Text of one batch: a page of large rows is sent in several. */
+const FILL_BYTES = 4 * 1024 * 1024;
+
+/** Where sqld keeps the database of its default namespace, below its data folder. */
+const SERVER_FILE = join("dbs", "default", "data");
+
+/**
+ * Lays a copy of the fleet's database where sqld finds it at its first start over `dataFolder`. Nobody may write to the
+ * database meanwhile. Being killed at any moment leaves either no folder or a whole one.
+ *
+ * @returns whether it was done: not when the folder has a database already, and not when there is nothing to copy.
+ */
+export function seedServerFolder(fleetPath: string, dataFolder: string, nowMs: number): Result<boolean> {
+  if (existsSync(join(dataFolder, SERVER_FILE)) || !existsSync(fleetPath)) return ok(false);
+  const making = `${dataFolder}.making`;
+  const copy = join(making, SERVER_FILE);
+  const copied = onStorage<Result<void>>(`copy ${fleetPath} to ${dataFolder}`, () => {
+    rmSync(making, { recursive: true, force: true });
+    mkdirSync(dirname(copy), { recursive: true, mode: 0o700 });
+    const source = openConnection(fleetPath);
+    try {
+      source.prepare("VACUUM INTO ?").run([copy]);
+    } finally {
+      source.close();
+    }
+    chmodSync(copy, PRIVATE_MODE);
+    const connection = openConnection(copy);
+    try {
+      const migrated = migrateDatabase(connection, FLEET_MIGRATIONS, nowMs);
+      if (!migrated.ok) return migrated;
+      connection.prepare("DELETE FROM meta WHERE name = ?").run([FINGERPRINT]);
+      connection.prepare("PRAGMA wal_checkpoint(TRUNCATE)").get([]);
+    } finally {
+      connection.close();
+    }
+    // What the migration and the journal left beside it is nothing to sqld.
+    for (const suffix of ["-wal", "-shm"]) rmSync(`${copy}${suffix}`, { force: true });
+    syncFile(copy);
+    for (let folder = dirname(copy); folder.length >= making.length; folder = dirname(folder)) syncFile(folder);
+    return ok(undefined);
+  });
+  const result = copied.ok ? copied.value : copied;
+  if (!result.ok) return result;
+  return onStorage(`put ${dataFolder} in its place`, () => {
+    // A start of sqld that was cut off before it had a database.
+    rmSync(dataFolder, { recursive: true, force: true });
+    renameSync(making, dataFolder);
+    syncFile(dirname(dataFolder));
+    return true;
+  });
+}
+
+/**
+ * Gives a server everything that a database holds, in place of whatever it had, in bounded batches. Until the last one
+ * the server holds a table that says so. The database must not change meanwhile.
+ */
+export async function fillServer(connection: Connection, server: Server): Promise<Result<void>> {
+  const objects = connection
+    .prepare("SELECT type, name, sql FROM sqlite_schema WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite_%'")
+    .all([])
+    .map((row) => ({ type: text(row, 0), name: text(row, 1), sql: text(row, 2) }));
+  const tables = objects.filter(({ type }) => type === "table");
+  const emptied = await emptyServer(server);
+  if (!emptied.ok) return emptied;
+  const made = await send(
+    server,
+    tables.map(({ sql }) => ({ sql, args: [] })),
+  );
+  if (!made.ok) return made;
+  for (const { name } of tables) {
+    for (let after: SqlRow | undefined; ; ) {
+      const page = readPage(connection, name, after);
+      after = page.at(-1);
+      const sent = after === undefined ? ok(undefined) : await sendRows(server, name, page);
+      if (!sent.ok) return sent;
+      if (page.length < FILL_ROWS) break;
+    }
+  }
+  const rest = objects.filter(({ type }) => type !== "table").map(({ sql }) => ({ sql, args: [] }));
+  return send(server, [...rest, { sql: `DROP TABLE ${FILLING_TABLE}`, args: [] }]);
+}
+
+async function emptyServer(server: Server): Promise<Result<void>> {
+  try {
+    const rows = await server.rows(
+      "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%' AND name NOT LIKE 'libsql_%'",
+    );
+    const drops = rows
+      .map((row) => text(row, 0))
+      .filter((name) => name !== FILLING_TABLE)
+      .map((name) => ({ sql: `DROP TABLE "${name}"`, args: [] }));
+    const mark = `CREATE TABLE IF NOT EXISTS ${FILLING_TABLE} (n INTEGER)`;
+    return await send(server, [{ sql: mark, args: [] }, ...drops]);
+  } catch (cause) {
+    return err(notFilled(cause));
+  }
+}
+
+/** The next rows in the order of the primary key, which every table has. */
+function readPage(connection: Connection, table: string, after: SqlRow | undefined): readonly SqlRow[] {
+  const columns = connection.prepare(`SELECT name, pk FROM pragma_table_info('${table}') ORDER BY cid`).all([]);
+  const key = columns
+    .map((row, place) => ({ name: text(row, 0), pk: number(row, 1), place }))
+    .filter(({ pk }) => pk > 0)
+    .sort((a, b) => a.pk - b.pk);
+  const names = key.map(({ name }) => `"${name}"`).join(", ");
+  const where = after === undefined ? "" : `WHERE (${names}) > (${key.map(() => "?").join(", ")})`;
+  const params = after === undefined ? [] : key.map(({ place }) => keyValue(after, place));
+  return connection.prepare(`SELECT * FROM "${table}" ${where} ORDER BY ${names} LIMIT ?`).all([...params, FILL_ROWS]);
+}
+
+/** As it was given, because binding it packs it again. */
+function keyValue(row: SqlRow, place: number): SqlValue {
+  return typeof row[place] === "string" ? text(row, place) : (row[place] ?? null);
+}
+
+async function sendRows(server: Server, table: string, rows: readonly SqlRow[]): Promise<Result<void>> {
+  let batch: ServerStatement[] = [];
+  let bytes = 0;
+  for (const row of rows) {
+    if (table === "meta" && row[0] === FINGERPRINT) continue;
+    batch.push({ sql: `INSERT INTO "${table}" VALUES (${row.map(() => "?").join(", ")})`, args: row });
+    bytes += row.reduce<number>((sum, value) => sum + sizeOf(value), 0);
+    if (bytes < FILL_BYTES) continue;
+    const sent = await send(server, batch);
+    if (!sent.ok) return sent;
+    batch = [];
+    bytes = 0;
+  }
+  return batch.length === 0 ? ok(undefined) : send(server, batch);
+}
+
+function sizeOf(value: SqlValue): number {
+  return typeof value === "string" ? value.length : 8;
+}
+
+async function send(server: Server, statements: readonly ServerStatement[]): Promise<Result<void>> {
+  const answer = await server.batch(statements);
+  return answer.kind === "committed" ? ok(undefined) : err(notFilled(answer.cause));
+}
+
+function notFilled(cause: unknown) {
+  const why = cause instanceof Error ? cause.message : String(cause);
+  const remedy = "Check the libSQL server and start again: it is filled anew";
+  return retryable("unavailable", `fill the libSQL server: ${why}`, remedy);
+}

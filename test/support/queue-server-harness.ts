@@ -1,0 +1,58 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll } from "vitest";
+import type { Stores } from "#store";
+import { openedStores } from "./opened-stores.ts";
+import type { StoreHarness } from "./queue-world.ts";
+import { Sqld } from "./sqld.ts";
+
+/** Databases that a hub writes through one libSQL server, each test with one of its own. */
+export function serverStores(): { readonly open: () => Promise<OpenedOnServer> } {
+  let sqld: Sqld | undefined;
+  let data = "";
+  let count = 0;
+  beforeAll(async () => {
+    data = mkdtempSync(join(tmpdir(), "drover-sqld-"));
+    sqld = await Sqld.start(data, { namespaces: true });
+  });
+  afterAll(async () => {
+    await sqld?.kill();
+    rmSync(data, { recursive: true, force: true });
+  });
+  return {
+    open: async () => {
+      if (sqld === undefined) throw new Error("only inside a test");
+      count += 1;
+      const url = await sqld.namespace(`test${count}`);
+      const dir = mkdtempSync(join(tmpdir(), "drover-hub-"));
+      const onDiverged = (failure: { message: string }): void => {
+        throw new Error(failure.message);
+      };
+      const stores = await openedStores(dir, { primary: { url, onDiverged } });
+      return {
+        stores,
+        close: async () => {
+          await stores.close();
+          rmSync(dir, { recursive: true, force: true });
+        },
+      };
+    },
+  };
+}
+
+export type OpenedOnServer = { readonly stores: Stores; readonly close: () => Promise<void> };
+
+/** As a hub writes: through a server, to a working copy in a folder of its own. */
+export function serverHarness(): () => Promise<StoreHarness> {
+  const { open } = serverStores();
+  return async () => {
+    const { stores, close } = await open();
+    return {
+      store: stores.queue,
+      turn: () => new Promise((resolve) => setImmediate(resolve)),
+      quietTurns: 3,
+      close,
+    };
+  };
+}
