@@ -22,13 +22,7 @@ const config: KnipConfig = {
   ignoreExportsUsedInFile: true,
   // Run by build/check.ts through their files; no import names them.
   ignoreBinaries: ["mkfifo", "mount", "strace", "systemd-analyze", "umount"], // of the system; tests ask before they use them
-  ignoreDependencies: [
-    "oxlint",
-    "oxlint-tsgolint",
-    // Pinned from the start, because the executable is measured with it in mind; the part of the store that follows a
-    // remote database brings the first import and takes this line out.
-    "@libsql/client",
-  ],
+  ignoreDependencies: ["oxlint", "oxlint-tsgolint"],
 };
 
 export default config;

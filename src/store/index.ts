@@ -6,5 +6,7 @@ export type { Identity, IdentityChange } from "./identity.ts";
 export { changesState, stateMark } from "./inspect.ts";
 export { type NodeNotes, readNodeNotes } from "./node-notes.ts";
 export { openStores, type StoreOptions, type Stores } from "./open.ts";
+export { seedServerFolder } from "./primary/fill.ts";
+export type { PrimaryOptions } from "./primary/start.ts";
 export { type RestoreReport, restoreBackup } from "./restore.ts";
 export type { CrashPoint } from "./writer.ts";

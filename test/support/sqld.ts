@@ -33,8 +33,11 @@ export class Sqld {
   static async start(dataFolder: string, options: SqldOptions = {}): Promise<Sqld> {
     const port = options.port ?? (await freePort());
     const adminPort = options.namespaces === true ? await freePort() : undefined;
+    // One that is put aside while a test still uses it answers 404 for a moment.
     const admin =
-      adminPort === undefined ? [] : ["--enable-namespaces", "--admin-listen-addr", `127.0.0.1:${adminPort}`];
+      adminPort === undefined
+        ? []
+        : ["--enable-namespaces", "--max-active-namespaces", "1000", "--admin-listen-addr", `127.0.0.1:${adminPort}`];
     const deadlineMs = performance.now() + READY_LIMIT_MS;
     for (;;) {
       const child = spawn(

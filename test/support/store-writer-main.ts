@@ -1,6 +1,7 @@
 /**
  * Adds tasks in groups of eight and prints the id of each once it is acknowledged. MODE is `steady`; the name of a
  * crash point, at which the process kills itself in the sixth group; or `too-early`, which prints before the commit.
+ * With the URL of a libSQL server it writes as a hub does.
  */
 import { writeSync } from "node:fs";
 import { createIdFactory, ok, type TaskId } from "#base";
@@ -12,8 +13,8 @@ import { readyRow } from "./task-row.ts";
 const GROUP = 8;
 const LAST_GROUP = 6;
 
-const [dir, mode] = process.argv.slice(2);
-if (dir === undefined || mode === undefined) throw new Error("usage: store-writer-main DIR MODE");
+const [dir, mode, url] = process.argv.slice(2);
+if (dir === undefined || mode === undefined) throw new Error("usage: store-writer-main DIR MODE [URL]");
 
 let group = 0;
 const die = (label: string): void => {
@@ -22,7 +23,8 @@ const die = (label: string): void => {
 };
 const random = { next: Math.random, bytes: (count: number) => crypto.getRandomValues(new Uint8Array(count)) };
 const ids = createIdFactory(realClock, random);
-const stores = await openedStores(dir, { clock: realClock, crashPoint: die });
+const primary = url === undefined ? {} : { primary: { url, onDiverged: () => process.exit(3) } };
+const stores = await openedStores(dir, { clock: realClock, crashPoint: die, ...primary });
 // Straight to the descriptor: what is printed must not wait in a buffer of the process.
 const acknowledge = (id: TaskId): number => writeSync(1, `${id}\n`);
 

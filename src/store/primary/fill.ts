@@ -77,22 +77,50 @@ export async function fillServer(connection: Connection, server: Server): Promis
   const tables = objects.filter(({ type }) => type === "table");
   const emptied = await emptyServer(server);
   if (!emptied.ok) return emptied;
-  const made = await send(
-    server,
-    tables.map(({ sql }) => ({ sql, args: [] })),
-  );
-  if (!made.ok) return made;
+  const batches = new BatchedSender(server);
+  for (const { sql } of tables) await batches.add({ sql, args: [] });
   for (const { name } of tables) {
     for (let after: SqlRow | undefined; ; ) {
       const page = readPage(connection, name, after);
+      for (const row of page) {
+        if (name === "meta" && row[0] === FINGERPRINT) continue;
+        const sql = `INSERT INTO "${name}" VALUES (${row.map(() => "?").join(", ")})`;
+        const added = await batches.add({ sql, args: row });
+        if (!added.ok) return added;
+      }
       after = page.at(-1);
-      const sent = after === undefined ? ok(undefined) : await sendRows(server, name, page);
-      if (!sent.ok) return sent;
       if (page.length < FILL_ROWS) break;
     }
   }
-  const rest = objects.filter(({ type }) => type !== "table").map(({ sql }) => ({ sql, args: [] }));
-  return send(server, [...rest, { sql: `DROP TABLE ${FILLING_TABLE}`, args: [] }]);
+  for (const { type, sql } of objects) if (type !== "table") await batches.add({ sql, args: [] });
+  await batches.add({ sql: `DROP TABLE ${FILLING_TABLE}`, args: [] });
+  return batches.flush();
+}
+
+/** Sends statements in order, some hundred at a time. After a failure it sends nothing and repeats that failure. */
+class BatchedSender {
+  readonly #server: Server;
+  #batch: ServerStatement[] = [];
+  #bytes = 0;
+  #result: Result<void> = ok(undefined);
+
+  constructor(server: Server) {
+    this.#server = server;
+  }
+
+  async add(statement: ServerStatement): Promise<Result<void>> {
+    this.#batch.push(statement);
+    this.#bytes += statement.args.reduce<number>((sum, value) => sum + sizeOf(value), statement.sql.length);
+    return this.#batch.length >= FILL_ROWS || this.#bytes >= FILL_BYTES ? this.flush() : this.#result;
+  }
+
+  async flush(): Promise<Result<void>> {
+    const batch = this.#batch;
+    this.#batch = [];
+    this.#bytes = 0;
+    if (this.#result.ok && batch.length > 0) this.#result = await send(this.#server, batch);
+    return this.#result;
+  }
 }
 
 async function emptyServer(server: Server): Promise<Result<void>> {
@@ -127,22 +155,6 @@ function readPage(connection: Connection, table: string, after: SqlRow | undefin
 /** As it was given, because binding it packs it again. */
 function keyValue(row: SqlRow, place: number): SqlValue {
   return typeof row[place] === "string" ? text(row, place) : (row[place] ?? null);
-}
-
-async function sendRows(server: Server, table: string, rows: readonly SqlRow[]): Promise<Result<void>> {
-  let batch: ServerStatement[] = [];
-  let bytes = 0;
-  for (const row of rows) {
-    if (table === "meta" && row[0] === FINGERPRINT) continue;
-    batch.push({ sql: `INSERT INTO "${table}" VALUES (${row.map(() => "?").join(", ")})`, args: row });
-    bytes += row.reduce<number>((sum, value) => sum + sizeOf(value), 0);
-    if (bytes < FILL_BYTES) continue;
-    const sent = await send(server, batch);
-    if (!sent.ok) return sent;
-    batch = [];
-    bytes = 0;
-  }
-  return batch.length === 0 ? ok(undefined) : send(server, batch);
 }
 
 function sizeOf(value: SqlValue): number {

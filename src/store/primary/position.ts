@@ -58,7 +58,7 @@ export type Standing = {
 /**
  * What a start has to do before the working copy can be used:
  * - `create`: neither is there. Make the working copy, then fill the server from it.
- * - `fill`: the server is empty, or holds what an older epoch left: fill it from the working copy.
+ * - `fill`: the server is empty, lost commits, or holds what an older epoch left: fill it from the working copy.
  * - `rebuild`: the working copy is missing, or not what the server holds: make it anew from the server.
  * - `same`: nothing.
  * - `refuse`: the server holds the database of another fleet.
@@ -70,7 +70,9 @@ export function planStart(working: Standing | undefined, server: Standing | unde
   if (working === undefined) return "rebuild";
   if (working.uuid !== server.uuid) return "refuse";
   // A restore or a promotion raised it on purpose: then what the server has is what it is to replace.
-  if (working.epoch > server.epoch) return "fill";
+  if (working.epoch !== server.epoch) return working.epoch > server.epoch ? "fill" : "rebuild";
   if (working.position === undefined || server.position === undefined) return "rebuild";
+  // The working copy never has what the server did not have first: the server lost its latest commits.
+  if (working.position.epoch === server.position.epoch && working.position.seq > server.position.seq) return "fill";
   return samePosition(working.position, server.position) ? "same" : "rebuild";
 }

@@ -84,13 +84,15 @@ async function start(parts: StartParts, server: Server): Promise<Result<WorkingC
     const rebuilt = await rebuildWorkingCopy(dir, primary, clock.nowMs());
     if (!rebuilt.ok) return rebuilt;
   }
-  if (plan === "same" || plan === "rebuild") return attach(parts, server, parts.openAsIs());
+  // Without a working copy this host may be another one than before, whose own copy must be told from ours for ever.
+  const raise = plan === "rebuild" && here.value === undefined ? 1 : 0;
+  if (plan === "same" || plan === "rebuild") return attach(parts, server, parts.openAsIs(), raise);
   const opened = parts.openMigrated();
   if (!opened.ok) return opened;
   const named = onStorage("name the database", () => nameDatabase(opened.value));
   if (!named.ok) return named;
   const filled = await fillServer(opened.value, server);
-  return filled.ok ? attach(parts, server, opened) : filled;
+  return filled.ok ? attach(parts, server, opened, 0) : filled;
 }
 
 /** The server gets the name of the fleet with everything else. */
@@ -102,7 +104,12 @@ function nameDatabase(connection: Connection): void {
   connection.exec("COMMIT");
 }
 
-async function attach(parts: StartParts, server: Server, opened: Result<Connection>): Promise<Result<WorkingCopy>> {
+async function attach(
+  parts: StartParts,
+  server: Server,
+  opened: Result<Connection>,
+  raise: 0 | 1,
+): Promise<Result<WorkingCopy>> {
   if (!opened.ok) return opened;
   const { primary, clock } = parts;
   const connection = opened.value;
@@ -113,11 +120,10 @@ async function attach(parts: StartParts, server: Server, opened: Result<Connecti
   const link = new PrimaryLink({ server, recording, position, onDiverged, limits });
   const migrated = await migrateThrough(connection, FLEET_MIGRATIONS, clock.nowMs(), (write) => link.transact(write));
   if (!migrated.ok) return migrated;
-  const assessed = assessIdentity(connection);
-  const announced = await link.transact(() => {
-    noteIdentity(recording, connection, assessed);
-  }, assessed.identity.epoch);
-  return announced.ok ? ok({ recording, link, identity: assessed.identity }) : announced;
+  const { identity: assessed, found } = assessIdentity(connection);
+  const identity = { ...assessed, epoch: assessed.epoch + raise };
+  const announced = await link.transact(() => noteIdentity(recording, connection, { identity, found }), identity.epoch);
+  return announced.ok ? ok({ recording, link, identity }) : announced;
 }
 
 /** @returns undefined for a server without tables, or one whose filling was cut off. */
