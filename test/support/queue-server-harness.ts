@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll } from "vitest";
@@ -7,13 +7,16 @@ import { openedStores } from "./opened-stores.ts";
 import type { StoreHarness } from "./queue-world.ts";
 import { Sqld } from "./sqld.ts";
 
+const MEMORY = "/dev/shm";
+
 /** Databases that a hub writes through one libSQL server, each test with one of its own. */
 export function serverStores(): { readonly open: () => Promise<OpenedOnServer> } {
   let sqld: Sqld | undefined;
   let data = "";
   let count = 0;
   beforeAll(async () => {
-    data = mkdtempSync(join(tmpdir(), "drover-sqld-"));
+    // In memory where that is to be had: what survives a crash is tested elsewhere, and flushes are most of the time.
+    data = mkdtempSync(join(existsSync(MEMORY) ? MEMORY : tmpdir(), "drover-sqld-"));
     sqld = await Sqld.start(data, { namespaces: true });
   });
   afterAll(async () => {

@@ -1,6 +1,6 @@
 /**
  * What a hub's queue does a second when a libSQL server commits everything first, beside the same queue on a local file:
- * `bun test/bench/store/through-server.ts [SECONDS]`. Prints what it measured, asserts nothing. Server, node and callers
+ * `bun run bench:hub [SECONDS]`. Prints what it measured, asserts nothing. Server, node and callers
  * share this machine.
  */
 import { mkdtempSync, rmSync } from "node:fs";
