@@ -8,4 +8,8 @@ export const mainEntry = "src/main.ts";
  * bundled beside the main entry:
  *   new Worker(new URL("./reader-worker.ts", import.meta.url).href)
  */
-export const workerEntries: readonly string[] = ["src/store/reader-worker.ts", "src/store/primary/rebuild-worker.ts"];
+export const workerEntries: readonly string[] = [
+  "src/store/reader-worker.ts",
+  "src/store/primary/rebuild-worker.ts",
+  "src/store/replica/replica-worker.ts",
+];

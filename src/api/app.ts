@@ -20,6 +20,7 @@ import { eventRoutes } from "./routes/events.ts";
 import { figureRoutes } from "./routes/figures.ts";
 import { departureRoutes, joinRoutes, membershipRoutes, peerRoutes } from "./routes/fleet.ts";
 import { fleetNodeRoutes, tokenRoutes } from "./routes/fleet-nodes.ts";
+import { fleetPresenceRoutes, fleetQueueRoutes } from "./routes/fleet-queue.ts";
 import { ollamaGateway, openaiGateway } from "./routes/gateway.ts";
 import { hardwareRoutes } from "./routes/hardware.ts";
 import { healthRoutes } from "./routes/health.ts";
@@ -62,6 +63,8 @@ function allRoutes(ports: ApiPorts, streams: Streams, describe: () => unknown) {
     .route("/", departureRoutes(ports))
     .route("/", tokenRoutes(ports))
     .route("/", fleetNodeRoutes(ports))
+    .route("/", fleetQueueRoutes(ports))
+    .route("/", fleetPresenceRoutes(ports))
     .route("/", breakerRoutes(ports))
     .route("/", healthRoutes(ports))
     .route("/", docRoutes(ports, describe));

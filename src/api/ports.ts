@@ -19,6 +19,7 @@ import type {
   FleetRole,
   HubAdministration,
   HubIdentity,
+  HubService,
   RequestGate,
 } from "#fleet";
 import type { Queue } from "#queue";
@@ -135,6 +136,8 @@ export interface FleetPort {
   readonly administration: FleetAdministration;
   /** What only the hub itself does; undefined on every other node. */
   readonly hub: HubAdministration | undefined;
+  /** The queue for other nodes; undefined where this node is no hub. */
+  readonly service?: () => HubService | undefined;
   /** This node's own place. */
   readonly enrolment: Enrolment;
   standing(): FleetStanding;

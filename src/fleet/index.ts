@@ -16,13 +16,19 @@ export type {
   NodeState,
 } from "./directory.ts";
 export { Enrolment, type EnrolmentParts, type HubLink, type JoinWish } from "./enrolment.ts";
-
+export { FleetQueue, type FleetQueueOptions } from "./fleet-queue.ts";
+export { type HubRequest, httpLink } from "./http-link.ts";
+export { directLink, HubService, type HubServiceOptions } from "./hub-service.ts";
 export { cryptography } from "./io/cryptography.ts";
 export type { FetchFrom } from "./io/exchange.ts";
 export { type CallLimits, HubClient, type HubClientOptions } from "./io/hub-client.ts";
 export { MemoryJoinTokens, MemoryNodeDirectory, MemoryNodeSecrets, sameKey } from "./memory-directory.ts";
+export { MemoryOutbox } from "./memory-outbox.ts";
 export { type Fleet, type FleetParts, openFleet } from "./open-fleet.ts";
 export { FleetOrders, type Order } from "./orders.ts";
+export type { Outbox, OutboxRow, QueueLink, ReplicaView } from "./ports.ts";
+export { hasReached, type Position } from "./position.ts";
+export { Presence } from "./presence.ts";
 export { RequestGate, refusalText } from "./trust/gate.ts";
 export { HubClock } from "./trust/hub-clock.ts";
 export {
@@ -48,3 +54,14 @@ export { type Cryptography, fingerprintOf, isPublicKey, type NodeKey } from "./t
 export { FLEET_ROLES, type FleetAction, type FleetRole, mayDo, roleFor } from "./trust/roles.ts";
 export * from "./trust/signing.ts";
 export { type KnownNode, MAX_SKEW_MS, type TrustRefusal } from "./trust/verify-request.ts";
+export {
+  claimAnswerSchema,
+  claimSchema,
+  commandsAnswerSchema,
+  commandsSchema,
+  type FleetCommand,
+  heartbeatAnswerSchema,
+  heartbeatSchema,
+  waitAnswerSchema,
+  waitSchema,
+} from "./wire.ts";

@@ -21,6 +21,10 @@ export type FleetParts = {
   readonly epoch: () => number;
   readonly nodes: NodeDirectory;
   readonly tokens: JoinTokens;
+  /** Of a node that joined a fleet, where its way to the hub was made before. */
+  readonly client?: HubClient;
+  /** That of this client. */
+  readonly nonce?: () => string;
   readonly secrets: NodeSecrets;
   readonly openTasks: () => Promise<Result<number>>;
   /** The libSQL server of a hub. */
@@ -66,7 +70,7 @@ export function openFleet(parts: FleetParts): Result<Fleet> {
   const key = joined === undefined ? undefined : secrets.key();
   if (key?.ok === false) return key;
   // One for the whole process: by what its nonces begin with, the hub tells it from a copy of it.
-  const nonce = nonceMaker(random);
+  const nonce = parts.nonce ?? nonceMaker(random);
   const removed = new Set<(id: NodeId) => void>();
   const gate = new RequestGate({
     fleet: () => joined?.fleet ?? parts.uuid,
@@ -93,7 +97,7 @@ export function openFleet(parts: FleetParts): Result<Fleet> {
   const client =
     joined === undefined || key === undefined
       ? undefined
-      : connect(joined, lastGood(secrets, key.value), keepHub(parts));
+      : (parts.client ?? connect(joined, lastGood(secrets, key.value), keepHub(parts)));
   const onRemoved = (id: NodeId): void => {
     for (const listener of removed) listener(id);
   };

@@ -32,7 +32,7 @@ export type QueueServiceOptions = {
   readonly logger: Logger;
   readonly leaseTermMs?: number;
   /** For holders on other machines: how long they may be silent. By default `leaseTermMs` for everybody. */
-  readonly termOf?: (holder: NodeId) => number;
+  readonly termOf?: (holder: NodeId) => number | undefined;
   readonly maxOpenTasks?: number;
   /** Open tasks up to which the lanes low and background take more, at this moment. */
   readonly lowLaneTasks?: () => number;

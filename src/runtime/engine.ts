@@ -5,6 +5,7 @@ import {
   type Clock,
   createIdFactory,
   type IdFactory,
+  type JsonObject,
   type Logger,
   type NodeId,
   ok,
@@ -12,7 +13,7 @@ import {
   type Result,
 } from "#base";
 import { EXECUTORS, ModelSocket, modelSocketPath, type SandboxPlan, socketPathFor, WorkerPool } from "#execution";
-import { fenceOf, type Queue, QueueService } from "#queue";
+import { fenceOf, type Queue, type QueueService, type TaskRow } from "#queue";
 import { openStores, type Stores } from "#store";
 import type { Pulse } from "#watchdog";
 import { attemptPlanner } from "./attempt-planner.ts";
@@ -20,11 +21,14 @@ import { Attempts } from "./attempts.ts";
 import type { Config } from "./config/settings.ts";
 import { Consumers } from "./consumers.ts";
 import { CRASH_VARIABLES, stalledLoop } from "./crash-point.ts";
-import { Failsafes, freeBytesOf } from "./failsafes/failsafes.ts";
+import type { Failsafes } from "./failsafes/failsafes.ts";
+import type { NodeStores } from "./fleet/open-node-stores.ts";
 import { applyKeyPolicies } from "./key-policies.ts";
+import { makeQueue } from "./make-queue.ts";
 import { type NodeModels, openModels } from "./models/open-models.ts";
 import { sandboxPlanOf } from "./models/task-plans.ts";
 import { Pulses } from "./pulses.ts";
+import { version } from "./version.ts";
 
 export type EngineOptions = {
   readonly config: Config;
@@ -37,11 +41,20 @@ export type EngineOptions = {
   readonly workerCommand: readonly string[];
   /** Address of an Ollama that the environment names. */
   readonly ollamaHost: string | null;
+  /** Opens the databases by what this node is in a fleet; without it, as one that is alone. */
+  readonly open?: () => Promise<Result<NodeStores>>;
+  /** The hub wants this node to be replaced by a new process. */
+  readonly restart?: () => void;
 };
 
 export type Engine = {
   readonly stores: Stores;
   readonly queue: Queue;
+  /** The queue where this node writes it; undefined on one that follows a hub. */
+  readonly service: QueueService | undefined;
+  readonly member: NodeStores["member"];
+  /** Tasks that ran when the queue started, on whatever node. */
+  readonly running: readonly TaskRow[];
   readonly pool: WorkerPool;
   readonly ids: IdFactory;
   readonly nodeId: NodeId;
@@ -76,28 +89,39 @@ const RENEW_MS = 1_000;
 /** Opens the state folder, takes over what an earlier node left, and begins to claim. */
 export async function startEngine(options: EngineOptions): Promise<Result<Engine>> {
   const { config, clock, random, logger, crashPoint, stateDir } = options;
-  const backupDir = config["store.backup.dir"];
-  const backupFolder = backupDir === "" ? {} : { backupFolder: backupDir };
-  const opened = await openStores(stateDir, { clock, logger, random, crashPoint, ...backupFolder });
+  const opened = await (options.open ?? openAlone)();
   if (!opened.ok) return opened;
-  const stores = opened.value;
-  const ready = await startOn(stores, options);
-  if (!ready.ok) await stores.close();
+  const ready = await startOn(opened.value, options);
+  if (!ready.ok) await opened.value.stores.close();
   return ready;
+
+  async function openAlone(): Promise<Result<NodeStores>> {
+    const backupDir = config["store.backup.dir"];
+    const backupFolder = backupDir === "" ? {} : { backupFolder: backupDir };
+    const stores = await openStores(stateDir, { clock, logger, random, crashPoint, ...backupFolder });
+    return stores.ok ? ok({ stores: stores.value, member: undefined }) : stores;
+  }
 }
 
-async function startOn(stores: Stores, options: EngineOptions): Promise<Result<Engine>> {
+async function startOn({ stores, member }: NodeStores, options: EngineOptions): Promise<Result<Engine>> {
   const { config, clock, random, logger, stateDir, ollamaHost } = options;
   const { nodeId } = stores;
   const sandbox = sandboxPlanOf(config);
   if (!sandbox.ok) return sandbox;
   const ids = createIdFactory(clock, random);
-  const { queue, failsafes } = guardedQueue(stores, options, ids);
+  let describeNode: () => JsonObject = () => ({});
+  const made = makeQueue({ stores, member, options, ids, describeNode: () => describeNode() });
+  const { queue, service, failsafes } = made;
   const opened = await openModels({ config, stateDir, stores, queue, clock, random, logger, ollamaHost });
   if (!opened.ok) return opened;
   const models = opened.value;
-  const environment = passedOn(config["executor.shell.env"]);
-  const attempts = new Attempts({ queue, clock, logger, environment, stateDir });
+  const attempts = new Attempts({
+    queue,
+    clock,
+    logger,
+    environment: passedOn(config["executor.shell.env"]),
+    stateDir,
+  });
   const pool = createPool(options, nodeId, attempts);
   attempts.connect(pool, attemptPlanner({ sandbox: sandbox.value, stores, models, logger }));
   const socket = new ModelSocket({
@@ -106,32 +130,15 @@ async function startOn(stores: Stores, options: EngineOptions): Promise<Result<E
     attemptOf: (token) => pool.attemptOf(token),
     logger,
   });
-  const consumers = new Consumers({
-    queue,
-    holder: nodeId,
-    logger,
-    shellConcurrency: shellConcurrency(config),
-    modelConcurrency: config["executor.ollama.concurrency"],
-    accepts: (requirements) => unmetRequirements(requirements, nodeOffer(config, nodeId, models)).length === 0,
-    run: (task) => attempts.run(task),
-  });
-  const stopEvents = queue.onStop((id, fence) => attempts.stop(id, fence, "cancelled"));
+  const consumers = createConsumers(options, { queue, nodeId, models, attempts });
+  describeNode = () => description(nodeOffer(config, nodeId, models), attempts.running().length);
   const pulses = new Pulses(clock, config["watchdog.hang_ms"], stalledLoop(process.env));
-  const stopRenewing = pulses.repeat("leases", RENEW_MS, () => attempts.renewLeases());
-  const stopListening = models.registry.onChange(() => consumers.modelsChanged());
-  const stopLooking = pulses.repeat("offers", LOOK_AGAIN_MS, () => consumers.modelsChanged());
-  const stopGuarding = pulses.repeat("failsafes", GUARD_MS, () => void failsafes.look());
-  const parts = { stores, queue, pool, consumers, attempts, models, socket };
-  const { endAttempts, stop } = stopping(parts, () => {
-    stopEvents();
-    stopRenewing();
-    stopListening();
-    stopLooking();
-    stopGuarding();
-  });
+  const silence = joinUp(pulses, { queue, attempts, models, consumers, failsafes });
+  const { endAttempts, stop } = stopping({ stores, queue, pool, consumers, attempts, models, socket }, silence);
 
   const takenOver = await takeOver({ queue, pool, attempts, consumers, socket, nodeId });
-  const prepared = takenOver.ok ? await applyKeyPolicies(queue, config) : takenOver;
+  // Those of the hub hold for the whole fleet.
+  const prepared = takenOver.ok && member === undefined ? await applyKeyPolicies(queue, config) : takenOver;
   if (!prepared.ok) {
     await stop("leave");
     return prepared;
@@ -142,6 +149,9 @@ async function startOn(stores: Stores, options: EngineOptions): Promise<Result<E
   return ok({
     stores,
     queue,
+    service,
+    member,
+    running: takenOver.ok ? takenOver.value : [],
     pool,
     ids,
     nodeId,
@@ -157,22 +167,52 @@ async function startOn(stores: Stores, options: EngineOptions): Promise<Result<E
   });
 }
 
-function guardedQueue(stores: Stores, options: EngineOptions, ids: IdFactory): Pick<Engine, "queue" | "failsafes"> {
-  const { config, clock, random, logger, stateDir } = options;
-  const failsafes = new Failsafes({ config, clock, logger, freeBytes: () => freeBytesOf(stateDir) });
-  const queue = new QueueService({
-    store: stores.queue,
-    clock,
-    random,
-    ids,
-    node: stores.nodeId,
+/** What a node tells its hub of itself. */
+function description(offer: NodeOffer, running: number): JsonObject {
+  const { executors, labels, models, vramBytes } = offer;
+  return {
+    version,
+    running,
+    offer: { executors: [...executors], labels: { ...labels }, models: [...models], vramBytes },
+  };
+}
+
+/** Starts what goes on between the parts. @returns a function that ends it */
+function joinUp(
+  pulses: Pulses,
+  {
+    queue,
+    attempts,
+    models,
+    consumers,
+    failsafes,
+  }: Pick<Engine, "queue" | "attempts" | "models" | "consumers" | "failsafes">,
+): () => void {
+  const ends = [
+    queue.onStop((id, fence) => attempts.stop(id, fence, "cancelled")),
+    pulses.repeat("leases", RENEW_MS, () => attempts.renewLeases()),
+    models.registry.onChange(() => consumers.modelsChanged()),
+    pulses.repeat("offers", LOOK_AGAIN_MS, () => consumers.modelsChanged()),
+    pulses.repeat("failsafes", GUARD_MS, () => void failsafes.look()),
+  ];
+  return () => {
+    for (const end of ends) end();
+  };
+}
+
+function createConsumers(
+  { config, logger }: EngineOptions,
+  { queue, nodeId, models, attempts }: Pick<Engine, "queue" | "nodeId" | "models" | "attempts">,
+): Consumers {
+  return new Consumers({
+    queue,
+    holder: nodeId,
     logger,
-    maxOpenTasks: config["limits.open_tasks"],
-    lowLaneTasks: failsafes.lowLaneTasks,
-    lowLanesRefused: failsafes.lowLanesRefused,
+    shellConcurrency: shellConcurrency(config),
+    modelConcurrency: config["executor.ollama.concurrency"],
+    accepts: (requirements) => unmetRequirements(requirements, nodeOffer(config, nodeId, models)).length === 0,
+    run: (task) => attempts.run(task),
   });
-  failsafes.watch(queue);
-  return { queue, failsafes };
 }
 
 type Stoppable = Pick<Engine, "stores" | "queue" | "pool" | "consumers" | "attempts" | "models"> & {
@@ -239,7 +279,14 @@ function createPool(options: EngineOptions, nodeId: NodeId, observer: Attempts):
 type Parts = Pick<Engine, "queue" | "pool" | "consumers" | "nodeId" | "attempts"> & { readonly socket: ModelSocket };
 
 /** Adopts live workers, applies results that wait on disk, and offers everything else of this node again. */
-async function takeOver({ queue, pool, attempts, consumers, socket, nodeId }: Parts): Promise<Result<void>> {
+async function takeOver({
+  queue,
+  pool,
+  attempts,
+  consumers,
+  socket,
+  nodeId,
+}: Parts): Promise<Result<readonly TaskRow[]>> {
   const running = await queue.start();
   if (!running.ok) return running;
   const listening = await pool.start();
@@ -260,7 +307,7 @@ async function takeOver({ queue, pool, attempts, consumers, socket, nodeId }: Pa
     const receipt = await queue.release(row.id, fenceOf(row), reason);
     if (!receipt.ok) return receipt;
   }
-  return ok(undefined);
+  return running;
 }
 
 /** What this node can carry out at this moment; endpoints come and go. */

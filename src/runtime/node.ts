@@ -6,7 +6,10 @@ import type { Fleet } from "#fleet";
 import { apiPorts, nodeName } from "./api-ports.ts";
 import type { LoadedConfig } from "./config/load.ts";
 import { type Engine, type StopMode, startEngine } from "./engine.ts";
+import { fleetPort } from "./fleet/fleet-port.ts";
+import { type HubDuty, startHubDuty } from "./fleet/hub-duty.ts";
 import { openNodeFleet } from "./fleet/open-node-fleet.ts";
+import { openNodeStores, seedFor } from "./fleet/open-node-stores.ts";
 import { type NodeFleet, startFleet } from "./fleet/start-fleet.ts";
 import { startMaintenance } from "./maintenance.ts";
 import { ownCommand } from "./program.ts";
@@ -20,6 +23,8 @@ import type { WatchdogLink } from "./watchdog-link.ts";
 const HAND_OVER_LONG_MS = 30_000;
 /** Requests that run when the node stops get this long. */
 const HTTP_GRACE_MS = 5_000;
+/** Whoever made this node a hub has its answer by then. */
+const ANSWERED_MS = 200;
 
 export type RunningNode = {
   readonly url: string;
@@ -48,7 +53,7 @@ export async function startNode(options: NodeOptions): Promise<Result<RunningNod
   const { stateDir, supervision, logger } = options;
   // Before there is a node: the server of a hub is started by the watchdog, and needed to start.
   const link = supervision === null ? undefined : linkToWatchdog(supervision, logger);
-  const seed = (): Result<void> => ok(undefined);
+  const seed = seedFor(stateDir, realClock);
   const place = await startFleet({ config, stateDir, link, clock: realClock, random, logger, seed });
   if (!place.ok) {
     link?.close();
@@ -58,16 +63,12 @@ export async function startNode(options: NodeOptions): Promise<Result<RunningNod
     await place.value.close();
     link?.close();
   };
-  const engine = await startEngine({
-    config,
-    stateDir: options.stateDir,
-    clock: realClock,
-    random,
-    logger: options.logger,
-    crashPoint: options.crashPoint,
-    workerCommand: ownCommand("worker"),
-    ollamaHost: process.env["OLLAMA_HOST"] ?? null,
-  });
+  // By the watchdog where there is one; whoever else supervises this node sees it end.
+  const restart = (): void => {
+    if (link === undefined) process.kill(process.pid, "SIGTERM");
+    else void link.ask("restart", null);
+  };
+  const engine = await startEngineAt(options, place.value, restart);
   if (!engine.ok) {
     await abandon();
     return engine;
@@ -76,6 +77,8 @@ export async function startNode(options: NodeOptions): Promise<Result<RunningNod
   const fleet = openNodeFleet({
     config,
     stores: engine.value.stores,
+    member: engine.value.member,
+    place: place.value,
     queue: engine.value.queue,
     logger: options.logger,
     name: nodeName(config),
@@ -88,6 +91,7 @@ export async function startNode(options: NodeOptions): Promise<Result<RunningNod
     place: place.value,
     link,
     startedAtMs,
+    restart,
     listening,
   };
   const ready = fleet.ok ? await serve({ ...parts, fleet: fleet.value }) : fleet;
@@ -98,6 +102,25 @@ export async function startNode(options: NodeOptions): Promise<Result<RunningNod
   return ready;
 }
 
+function startEngineAt(options: NodeOptions, place: NodeFleet, restart: () => void): Promise<Result<Engine>> {
+  const { stateDir, logger, crashPoint } = options;
+  const common = {
+    config: options.loaded.config,
+    stateDir,
+    clock: realClock,
+    random: realRandom(),
+    logger,
+    crashPoint,
+  };
+  return startEngine({
+    ...common,
+    workerCommand: ownCommand("worker"),
+    ollamaHost: process.env["OLLAMA_HOST"] ?? null,
+    open: () => openNodeStores({ ...common, place, onDiverged: restart }),
+    restart,
+  });
+}
+
 type Started = {
   readonly options: NodeOptions;
   readonly folder: StateFolder;
@@ -105,6 +128,8 @@ type Started = {
   readonly place: NodeFleet;
   readonly link: WatchdogLink | undefined;
   readonly startedAtMs: number;
+  /** Has this node replaced by a new process. */
+  readonly restart: () => void;
   readonly fleet: Fleet;
   /** The port, once it is known: the configured one may be "any". */
   readonly listening: { port: number };
@@ -126,9 +151,10 @@ async function serve(parts: Started): Promise<Result<RunningNode>> {
   };
   const watchdog: WatchdogPort = { ask: (action, body) => (link ?? unwatched).ask(action, body) };
   const builds = sourceBuilds({ config, stateDir: options.stateDir, engine, watchdog, logger: options.logger });
+  const duty = hubDutyOf(parts);
   const ports = apiPorts({
     ...options,
-    fleet,
+    fleet: fleetPort(fleet, duty, () => void realClock.after(ANSWERED_MS, parts.restart)),
     engine,
     token: token.value,
     startedAtMs: parts.startedAtMs,
@@ -169,6 +195,7 @@ async function serve(parts: Started): Promise<Result<RunningNode>> {
     if (mode === "drain") await engine.consumers.stop();
     if (mode === "leave") await (server.ok ? server.value.handOver({ longMs: HAND_OVER_LONG_MS }) : undefined);
     await (server.ok ? server.value.stop({ graceMs: HTTP_GRACE_MS }) : undefined);
+    duty?.stop();
     await engine.stop(mode);
     await place.close();
     // Last of all: whoever waits for this may then start another node on the folder.
@@ -180,6 +207,13 @@ async function serve(parts: Started): Promise<Result<RunningNode>> {
   writeDurably(folder.nodeFile, `${JSON.stringify(nodeFile(server.value, parts.startedAtMs))}\n`);
   link?.ready(server.value.url);
   return ok({ url: server.value.url, stateDir: options.stateDir, stopped: stopped.promise, stop });
+}
+
+/** Only where this node writes for others. */
+function hubDutyOf({ options, engine, place, fleet }: Started): HubDuty | undefined {
+  const { service, stores, running } = engine;
+  if (place.role.kind !== "hub" || service === undefined) return undefined;
+  return startHubDuty({ queue: service, stores, fleet, running, clock: realClock, logger: options.logger });
 }
 
 function withBurst(perSecond: number): { readonly perSecond: number; readonly burst: number } {

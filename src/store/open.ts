@@ -1,10 +1,8 @@
-import { chmodSync, closeSync, existsSync, mkdirSync, openSync, statSync } from "node:fs";
+import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import {
   type Clock,
   createIdFactory,
-  err,
-  type Failure,
   FLEET_FILE,
   type Logger,
   NODE_FILE,
@@ -12,29 +10,36 @@ import {
   ok,
   type Random,
   type Result,
-  terminal,
 } from "#base";
-import { cryptography, type JoinTokens, type NodeDirectory, type NodeSecrets } from "#fleet";
+import { cryptography, type JoinTokens, type NodeDirectory, type NodeSecrets, type Position } from "#fleet";
 import type { CapacityHistory } from "#hw";
 import type { ModelStore } from "#inference";
 import type { QueueStore } from "#queue";
 import { BACKUP_FOLDER, Backups } from "./backup.ts";
 import { LibsqlCapacityHistory } from "./capacity-history.ts";
-import { type Connection, openConnection, text } from "./connection.ts";
+import { type Connection, openConnection } from "./connection.ts";
 import { LibsqlFleetNodes } from "./fleet-nodes.ts";
 import { establishIdentity, type Identity } from "./identity.ts";
 import { LibsqlJoinTokens } from "./join-tokens.ts";
 import { LongReader } from "./long-reader.ts";
-import { migrateDatabase } from "./migrate.ts";
 import { FLEET_MIGRATIONS } from "./migrations/fleet.ts";
 import type { Migration } from "./migrations/migration.ts";
 import { NODE_MIGRATIONS } from "./migrations/node.ts";
 import { LibsqlModelStore } from "./model-store.ts";
 import { establishNodeId } from "./node-identity.ts";
 import { LibsqlNodeSecrets } from "./node-secrets.ts";
+import {
+  checkInBackground,
+  checkpoint,
+  MAX_INLINE_CHECK_BYTES,
+  openDatabase,
+  type Place,
+  writeBack,
+} from "./open-database.ts";
+import { readPosition } from "./primary/position.ts";
 import { type PrimaryOptions, startOnServer } from "./primary/start.ts";
 import { LibsqlQueueStore } from "./queue-store.ts";
-import { finishRestore, newestBackup } from "./restore.ts";
+import { finishRestore } from "./restore.ts";
 import { lockStateDirectory, type StateLock } from "./state-lock.ts";
 import { onStorage } from "./storage-failure.ts";
 import type { CrashPoint, Replication } from "./writer.ts";
@@ -74,16 +79,11 @@ export type Stores = {
   readonly checkpoint: () => Result<number>;
   /** Settles when a large database was checked in the background; a small one is checked before it opens. */
   readonly checked: Promise<Result<void>>;
+  /** How many commits the fleet's database has, of which epoch. */
+  readonly position: () => Position;
   /** Answers what waits, then closes. The directory is free afterwards. */
   readonly close: () => Promise<void>;
 };
-
-const FILE_MODE = 0o600;
-const MAX_INLINE_CHECK_BYTES = 64 * 1024 * 1024;
-/** The journal may grow past this while a long read holds it; beyond, it is written back. */
-const MAX_JOURNAL_BYTES = 64 * 1024 * 1024;
-
-const CHECKPOINT = "PRAGMA wal_checkpoint(TRUNCATE)";
 
 /**
  * Opens both databases of a state directory, making what is missing. Refuses, and changes nothing, when the directory
@@ -106,7 +106,7 @@ export async function openStores(dir: string, options: StoreOptions): Promise<Re
   }
 }
 
-function abandon(opened: readonly Connection[], lock: StateLock): void {
+export function abandon(opened: readonly Connection[], lock: StateLock): void {
   for (const connection of opened) connection.close();
   lock.release();
 }
@@ -146,10 +146,10 @@ async function openLocked(
     const queue = new LibsqlQueueStore({ writing, reading, long, epoch: identity.epoch, logger, writer });
     const write = queue.write.bind(queue);
     const fleetNodes = new LibsqlFleetNodes(write, reading);
-    return { queue, models: new LibsqlModelStore({ write, reading, long }), fleetNodes, long, files };
+    return { queue, models: new LibsqlModelStore({ write, reading, long }), fleetNodes, reading, long, files };
   });
   if (!built.ok) return built;
-  const { queue, models, fleetNodes, long, files } = built.value;
+  const { queue, models, fleetNodes, reading, long, files } = built.value;
   let closing: Promise<void> | undefined;
   const close = async (): Promise<void> => {
     await queue.close();
@@ -169,6 +169,7 @@ async function openLocked(
     identity,
     backups: new Backups(backupFolder, files, identity.uuid, clock),
     commits: () => queue.commits,
+    position: () => readPosition(reading) ?? { epoch: identity.epoch, seq: 0 },
     checkpoint: () => onStorage("write the journal back", () => checkpoint(writing)),
     checked: checkInBackground(fleetPath, files, place, logger),
     close: () => {
@@ -208,74 +209,4 @@ async function openFleet(place: Place, options: StoreOptions, opened: Connection
   if (!started.ok) return started;
   const { recording, link, identity } = started.value;
   return ok({ connection: recording, identity, replication: link, closeServer: () => link.close() });
-}
-
-/** Where the databases are, and where to look when one is damaged. */
-type Place = { readonly dir: string; readonly backupFolder: string; readonly maxInlineBytes: number };
-
-function openDatabase(
-  place: Place,
-  file: string,
-  /** Null leaves the schema as it is. */
-  migrations: readonly Migration[] | null,
-  clock: Clock,
-  opened: Connection[],
-): Result<Connection> {
-  const path = join(place.dir, file);
-  const isNew = !existsSync(path);
-  const result = onStorage<Result<Connection>>(`open ${path}`, () => {
-    // Prompts, variables and results are in there. What the database makes beside it gets the same mode.
-    closeSync(openSync(path, "a", FILE_MODE));
-    chmodSync(path, FILE_MODE);
-    const connection = openConnection(path);
-    opened.push(connection);
-    if (!isNew && statSync(path).size <= place.maxInlineBytes) {
-      const verdict = text(connection.prepare("PRAGMA quick_check(1)").get([]) ?? ["no answer"], 0);
-      if (verdict !== "ok") return err(corrupt(place, path, verdict));
-    }
-    const migrated = migrations === null ? ok(undefined) : migrateDatabase(connection, migrations, clock.nowMs());
-    return migrated.ok ? ok(connection) : migrated;
-  });
-  if (result.ok) return result.value;
-  return result.error.code === "corrupt" ? err(corrupt(place, path, "it cannot be read")) : result;
-}
-
-function checkpoint(connection: Connection): number {
-  const journal = `${connection.path}-wal`;
-  const bytes = existsSync(journal) ? statSync(journal).size : 0;
-  // While a group waits for the server its transaction is open; the next call comes soon.
-  if (bytes <= MAX_JOURNAL_BYTES || connection.inTransaction()) return bytes;
-  connection.prepare(CHECKPOINT).get([]);
-  return existsSync(journal) ? statSync(journal).size : 0;
-}
-
-/** After a clean stop the database is one file: whoever copies it has everything. */
-function writeBack(connection: Connection, logger: Logger): void {
-  const written = onStorage("write the journal back", () => connection.prepare(CHECKPOINT).get([]));
-  // Nothing is lost: the journal stays beside the database and the next start reads it.
-  if (!written.ok) logger.warn("the journal was left as it is", { path: connection.path, why: written.error.message });
-}
-
-async function checkInBackground(path: string, files: LongReader, place: Place, logger: Logger): Promise<Result<void>> {
-  if (statSync(path).size <= place.maxInlineBytes) return ok(undefined);
-  const inspection = await files.inspect(path);
-  const fault = inspection.ok ? inspection.value.faults[0] : undefined;
-  if (inspection.ok && fault === undefined) return ok(undefined);
-  const isDamage = inspection.ok || inspection.error.code === "corrupt";
-  if (!isDamage) return inspection;
-  const failure = corrupt(place, path, fault ?? "it cannot be read");
-  logger.error(failure.message, { path, remedy: failure.remedy });
-  return err(failure);
-}
-
-function corrupt(place: Place, path: string, detail: string): Failure {
-  return terminal("corrupt", `${path} is damaged: ${detail}`, `Nothing was changed. ${remedyFor(place, path)}`);
-}
-
-function remedyFor({ dir, backupFolder }: Place, path: string): string {
-  // node.db only remembers which workers still run; without it they are found lost and their tasks run again.
-  if (path === join(dir, NODE_FILE)) return `Move ${path} away and start again: attempts that ran are repeated`;
-  const backup = newestBackup(backupFolder);
-  if (backup !== undefined) return `Restore the newest backup: drover restore ${backup}`;
-  return "There is no backup: keep a copy of the file, then start with another --state DIR";
 }

@@ -37,7 +37,7 @@ export async function marks({ stores }: Hub): Promise<readonly string[]> {
   for (let after = 0; ; ) {
     const page = must(await stores.queue.events(after, 500));
     if (page.length === 0) return found;
-    for (const event of page) found.push(String(event.data["mark"]));
+    for (const { data } of page) found.push(typeof data["mark"] === "string" ? data["mark"] : "");
     after = page.at(-1)?.seq ?? after;
   }
 }

@@ -1,17 +1,22 @@
 /** This process's place in a fleet, over its databases and its configuration. */
-import { readFileSync } from "node:fs";
 import { hostname } from "node:os";
-import { err, type Logger, ok, type Result, refused } from "#base";
+import { type Logger, ok, type Result } from "#base";
 import { cryptography, FEATURE_LEVEL, type Fleet, openFleet } from "#fleet";
 import type { Queue } from "#queue";
 import type { Stores } from "#store";
 import type { Config } from "../config/settings.ts";
 import { realClock, realRandom } from "../real-clock.ts";
 import { version } from "../version.ts";
+import { readAuthToken } from "./auth-token.ts";
+import { readAuthorities } from "./authorities.ts";
+import type { NodeStores } from "./open-node-stores.ts";
+import type { NodeFleet } from "./start-fleet.ts";
 
 export type NodeFleetParts = {
   readonly config: Config;
   readonly stores: Stores;
+  readonly member: NodeStores["member"];
+  readonly place: NodeFleet;
   readonly queue: Queue;
   readonly logger: Logger;
   /** The name of this node. */
@@ -21,19 +26,20 @@ export type NodeFleetParts = {
 };
 
 export function openNodeFleet(parts: NodeFleetParts): Result<Fleet> {
-  const { config, stores, queue, logger } = parts;
+  const { config, stores, member, place, queue, logger } = parts;
   const ca = readAuthorities(config["fleet.ca_file"]);
   if (!ca.ok) return ca;
   return openFleet({
     self: { id: stores.nodeId, name: parts.name, version, featureLevel: FEATURE_LEVEL },
     uuid: stores.identity.uuid,
     address: () => hubAddress(config["fleet.url"], config["http.host"], parts.port(), hostname()),
-    epoch: () => stores.identity.epoch,
+    epoch: () => member?.replica.position().epoch ?? stores.identity.epoch,
+    ...(member === undefined ? {} : { client: member.client, nonce: member.nonce }),
     nodes: stores.fleetNodes,
     tokens: stores.joinTokens,
     secrets: stores.secrets,
     openTasks: () => openTasks(queue),
-    replica: () => undefined,
+    replica: () => serverOf(place),
     ca: ca.value,
     clock: realClock,
     random: realRandom(),
@@ -42,14 +48,12 @@ export function openNodeFleet(parts: NodeFleetParts): Result<Fleet> {
   });
 }
 
-function readAuthorities(path: string): Result<string | undefined> {
-  if (path === "") return ok(undefined);
-  try {
-    return ok(readFileSync(path, "utf8"));
-  } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    return err(refused("invalid", `cannot read fleet.ca_file: ${reason}`, "Name a PEM file that this user can read"));
-  }
+/** Replicas read, whatever role their nodes have. */
+function serverOf({ server, role }: NodeFleet): { readonly url: string; readonly token: string } | undefined {
+  if (server !== null) return server.url === null ? undefined : { url: server.url, token: server.token("ro") };
+  if (role.kind !== "hub" || role.store.kind !== "other") return undefined;
+  const token = role.store.tokenFile === null ? ok("") : readAuthToken(role.store.tokenFile);
+  return token.ok ? { url: role.store.url, token: token.value } : undefined;
 }
 
 async function openTasks(queue: Queue): Promise<Result<number>> {

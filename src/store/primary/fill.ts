@@ -16,20 +16,20 @@ const FILL_ROWS = 500;
 /** Text of one batch: a page of large rows is sent in several. */
 const FILL_BYTES = 4 * 1024 * 1024;
 
-/** Where sqld keeps the database of its default namespace, below its data folder. */
-const SERVER_FILE = join("dbs", "default", "data");
+/** How sqld calls the database of a namespace, in the folder of that. */
+const SERVER_FILE = "data";
 
 /**
- * Lays a copy of the fleet's database where sqld finds it at its first start over `dataFolder`. Nobody may write to the
+ * Lays a copy of the fleet's database where sqld finds it at its first start over `databaseFolder`. Nobody may write to the
  * database meanwhile. Being killed at any moment leaves either no folder or a whole one.
  *
  * @returns whether it was done: not when the folder has a database already, and not when there is nothing to copy.
  */
-export function seedServerFolder(fleetPath: string, dataFolder: string, nowMs: number): Result<boolean> {
-  if (existsSync(join(dataFolder, SERVER_FILE)) || !existsSync(fleetPath)) return ok(false);
-  const making = `${dataFolder}.making`;
+export function seedServerFolder(fleetPath: string, databaseFolder: string, nowMs: number): Result<boolean> {
+  if (existsSync(join(databaseFolder, SERVER_FILE)) || !existsSync(fleetPath)) return ok(false);
+  const making = `${databaseFolder}.making`;
   const copy = join(making, SERVER_FILE);
-  const copied = onStorage<Result<void>>(`copy ${fleetPath} to ${dataFolder}`, () => {
+  const copied = onStorage<Result<void>>(`copy ${fleetPath} to ${databaseFolder}`, () => {
     rmSync(making, { recursive: true, force: true });
     mkdirSync(dirname(copy), { recursive: true, mode: 0o700 });
     const source = openConnection(fleetPath);
@@ -56,11 +56,11 @@ export function seedServerFolder(fleetPath: string, dataFolder: string, nowMs: n
   });
   const result = copied.ok ? copied.value : copied;
   if (!result.ok) return result;
-  return onStorage(`put ${dataFolder} in its place`, () => {
+  return onStorage(`put ${databaseFolder} in its place`, () => {
     // A start of sqld that was cut off before it had a database.
-    rmSync(dataFolder, { recursive: true, force: true });
-    renameSync(making, dataFolder);
-    syncFile(dirname(dataFolder));
+    rmSync(databaseFolder, { recursive: true, force: true });
+    renameSync(making, databaseFolder);
+    syncFile(dirname(databaseFolder));
     return true;
   });
 }

@@ -3,6 +3,8 @@ import type { SqlRow, SqlValue } from "../connection.ts";
 
 export type ServerAddress = {
   readonly url: string;
+  /** Where it is at this moment, for a server that comes back elsewhere after each start. */
+  readonly urlNow?: () => string | null;
   /** Asked with every request, because a token may be renewed; undefined sends none. */
   readonly authToken?: () => string | undefined;
 };
@@ -28,13 +30,15 @@ export class Server {
   /** How long the next requests may take. */
   timeoutMs = REQUEST_TIMEOUT_MS;
 
-  constructor({ url, authToken }: ServerAddress) {
+  constructor({ url, urlNow, authToken }: ServerAddress) {
     this.#client = createClient({
       url,
       fetch: (request: Request): Promise<Response> => {
         const token = authToken?.();
         if (token !== undefined) request.headers.set("authorization", `Bearer ${token}`);
-        return fetch(request, { signal: AbortSignal.timeout(this.timeoutMs) });
+        const signal = AbortSignal.timeout(this.timeoutMs);
+        const now = urlNow?.() ?? url;
+        return fetch(now === url ? request : movedTo(request, now), { signal });
       },
     });
   }
@@ -62,6 +66,11 @@ export class Server {
   close(): void {
     this.#client.close();
   }
+}
+
+function movedTo(request: Request, origin: string): Request {
+  const { pathname, search } = new URL(request.url);
+  return new Request(`${origin}${pathname}${search}`, request);
 }
 
 /**

@@ -160,8 +160,14 @@ describe.skipIf(!hasSqld)("a hub's start", () => {
     await solo.stores.close();
     await sqld.kill();
     const seeded = join(folder(), "hub");
-    expect(seedServerFolder(join(dir, "fleet.db"), seeded, 1)).toEqual({ ok: true, value: true });
-    expect(seedServerFolder(join(dir, "fleet.db"), seeded, 1)).toEqual({ ok: true, value: false });
+    expect(seedServerFolder(join(dir, "fleet.db"), join(seeded, "dbs", "default"), 1)).toEqual({
+      ok: true,
+      value: true,
+    });
+    expect(seedServerFolder(join(dir, "fleet.db"), join(seeded, "dbs", "default"), 1)).toEqual({
+      ok: true,
+      value: false,
+    });
     sqld = await Sqld.start(seeded, { port: sqld.port });
 
     const grown = await hub(dir);

@@ -1,0 +1,259 @@
+/**
+ * What a hub does for the other nodes: their commands become calls of its own queue, in the order in which they came.
+ *
+ * U1: a command takes effect once (Q15), whatever is lost, repeated or late on the way.
+ * U2: a report counts only from the node that holds the lease.
+ * U3: a lease that its node does not name, and that was given long enough ago for the answer to have arrived, is taken
+ *     back: its node never heard of it.
+ */
+import {
+  type Clock,
+  type CommandId,
+  type JsonObject,
+  type JsonValue,
+  type Logger,
+  type NodeId,
+  ok,
+  type Result,
+  refused,
+  type TaskId,
+} from "#base";
+import { type Fence, type Once, type Queue, type QueueService, sameFence, type TaskRow } from "#queue";
+import type { Order } from "./orders.ts";
+import type { Position } from "./position.ts";
+import type {
+  ClaimAnswer,
+  ClaimCall,
+  CommandResult,
+  CommandsAnswer,
+  FleetCommand,
+  HeartbeatAnswer,
+  HeartbeatCall,
+  StopOrder,
+  WaitAnswer,
+  WaitCall,
+} from "./wire.ts";
+
+export type HubServiceOptions = {
+  readonly queue: QueueService;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly position: () => Position;
+  /** How long a node may be silent. */
+  readonly termOf: (node: NodeId) => number;
+  /** Whether a node is given new work, by what people decided and by how it fared. */
+  readonly takesWork: (node: NodeId) => boolean;
+  /** Whether a node should have work with these requirements now; another may finish it sooner. */
+  readonly suits: (node: NodeId, requirements: string) => boolean;
+  /** A node was heard from, with what it says of itself. */
+  readonly heard: (node: NodeId, announced: JsonObject) => void;
+  /** What people want of a node. */
+  readonly orders: (node: NodeId, heard: readonly string[]) => readonly Order[];
+};
+
+/** An answer to a claim is there by then, or never. */
+const CLAIM_GRACE_MS = 20_000;
+/** Work that nobody took is announced again this often. */
+const REMIND_MS = 5_000;
+/** Of one node; older ones are told with its heartbeats. */
+const MAX_UNTOLD = 1_000;
+
+type Waiting = { readonly node: NodeId; readonly call: WaitCall; readonly resolve: () => void };
+
+export class HubService {
+  readonly #options: HubServiceOptions;
+  readonly #waiting = new Set<Waiting>();
+  /** Attempts to be ended that their nodes were not told of yet. */
+  readonly #untold = new Map<NodeId, StopOrder[]>();
+  readonly #stops = new Map<TaskId, Fence>();
+  readonly #ends: (() => void)[] = [];
+  #ready = 1;
+  #remindedAtMs = 0;
+
+  constructor(options: HubServiceOptions) {
+    this.#options = options;
+  }
+
+  /** @param running as the queue found them at its start: those that were cancelled are stopped at their nodes */
+  start(running: readonly TaskRow[]): void {
+    const { queue } = this.#options;
+    for (const row of running) {
+      if (row.cancelRequested) this.#stops.set(row.id, { epoch: row.fenceEpoch, n: row.fenceN });
+    }
+    this.#ends.push(
+      queue.onStop((id, fence) => this.#stop(id, fence)),
+      queue.onReady(() => void this.#remind()),
+      queue.store.subscribe((events) => {
+        const isWork = events.some(({ kind }) => kind !== "task.progress" && kind !== "task.started");
+        if (isWork) this.#ready += 1;
+        this.#wake();
+      }),
+    );
+  }
+
+  /** Answers everybody who waits. */
+  stop(): void {
+    for (const end of this.#ends.splice(0)) end();
+    for (const waiting of this.#waiting) waiting.resolve();
+  }
+
+  async commands(node: NodeId, commands: readonly FleetCommand[]): Promise<CommandsAnswer> {
+    const results = await Promise.all(commands.map((command) => this.#perform(node, command)));
+    return { ...this.#options.position(), results };
+  }
+
+  async claim(node: NodeId, call: ClaimCall): Promise<Result<ClaimAnswer>> {
+    const { queue, position, termOf, takesWork, suits } = this.#options;
+    const termMs = termOf(node);
+    if (!takesWork(node)) return ok({ ...position(), termMs, tasks: [], more: false, rateLimited: false });
+    const accepted = new Set(call.accepts);
+    const accepts = (requirements: string): boolean => accepted.has(requirements) && suits(node, requirements);
+    const claimed = await queue.claim({ holder: node, limit: call.limit, accepts }, { id: call.id, node });
+    if (!claimed.ok) return claimed;
+    const { tasks, more, rateLimited } = claimed.value;
+    return ok({ ...position(), termMs, tasks: [...tasks], more, rateLimited });
+  }
+
+  heartbeat(node: NodeId, { held, heard: heardOrders, announced }: HeartbeatCall): HeartbeatAnswer {
+    const { queue, position, termOf, heard, orders } = this.#options;
+    heard(node, announced);
+    this.#takeBack(node, held);
+    return {
+      ...position(),
+      termMs: termOf(node),
+      orders: [...orders(node, heardOrders)],
+      held: held.map(({ taskId, fence }) => {
+        const isOk = queue.leases.holderOf(taskId, fence) === node && queue.renew(taskId, fence);
+        return { taskId, fence, ok: isOk, stop: isOk && this.#isStopped(taskId, fence) };
+      }),
+    };
+  }
+
+  async wait(node: NodeId, call: WaitCall): Promise<WaitAnswer> {
+    if (this.#news(node, call)) return this.#waitAnswer(node);
+    await new Promise<void>((resolve) => {
+      const end = (): void => {
+        this.#waiting.delete(waiting);
+        timer.cancel();
+        resolve();
+      };
+      const waiting: Waiting = { node, call, resolve: end };
+      const timer = this.#options.clock.after(call.waitMs, end);
+      this.#waiting.add(waiting);
+    });
+    return this.#waitAnswer(node);
+  }
+
+  #news(node: NodeId, { seq, readySeen }: WaitCall): boolean {
+    return this.#options.position().seq > seq || this.#ready !== readySeen || this.#untold.has(node);
+  }
+
+  #waitAnswer(node: NodeId): WaitAnswer {
+    const stops = this.#untold.get(node) ?? [];
+    this.#untold.delete(node);
+    return { ...this.#options.position(), ready: this.#ready, stops };
+  }
+
+  #wake(): void {
+    for (const waiting of this.#waiting) if (this.#news(waiting.node, waiting.call)) waiting.resolve();
+  }
+
+  /** The queue looks for work once a second at least; nodes are told again only while there is some, and seldom. */
+  async #remind(): Promise<void> {
+    const nowMs = this.#options.clock.monotonicMs();
+    if (this.#waiting.size === 0 || nowMs - this.#remindedAtMs < REMIND_MS) return;
+    this.#remindedAtMs = nowMs;
+    const lanes = await this.#options.queue.store.lanes();
+    if (!lanes.ok || lanes.value.every(({ counts }) => counts.ready === 0)) return;
+    this.#ready += 1;
+    this.#wake();
+  }
+
+  #stop(id: TaskId, fence: Fence): void {
+    const holder = this.#options.queue.leases.holderOf(id, fence);
+    if (holder === undefined) return;
+    this.#stops.set(id, fence);
+    const untold = this.#untold.get(holder) ?? [];
+    this.#untold.set(holder, [...untold, { taskId: id, fence }].slice(-MAX_UNTOLD));
+    this.#wake();
+  }
+
+  #isStopped(id: TaskId, fence: Fence): boolean {
+    const stop = this.#stops.get(id);
+    return stop !== undefined && sameFence(stop, fence);
+  }
+
+  #takeBack(node: NodeId, held: HeartbeatCall["held"]): void {
+    const { queue, clock, logger } = this.#options;
+    const named = new Map(held.map(({ taskId, fence }) => [taskId, fence]));
+    const nowMs = clock.monotonicMs();
+    for (const { taskId, fence, expiresAtMs, termMs } of queue.leases.heldBy(node)) {
+      const name = named.get(taskId);
+      const isKnown = name !== undefined && sameFence(name, fence);
+      if (isKnown || nowMs - (expiresAtMs - termMs) < CLAIM_GRACE_MS) continue;
+      logger.warn("a node does not know of a task that it was given", { task: taskId, node });
+      void queue.release(taskId, fence, "its node never heard of it");
+    }
+  }
+
+  async #perform(node: NodeId, command: FleetCommand): Promise<CommandResult> {
+    const { id } = command;
+    const isTheirs = command.kind !== "finish" && command.kind !== "release" && command.kind !== "progress";
+    if (!isTheirs) {
+      const holder = this.#options.queue.leases.holderOf(command.args.taskId, command.args.fence);
+      if (holder !== undefined && holder !== node) return refusal(id, command.args.taskId);
+      this.#forgetStop(command);
+    }
+    const result = await performOn(this.#options.queue, command, { id, node });
+    // `as`: what the queue returns is JSON throughout.
+    return result.ok ? { id, ok: true, value: result.value as JsonValue } : { id, ok: false, failure: result.error };
+  }
+
+  #forgetStop(command: FleetCommand): void {
+    if (command.kind !== "finish" && command.kind !== "release") return;
+    if (this.#isStopped(command.args.taskId, command.args.fence)) this.#stops.delete(command.args.taskId);
+  }
+}
+
+function refusal(id: CommandId, taskId: TaskId): CommandResult {
+  return { id, ok: false, failure: refused("stale_fence", `task ${taskId} is held by another node`) };
+}
+
+async function performOn(queue: Queue, command: FleetCommand, once: Once): Promise<Result<unknown>> {
+  switch (command.kind) {
+    case "submit":
+      return queue.submit(command.args.tasks, once);
+    case "finish":
+      return queue.finish(command.args.taskId, command.args.fence, command.args.report, once);
+    case "release":
+      return queue.release(command.args.taskId, command.args.fence, command.args.why, once);
+    case "progress":
+      return queue.progress(command.args.taskId, command.args.fence, command.args.progress);
+    case "cancel":
+      return queue.cancel(command.args.taskId, command.args.why, once);
+    case "retry":
+      return queue.retry(command.args.taskId, once);
+    case "drop":
+      return queue.drop(command.args.taskId, once);
+    case "pause":
+      return queue.setPaused(command.args.paused, once);
+    case "announce":
+      return queue.announce(command.args.kind, command.args.data, once);
+    case "key_policy":
+      return queue.setKeyPolicy(command.args.key, command.args.policy, once);
+    case "add_schedule":
+      return queue.addSchedule(command.args.request, once);
+    case "remove_schedule":
+      return queue.removeSchedule(command.args.scheduleId, once);
+  }
+}
+
+/** @returns a link to a hub in this very process: for tests and simulations, and for measuring the rest. */
+export function directLink(hub: HubService, node: NodeId) {
+  return {
+    commands: async (commands: readonly FleetCommand[]) => ok(await hub.commands(node, commands)),
+    claim: (call: ClaimCall) => hub.claim(node, call),
+    heartbeat: async (call: HeartbeatCall) => ok(hub.heartbeat(node, call)),
+    wait: async (call: WaitCall) => ok(await hub.wait(node, call)),
+  };
+}

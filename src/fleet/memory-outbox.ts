@@ -1,0 +1,61 @@
+import { type CommandId, type JsonValue, ok, type Result } from "#base";
+import type { Outbox, OutboxRow } from "./ports.ts";
+import type { FleetCommand } from "./wire.ts";
+
+/** An outbox for tests and simulations; nothing of it outlives its process. */
+export class MemoryOutbox implements Outbox {
+  readonly #rows = new Map<CommandId, OutboxRow & { answeredEpoch: number | null; result: JsonValue }>();
+  #n = 0;
+
+  append(command: FleetCommand): Result<void> {
+    this.#n += 1;
+    if (!this.#rows.has(command.id)) {
+      this.#rows.set(command.id, { n: this.#n, command, answeredEpoch: null, result: null });
+    }
+    return ok(undefined);
+  }
+
+  waiting(limit: number): Result<readonly OutboxRow[]> {
+    const rows = [...this.#rows.values()].filter(({ answeredEpoch }) => answeredEpoch === null);
+    return ok(
+      rows
+        .sort((a, b) => a.n - b.n)
+        .slice(0, limit)
+        .map(({ n, command }) => ({ n, command })),
+    );
+  }
+
+  answered(id: CommandId, epoch: number, result: JsonValue): Result<void> {
+    const row = this.#rows.get(id);
+    if (row !== undefined) Object.assign(row, { answeredEpoch: epoch, result });
+    return ok(undefined);
+  }
+
+  unsettled(limit: number): Result<readonly { readonly id: CommandId; readonly epoch: number }[]> {
+    return ok(
+      [...this.#rows.values()]
+        .flatMap(({ command, answeredEpoch }) =>
+          answeredEpoch === null ? [] : [{ id: command.id, epoch: answeredEpoch }],
+        )
+        .slice(0, limit),
+    );
+  }
+
+  settle(ids: readonly CommandId[]): Result<void> {
+    for (const id of ids) this.#rows.delete(id);
+    return ok(undefined);
+  }
+
+  reopen(ids: readonly CommandId[]): Result<void> {
+    for (const id of ids) {
+      const row = this.#rows.get(id);
+      if (row !== undefined) Object.assign(row, { answeredEpoch: null, result: null });
+    }
+    return ok(undefined);
+  }
+
+  count(): Result<{ readonly waiting: number; readonly unsettled: number }> {
+    const waiting = [...this.#rows.values()].filter(({ answeredEpoch }) => answeredEpoch === null).length;
+    return ok({ waiting, unsettled: this.#rows.size - waiting });
+  }
+}

@@ -1,0 +1,77 @@
+import { type CommandId, type JsonValue, ok, type Result } from "#base";
+import type { FleetCommand, Outbox, OutboxRow } from "#fleet";
+import { type Connection, number, text } from "./connection.ts";
+import { onStorage } from "./storage-failure.ts";
+
+const AMONG = "(SELECT value FROM json_each(?))";
+
+/** The outbox in node.db: each call is one transaction that is on the disk when it returns. */
+export class LibsqlOutbox implements Outbox {
+  readonly #connection: Connection;
+
+  constructor(connection: Connection) {
+    this.#connection = connection;
+  }
+
+  append(command: FleetCommand, atMs: number): Result<void> {
+    const sql = "INSERT INTO outbox (id, kind, args, created_at_ms) VALUES (?, ?, ?, ?) ON CONFLICT (id) DO NOTHING";
+    return this.#run("keep a command", sql, [command.id, command.kind, JSON.stringify(command.args), atMs]);
+  }
+
+  waiting(limit: number): Result<readonly OutboxRow[]> {
+    const sql = "SELECT n, id, kind, args FROM outbox WHERE answered_epoch IS NULL ORDER BY n LIMIT ?";
+    return onStorage("read the outbox", () =>
+      this.#connection
+        .prepare(sql)
+        .all([limit])
+        .map((row) => ({
+          n: number(row, 0),
+          // `as`: written by `append`.
+          command: {
+            id: text(row, 1),
+            kind: text(row, 2),
+            args: JSON.parse(text(row, 3)) as JsonValue,
+          } as unknown as FleetCommand,
+        })),
+    );
+  }
+
+  answered(id: CommandId, epoch: number, result: JsonValue): Result<void> {
+    const sql = "UPDATE outbox SET answered_epoch = ?, result = ? WHERE id = ?";
+    return this.#run("keep an answer", sql, [epoch, JSON.stringify(result), id]);
+  }
+
+  unsettled(limit: number): Result<readonly { readonly id: CommandId; readonly epoch: number }[]> {
+    const sql = "SELECT id, answered_epoch FROM outbox WHERE answered_epoch IS NOT NULL ORDER BY n LIMIT ?";
+    return onStorage("read the outbox", () =>
+      this.#connection
+        .prepare(sql)
+        .all([limit])
+        // `as`: written from a CommandId.
+        .map((row) => ({ id: text(row, 0) as CommandId, epoch: number(row, 1) })),
+    );
+  }
+
+  settle(ids: readonly CommandId[]): Result<void> {
+    if (ids.length === 0) return ok(undefined);
+    return this.#run("tidy the outbox", `DELETE FROM outbox WHERE id IN ${AMONG}`, [JSON.stringify(ids)]);
+  }
+
+  reopen(ids: readonly CommandId[]): Result<void> {
+    const sql = `UPDATE outbox SET answered_epoch = NULL, result = NULL WHERE id IN ${AMONG}`;
+    return this.#run("send again", sql, [JSON.stringify(ids)]);
+  }
+
+  count(): Result<{ readonly waiting: number; readonly unsettled: number }> {
+    return onStorage("count the outbox", () => {
+      const row = this.#connection.prepare("SELECT count(*), count(answered_epoch) FROM outbox").get([]) ?? [0, 0];
+      return { waiting: number(row, 0) - number(row, 1), unsettled: number(row, 1) };
+    });
+  }
+
+  #run(action: string, sql: string, params: readonly (string | number)[]): Result<void> {
+    return onStorage(action, () => {
+      this.#connection.prepare(sql).run(params);
+    });
+  }
+}

@@ -1,0 +1,177 @@
+/** A hub and its members in one process, on a simulated clock, with links that can be cut, and can lose answers. */
+import {
+  createIdFactory,
+  err,
+  type JsonObject,
+  type NodeId,
+  ok,
+  type Result,
+  retryable,
+  SimulatedClock,
+  seededRandom,
+  silentLogger,
+} from "#base";
+import {
+  directLink,
+  FleetQueue,
+  HubService,
+  MemoryOutbox,
+  type Position,
+  type QueueLink,
+  type ReplicaView,
+} from "#fleet";
+import { MemoryQueueStore, QueueService } from "#queue";
+
+export type LinkFault = "none" | "cut" | "answers_lost";
+
+export class FleetWorld {
+  readonly clock = new SimulatedClock();
+  readonly ids = createIdFactory(this.clock, seededRandom(11));
+  readonly hubNode = this.ids.node();
+  readonly store = new MemoryQueueStore();
+  hub!: HubService; // set by `startHub`, which the constructor's caller runs first
+  queue!: QueueService; // likewise
+  epoch = 1;
+  seq = 0;
+  /** Whom a person wants to be restarted. */
+  ordered: { readonly node: NodeId } | undefined;
+  readonly heard: { node: NodeId; announced: JsonObject }[] = [];
+
+  async startHub(termMs = 60_000): Promise<void> {
+    this.queue = new QueueService({
+      store: this.store,
+      clock: this.clock,
+      random: seededRandom(12),
+      ids: this.ids,
+      node: this.hubNode,
+      logger: silentLogger,
+      termOf: (holder) => (holder === this.hubNode ? 4_000 : termMs),
+    });
+    this.store.subscribe(() => {
+      this.seq += 1;
+    });
+    this.hub = new HubService({
+      queue: this.queue,
+      clock: this.clock,
+      logger: silentLogger,
+      position: () => this.position(),
+      termOf: () => termMs,
+      takesWork: () => true,
+      suits: () => true,
+      heard: (node, announced) => this.heard.push({ node, announced }),
+      orders: (node, heard) =>
+        node === this.ordered?.node && !heard.includes("o1") ? [{ id: "o1", kind: "restart" }] : [],
+    });
+    const running = await this.queue.start();
+    if (running.ok) this.hub.start(running.value);
+  }
+
+  async stopHub(): Promise<void> {
+    this.hub.stop();
+    await this.queue.stop();
+  }
+
+  position(): Position {
+    return { epoch: this.epoch, seq: this.seq };
+  }
+
+  member(): Member {
+    return new Member(this);
+  }
+
+  /** Lets time pass, and everything that waits for it. */
+  async pass(ms: number, stepMs = 100): Promise<void> {
+    for (let leftMs = ms; leftMs > 0; leftMs -= stepMs) {
+      await this.settle();
+      this.clock.advance(Math.min(leftMs, stepMs));
+    }
+    await this.settle();
+  }
+
+  async settle(): Promise<void> {
+    for (let turn = 0; turn < 60; turn += 1) await Promise.resolve();
+  }
+}
+
+/** One node that is not the hub. Its replica is always as new as the hub; what may be missing is the way. */
+export class Member {
+  readonly node: NodeId;
+  readonly outbox = new MemoryOutbox();
+  readonly stopped: string[] = [];
+  readonly obeyed: string[] = [];
+  fault: LinkFault = "none";
+  /** Calls that reached the hub, whether or not the answer came back. */
+  calls = 0;
+  queue: FleetQueue;
+  readonly #world: FleetWorld;
+
+  constructor(world: FleetWorld) {
+    this.#world = world;
+    this.node = world.ids.node();
+    this.queue = this.#makeQueue();
+  }
+
+  /** As after a kill: what was in memory is gone, the outbox is not. */
+  async restart(): Promise<void> {
+    await this.queue.stop();
+    this.queue = this.#makeQueue();
+    await this.queue.start();
+    await this.#world.settle();
+  }
+
+  async start(): Promise<this> {
+    await this.queue.start();
+    await this.#world.pass(1_000);
+    return this;
+  }
+
+  #makeQueue(): FleetQueue {
+    const { clock, store, ids } = this.#world;
+    const queue = new FleetQueue({
+      node: this.node,
+      link: this.#link(),
+      outbox: this.outbox,
+      replica: this.#replica(),
+      store,
+      clock,
+      random: seededRandom(13),
+      ids,
+      logger: silentLogger,
+      announce: () => ({ name: "a member" }),
+      obey: (order) => this.obeyed.push(order.kind),
+    });
+    queue.onStop((id) => this.stopped.push(id));
+    return queue;
+  }
+
+  #replica(): ReplicaView {
+    const world = this.#world;
+    return {
+      position: () => world.position(),
+      follow: () => undefined,
+      reached: async () => true,
+      shown: async (ids) => {
+        const shown = await world.store.transact("look", (tx) =>
+          ok(new Set(ids.filter((id) => tx.commandResult(id) !== undefined))),
+        );
+        return shown;
+      },
+    };
+  }
+
+  #link(): QueueLink {
+    const through = async <T>(call: (link: QueueLink) => Promise<Result<T>>): Promise<Result<T>> => {
+      const away = err(retryable("unavailable", "the hub does not answer"));
+      if (this.fault === "cut") return away;
+      this.calls += 1;
+      const answer = await call(directLink(this.#world.hub, this.node));
+      return this.fault === "none" ? answer : away;
+    };
+    return {
+      commands: (commands) => through((link) => link.commands(commands)),
+      claim: (claim) => through((link) => link.claim(claim)),
+      heartbeat: (heartbeat) => through((link) => link.heartbeat(heartbeat)),
+      wait: (wait) => through((link) => link.wait(wait)),
+    };
+  }
+}

@@ -1,0 +1,270 @@
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { present } from "#base";
+import type { ClaimedTask, NewTask } from "#queue";
+import { FleetWorld, type Member } from "../../support/fleet-world.ts";
+import { attemptReport } from "../../support/queue-world.ts";
+import { valueOf } from "../api/api-harness.ts";
+
+let world: FleetWorld;
+beforeEach(async () => {
+  world = new FleetWorld();
+  await world.startHub();
+});
+afterEach(async () => {
+  await world.stopHub();
+});
+
+function task(over: Partial<NewTask> = {}): NewTask {
+  return {
+    id: world.ids.task(),
+    lane: 2,
+    key: "",
+    requirements: "{}",
+    dependsOn: [],
+    dependencyPolicy: "fail",
+    runAtMs: null,
+    maxAttempts: 3,
+    retryBaseMs: 1_000,
+    retryMaxMs: 300_000,
+    idempotencyKey: null,
+    bodyHash: "h",
+    labels: {},
+    body: '{"title":"t"}',
+    ...over,
+  };
+}
+
+/** A call that needs time to pass before it is answered. */
+async function over<T>(call: Promise<T>, ms = 3_000): Promise<T> {
+  await world.pass(ms);
+  return call;
+}
+
+async function claimOne(member: Member): Promise<ClaimedTask> {
+  const claimed = await over(member.queue.claim({ holder: member.node, limit: 1, accepts: () => true }), 200);
+  return present(valueOf(claimed).tasks[0], "a task was claimed");
+}
+
+async function stateOf(id: NewTask["id"]): Promise<string | undefined> {
+  return valueOf(await world.store.find(id))?.row.state;
+}
+
+describe("a member of a fleet", () => {
+  it("submits, claims and finishes through its hub", async () => {
+    const member = await world.member().start();
+    const submitted = task();
+
+    const receipts = await over(member.queue.submit([submitted]), 200);
+    const claimed = await claimOne(member);
+    const receipt = await over(member.queue.finish(claimed.row.id, claimed.fence, attemptReport()), 200);
+    await world.pass(2_000);
+
+    expect(valueOf(receipts)).toEqual([{ id: submitted.id, created: true }]);
+    expect(claimed.row.holder).toBe(member.node);
+    expect(valueOf(receipt)).toEqual({ kind: "applied", state: "done" });
+    expect(valueOf(member.outbox.count())).toEqual({ waiting: 0, unsettled: 0 });
+  });
+
+  it("accepts while its hub is away, shows what it accepted, and brings it once the hub is back", async () => {
+    const member = await world.member().start();
+    member.fault = "cut";
+    await world.pass(10_000);
+    const [first, second] = [task(), task()];
+
+    const receipts = await over(member.queue.submit([first]), 100);
+    await over(member.queue.submit([second]), 100);
+    const shown = valueOf(await member.queue.store.find(first.id));
+    const before = await stateOf(first.id);
+    member.fault = "none";
+    await world.pass(20_000);
+
+    expect(valueOf(receipts)).toEqual([{ id: first.id, created: true }]);
+    expect([before, shown?.row.state]).toEqual([undefined, "waiting"]);
+    expect(Math.abs((shown?.row.createdAtMs ?? 0) - world.clock.nowMs())).toBeLessThan(60_000);
+    expect([await stateOf(first.id), await stateOf(second.id)]).toEqual(["ready", "ready"]);
+    expect(valueOf(member.outbox.count()).waiting).toBe(0);
+  });
+
+  it("O1: a submission survives that its node is killed before the hub heard of it", async () => {
+    const member = await world.member().start();
+    member.fault = "cut";
+    const submitted = task();
+    await over(member.queue.submit([submitted]));
+
+    await member.restart();
+    member.fault = "none";
+    await world.pass(20_000);
+
+    expect(await stateOf(submitted.id)).toBe("ready");
+  });
+
+  it("U1: answers that are lost double nothing", async () => {
+    const member = await world.member().start();
+    member.fault = "answers_lost";
+    const submitted = task();
+    await over(member.queue.submit([submitted]));
+    await world.pass(20_000);
+    member.fault = "none";
+    await world.pass(20_000);
+
+    const tasks = valueOf(await world.store.list({}, 10)).items;
+    expect(tasks.map(({ row }) => row.id)).toEqual([submitted.id]);
+    expect(valueOf(member.outbox.count())).toEqual({ waiting: 0, unsettled: 0 });
+  });
+
+  it("U3: a task that was given to it in an answer that was lost is offered again soon", async () => {
+    const member = await world.member().start();
+    await over(member.queue.submit([task()]), 200);
+    member.fault = "answers_lost";
+    await over(member.queue.claim({ holder: member.node, limit: 1, accepts: () => true }), 200);
+    member.fault = "none";
+    const taken = valueOf(await world.store.list({ states: ["running"] }, 10)).items.length;
+
+    await world.pass(30_000);
+
+    expect(taken).toBe(1);
+    expect(valueOf(await world.store.list({ states: ["ready"] }, 10)).items).toHaveLength(1);
+  });
+
+  it("H2: stops by itself before its lease ends at the hub, which then offers the task again", async () => {
+    const member = await world.member().start();
+    await over(member.queue.submit([task()]), 200);
+    const { row, fence } = await claimOne(member);
+    member.fault = "cut";
+    await world.pass(1_000);
+    const early = member.queue.renew(row.id, fence);
+    // Cut at any moment: 48 s after the last heartbeat that was answered.
+    await world.pass(49_000, 500);
+    const late = member.queue.renew(row.id, fence);
+    const atHub = await stateOf(row.id);
+    await world.pass(15_000, 500);
+
+    expect([early, late, atHub, await stateOf(row.id)]).toEqual([true, false, "running", "ready"]);
+  });
+
+  it("keeps its lease through heartbeats, also over a restart of the hub", async () => {
+    const member = await world.member().start();
+    await over(member.queue.submit([task()]), 200);
+    const { row, fence } = await claimOne(member);
+    await world.pass(120_000, 500);
+    await world.stopHub();
+    await world.startHub();
+    await world.pass(120_000, 500);
+
+    expect(member.queue.renew(row.id, fence)).toBe(true);
+    expect(await stateOf(row.id)).toBe("running");
+  });
+
+  it("U2, Q3: a report that comes after its task was given to another is refused, and the other's counts", async () => {
+    const [slow, quick] = [await world.member().start(), await world.member().start()];
+    await over(slow.queue.submit([task()]), 200);
+    const first = await claimOne(slow);
+    slow.fault = "cut";
+    await world.pass(70_000, 500);
+    const second = await claimOne(quick);
+    const late = await over(slow.queue.finish(first.row.id, first.fence, attemptReport({ outcome: "failed" })), 3_000);
+    slow.fault = "none";
+    await world.pass(20_000);
+    const receipt = await over(quick.queue.finish(second.row.id, second.fence, attemptReport()), 200);
+
+    expect(valueOf(late)).toEqual({ kind: "journaled" });
+    expect(second.row.id).toBe(first.row.id);
+    expect(valueOf(receipt)).toEqual({ kind: "applied", state: "done" });
+    expect(valueOf(await world.store.find(first.row.id))?.attempts.map(({ outcome }) => outcome)).toEqual([
+      "lost",
+      "passed",
+    ]);
+  });
+
+  it("is told to stop a task that somebody cancels elsewhere, at once", async () => {
+    const member = await world.member().start();
+    await over(member.queue.submit([task()]), 200);
+    const { row } = await claimOne(member);
+
+    await world.queue.cancel(row.id, "no longer wanted");
+    await world.pass(200);
+
+    expect(member.stopped).toEqual([row.id]);
+  });
+
+  it("hears of a cancel that came while its way was cut with its next heartbeat", async () => {
+    const member = await world.member().start();
+    await over(member.queue.submit([task()]), 200);
+    const { row } = await claimOne(member);
+    member.fault = "cut";
+    await world.pass(1_000);
+    await world.queue.cancel(row.id, "no longer wanted");
+    await world.pass(30_000, 500);
+    const before = [...member.stopped];
+    member.fault = "none";
+    await world.pass(10_000);
+
+    expect(before).toEqual([]);
+    expect(member.stopped).toContain(row.id);
+  });
+
+  it("says that the hub is away to whoever wants to change the queue, and changes nothing", async () => {
+    const member = await world.member().start();
+    const submitted = task();
+    await over(member.queue.submit([submitted]), 200);
+    member.fault = "cut";
+
+    const cancelled = await over(member.queue.cancel(submitted.id, "why"));
+
+    expect(cancelled).toMatchObject({ ok: false, error: { kind: "retryable" } });
+    expect(await stateOf(submitted.id)).toBe("ready");
+    expect(valueOf(member.outbox.count()).waiting).toBe(0);
+  });
+
+  it("O3: sends again what a former hub answered and the fleet's database does not show", async () => {
+    const member = await world.member().start();
+    const submitted = task();
+    const id = world.ids.command();
+    member.outbox.append({ id, kind: "submit", args: { tasks: [submitted] } });
+    // As if a hub of epoch 1 had answered and was lost before anybody had its commit.
+    member.outbox.answered(id, 1, null);
+    world.epoch = 2;
+
+    await world.pass(5_000);
+
+    expect(await stateOf(submitted.id)).toBe("ready");
+    expect(valueOf(member.outbox.count())).toEqual({ waiting: 0, unsettled: 0 });
+  });
+
+  it("is told of new work without asking again and again", async () => {
+    const member = await world.member().start();
+    let told = 0;
+    member.queue.onReady(() => {
+      told += 1;
+    });
+    await world.pass(60_000, 500);
+    const idle = { told, calls: member.calls };
+    await world.queue.submit([task()]);
+    await world.pass(100);
+
+    expect(told).toBeGreaterThan(idle.told);
+    // Heartbeats every 5 s, a long poll every 25 s.
+    expect(idle.calls).toBeLessThan(25);
+  });
+
+  it("brings ten thousand commands in order after a long outage", async () => {
+    const member = await world.member().start();
+    member.fault = "cut";
+    await world.pass(6_000);
+    for (let n = 0; n < 10_000; n += 1) {
+      member.outbox.append({
+        id: world.ids.command(),
+        kind: "submit",
+        args: { tasks: [task({ bodyHash: String(n) })] },
+      });
+    }
+    member.fault = "none";
+    await world.pass(30_000);
+
+    const lanes = valueOf(await world.store.lanes());
+    const events = valueOf(await world.store.events(0, 20_000)).filter(({ kind }) => kind === "task.submitted");
+    const order = events.map(({ taskId }) => String(taskId));
+    expect(lanes.reduce((sum, { counts }) => sum + counts.ready, 0)).toBe(10_000);
+    expect(order).toEqual([...order].sort());
+  });
+});
