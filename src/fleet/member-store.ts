@@ -1,5 +1,5 @@
 import { ok, type Result, type TaskId } from "#base";
-import type { NewTask, QueueStore, TaskRecord, TaskRow } from "#queue";
+import { accepted, type NewTask, type QueueStore, type TaskRecord } from "#queue";
 import type { Outbox } from "./ports.ts";
 
 /** Submissions of the outbox that a lookup goes through. */
@@ -51,40 +51,10 @@ export function memberStore(replica: QueueStore, outbox: Outbox): QueueStore {
   };
 }
 
-function pendingRecord(task: NewTask): TaskRecord {
-  return { row: pendingRow(task), body: task.body, labels: task.labels, dependsOn: task.dependsOn, attempts: [] };
-}
-
 /** As the hub will first have it; it waits for the hub, which no field says. */
-function pendingRow(task: NewTask): TaskRow {
-  return {
-    id: task.id,
-    lane: task.lane,
-    classId: 0,
-    key: task.key,
-    state: "waiting",
-    tag: 0,
-    admitted: false,
-    blockedBy: task.dependsOn.length,
-    dependencyPolicy: task.dependencyPolicy,
-    wakeAtMs: task.runAtMs,
-    wakeReason: task.runAtMs === null ? null : "schedule",
-    createdAtMs: createdAtMs(task.id),
-    readyAtMs: null,
-    startedAtMs: null,
-    endedAtMs: null,
-    fenceEpoch: 0,
-    fenceN: 0,
-    holder: null,
-    attempts: 0,
-    attemptLimit: task.maxAttempts,
-    maxAttempts: task.maxAttempts,
-    retryBaseMs: task.retryBaseMs,
-    retryMaxMs: task.retryMaxMs,
-    cancelRequested: false,
-    reason: null,
-    progress: null,
-  };
+function pendingRecord(task: NewTask): TaskRecord {
+  const row = accepted(task, 0, task.dependsOn.length, createdAtMs(task.id));
+  return { row, body: task.body, labels: task.labels, dependsOn: task.dependsOn, attempts: [] };
 }
 
 const DIGITS = "0123456789abcdefghjkmnpqrstvwxyz";

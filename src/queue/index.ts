@@ -48,4 +48,4 @@ export {
   UNLIMITED,
   type WakeReason,
 } from "./task.ts";
-export { hasEnded, violations } from "./transition.ts";
+export { accepted, hasEnded, violations } from "./transition.ts";

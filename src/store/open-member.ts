@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { createIdFactory, err, FLEET_FILE, type Logger, NODE_FILE, type NodeId, ok, type Result, refused } from "#base";
 import { cryptography, type Membership, type NodeDirectory, type NodeSecrets, type Outbox } from "#fleet";
@@ -14,14 +14,14 @@ import { NODE_MIGRATIONS } from "./migrations/node.ts";
 import { LibsqlModelStore } from "./model-store.ts";
 import { establishNodeId } from "./node-identity.ts";
 import { LibsqlNodeSecrets } from "./node-secrets.ts";
-import { abandon, type StoreOptions, type Stores } from "./open.ts";
+import { abandon, inLocked, type StoreOptions, type Stores } from "./open.ts";
 import { checkpoint, MAX_INLINE_CHECK_BYTES, openDatabase, type Place, writeBack } from "./open-database.ts";
 import { LibsqlOutbox } from "./outbox.ts";
 import { LibsqlQueueStore } from "./queue-store.ts";
 import type { Carry } from "./replica/carrier.ts";
 import { openReplica, type Replica } from "./replica/replica.ts";
 import { isReplicaFile, setAside } from "./replica/replica-files.ts";
-import { lockStateDirectory, type StateLock } from "./state-lock.ts";
+import type { StateLock } from "./state-lock.ts";
 import { onStorage } from "./storage-failure.ts";
 
 /** What this host learns of models, which it does not share: usage, speeds, endpoints added here. */
@@ -45,19 +45,7 @@ export type MemberStores = Stores & { readonly replica: Replica; readonly outbox
  * was alone is set aside. Fails as `unavailable` when there is no copy yet and the hub does not answer.
  */
 export async function openMemberStores(dir: string, options: MemberOptions): Promise<Result<MemberStores>> {
-  const made = onStorage(`make ${dir}`, () => mkdirSync(dir, { recursive: true, mode: 0o700 }));
-  if (!made.ok) return made;
-  const lock = lockStateDirectory(dir);
-  if (!lock.ok) return lock;
-  const opened: Connection[] = [];
-  try {
-    const stores = await openLocked(dir, options, lock.value, opened);
-    if (!stores.ok) abandon(opened, lock.value);
-    return stores;
-  } catch (cause) {
-    abandon(opened, lock.value);
-    throw cause;
-  }
+  return inLocked(dir, (lock, opened) => openLocked(dir, options, lock, opened));
 }
 
 /** A copy of a fleet's database that this node does not follow any more is no queue of its own. To be called alone. */

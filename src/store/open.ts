@@ -91,13 +91,21 @@ export type Stores = {
  * (`corrupt`) or newer than this build (`newer_schema`).
  */
 export async function openStores(dir: string, options: StoreOptions): Promise<Result<Stores>> {
+  return inLocked(dir, (lock, opened) => openLocked(dir, options, lock, opened));
+}
+
+/** Makes the folder if need be and locks it; what could not be opened as a whole leaves nothing open. */
+export async function inLocked<T>(
+  dir: string,
+  open: (lock: StateLock, opened: Connection[]) => Promise<Result<T>>,
+): Promise<Result<T>> {
   const made = onStorage(`make ${dir}`, () => mkdirSync(dir, { recursive: true, mode: 0o700 }));
   if (!made.ok) return made;
   const lock = lockStateDirectory(dir);
   if (!lock.ok) return lock;
   const opened: Connection[] = [];
   try {
-    const stores = await openLocked(dir, options, lock.value, opened);
+    const stores = await open(lock.value, opened);
     if (!stores.ok) abandon(opened, lock.value);
     return stores;
   } catch (cause) {

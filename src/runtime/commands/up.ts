@@ -136,7 +136,8 @@ async function watch(
     processes: processes.value,
     generation: (facts) => ({
       command: [...partOf(facts.binary, "node"), "--state", stateDir, ...file],
-      env: { ...environment, ...generationVariables(facts) },
+      // The databases' native part would say each failed sync on stderr; what matters of it is in the node's own log.
+      env: { RUST_LOG: "off", ...environment, ...generationVariables(facts) },
     }),
     environment,
     releases: releases.value,
