@@ -7,7 +7,7 @@ export { findCycle, type Receipt } from "./commands/submit.ts";
 export { Consumer, type ConsumerOptions } from "./consumer.ts";
 export { AGED_TURN_EVERY, LANE_PATIENCE_MS } from "./fairness.ts";
 export { LEASE_TERM_MS, type Lease, LeaseTable } from "./leases.ts";
-export { emptyLane, MemoryQueueStore } from "./memory-store.ts";
+export { emptyLane, MemoryQueueStore, type MemorySnapshot } from "./memory-store.ts";
 export type {
   AttemptSample,
   CommandRow,

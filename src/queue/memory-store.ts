@@ -13,12 +13,15 @@ import type { ScheduleRow } from "./schedule.ts";
 import { type KeyRow, LANES, type LaneRow, type QueueEvent, TASK_STATES } from "./task.ts";
 import { hasEnded } from "./transition.ts";
 
+/** Everything that one store holds, as a value. */
+export type MemorySnapshot = MemoryTables;
+
 /**
  * A queue that lives as long as its process: for embedding, for tests, and as the plain statement of what a store
  * must do. Not durable. Searches are linear, so keep it to some thousands of tasks.
  */
 export class MemoryQueueStore implements QueueStore {
-  readonly #tables: MemoryTables;
+  #tables: MemoryTables;
   readonly #listeners = new Set<(events: readonly QueueEvent[]) => void>();
 
   constructor(epoch = 1) {
@@ -40,7 +43,29 @@ export class MemoryQueueStore implements QueueStore {
       schedules: new Map(),
       commands: new Map(),
       events: [],
+      commits: 0,
     };
+  }
+
+  /** How many transactions have written: what a replica of this store is compared by. */
+  get commits(): number {
+    return this.#tables.commits;
+  }
+
+  /** @returns what the store holds now; later writes do not show in it. One snapshot restores one store. */
+  snapshot(): MemorySnapshot {
+    return copyTables(this.#tables);
+  }
+
+  /**
+   * Holds what the snapshot holds, and nothing else. Listeners are told the events that are new with it.
+   * @param epoch of the fences that are given out from here on
+   */
+  restore(snapshot: MemorySnapshot, epoch = snapshot.epoch): void {
+    const { seq } = this.#tables;
+    this.#tables = { ...snapshot, epoch };
+    const events = snapshot.events.filter((event) => event.seq > seq);
+    if (events.length > 0) for (const listener of this.#listeners) listener(events);
   }
 
   async transact<T>(label: string, command: (tx: QueueTransaction) => Result<T>): Promise<Result<T>> {
@@ -53,6 +78,7 @@ export class MemoryQueueStore implements QueueStore {
       tx.undo();
       throw cause;
     }
+    if (tx.wrote) this.#tables.commits += 1;
     const events = tx.events;
     if (events.length > 0) for (const listener of this.#listeners) listener(events);
     return result;
@@ -152,6 +178,7 @@ export class MemoryQueueStore implements QueueStore {
       (row) => row.key !== "" && row.wakeAtMs === null && !isUsed(row),
     );
     for (const row of idle.slice(0, limit)) this.#tables.keys.delete(row.key);
+    this.#tables.commits += 1;
     const removed = Math.min(old.length, limit) + Math.min(events, limit) + Math.min(idle.length, limit);
     return ok(removed + keys.length + commands.length);
   }
@@ -181,6 +208,25 @@ export class MemoryQueueStore implements QueueStore {
     const body = JSON.parse(this.#tables.bodies.get(id) ?? "{}") as { readonly title?: JsonValue };
     return typeof body.title === "string" ? body.title : canonicalJson(body.title ?? "");
   }
+}
+
+/** Rows, and the maps of a task's dependencies, are replaced whole and never changed in place. */
+function copyTables(tables: MemoryTables): MemoryTables {
+  return {
+    ...tables,
+    tasks: new Map(tables.tasks),
+    bodies: new Map(tables.bodies),
+    labels: new Map(tables.labels),
+    dependencies: new Map(tables.dependencies),
+    attempts: new Map(tables.attempts),
+    keys: new Map(tables.keys),
+    lanes: [...tables.lanes],
+    idempotency: new Map(tables.idempotency),
+    classes: new Map(tables.classes),
+    schedules: new Map(tables.schedules),
+    commands: new Map(tables.commands),
+    events: [...tables.events],
+  };
 }
 
 export function isUsed(row: KeyRow): boolean {

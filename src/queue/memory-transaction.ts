@@ -23,6 +23,7 @@ export type MemoryTables = {
   readonly schedules: Map<ScheduleId, ScheduleRow>;
   readonly commands: Map<CommandId, CommandRow>;
   readonly events: QueueEvent[];
+  commits: number;
 };
 
 /** Works on the tables in place and remembers how to take each write back. */
