@@ -69,6 +69,7 @@ export class QueueService implements Queue {
   #unsubscribe: (() => void) | undefined;
   #running = false;
   #wallOffsetMs: number | undefined;
+  #hasJumped = false;
   #tickedAtMs: number | undefined;
   #sweptAtMs: number | undefined;
 
@@ -315,15 +316,17 @@ export class QueueService implements Queue {
   async #tick(): Promise<void> {
     const { clock, ids, logger } = this.#options;
     const scheduleIds = Array.from({ length: SCHEDULE_BATCH }, () => ids.task());
-    const clockJumped = this.#noticeJump();
+    // A tick that fails has not answered the jump: the next one does.
+    this.#hasJumped ||= this.#noticeJump();
     const ticked = await this.#run("tick", (tx, context) =>
-      tick(tx, context, { scheduleIds, clockJumped, limits: this.#openLimits() }),
+      tick(tx, context, { scheduleIds, clockJumped: this.#hasJumped, limits: this.#openLimits() }),
     );
     if (!ticked.ok) {
       logger.error("the queue could not look for work that is due", { failure: describeFailure(ticked.error) });
       this.#tickAt(TICK_FALLBACK_MS);
       return;
     }
+    this.#hasJumped = false;
     // Also without an event: a key that lets a task through records none, and a claim that failed is tried again.
     this.#announceReady();
     const { nextWakeMs } = ticked.value;

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { MAX_DEPENDENTS, ok, type TaskId } from "#base";
+import { err, MAX_DEPENDENTS, ok, retryable, type TaskId } from "#base";
 import { LEASE_TERM_MS, UNLIMITED } from "#queue";
 import { acceptsAll, attemptReport, memoryHarness, QueueWorld } from "../../support/queue-world.ts";
 
@@ -142,6 +142,22 @@ describe("the service's own time", () => {
     await world.queue.finish(held?.row.id ?? fail(), held?.fence ?? fail(), attemptReport({ outcome: "failed" }));
 
     world.clock.jumpWall(-7_200_000);
+    await world.pass(3_500);
+
+    expect(await claim()).toHaveLength(1);
+  });
+
+  it("brings back retries also when the store was away as the wall clock was set back", async () => {
+    const { store } = world;
+    const transact = store.transact.bind(store);
+    await submit({ retryBaseMs: 2_000, retryMaxMs: 2_000 });
+    const [held] = await claim();
+    await world.queue.finish(held?.row.id ?? fail(), held?.fence ?? fail(), attemptReport({ outcome: "failed" }));
+
+    store.transact = async () => err(retryable("unavailable", "the database does not answer"));
+    world.clock.jumpWall(-7_200_000);
+    await world.pass(3_000);
+    store.transact = transact;
     await world.pass(3_500);
 
     expect(await claim()).toHaveLength(1);
