@@ -2,7 +2,7 @@
  * Brings the commands of the outbox to the hub.
  *
  * O1: a command is durable here before its caller is answered, and leaves the outbox only when the fleet's database
- *     shows it, or a hub refused it for ever.
+ *     has shown it for KEEP_MS, or a hub refused it for ever.
  * O2: commands of one node reach the hub in the order of their arrival.
  * O3: a command that was answered by a hub which is no longer one, and that the database does not show, is sent again
  *     under the same id.
@@ -37,10 +37,17 @@ const BACKOFF_MAX_MS = 15_000;
 /** Answered commands that are compared with the replica at once. */
 const SETTLE_ROWS = 256;
 const SETTLE_EVERY_MS = 1_000;
+/**
+ * The database that this node follows may be ahead of another node's, and that one may be promoted: what only this node saw
+ * is then sent again, if it is not older than this. Replicas that can be reached are seconds apart.
+ */
+const KEEP_MS = 600_000;
+/** So many are kept at the most; a minute of the most that one node sends. */
+const MAX_KEPT = 20_000;
 /** One request's worth of commands: bodies with whole files in them go a few at a time. */
 const MAX_BATCH_CHARS = 2 * 1024 * 1024;
 
-type Waiter = (result: Result<JsonValue | undefined>) => void;
+type Waiter = (result: Result<JsonValue | undefined> | "journaled") => void;
 
 export class Courier {
   readonly #options: CourierOptions;
@@ -53,6 +60,10 @@ export class Courier {
   #isRunning = false;
   #timer: Timer | undefined;
   #settleTimer: Timer | undefined;
+  /** Settled commands that are still kept, in the order in which they are forgotten. */
+  #kept: { readonly ids: readonly CommandId[]; readonly untilMs: number }[] = [];
+  /** The epoch of the database that they were seen in. */
+  #comparedEpoch: number | undefined;
 
   constructor(options: CourierOptions) {
     this.#options = options;
@@ -80,7 +91,7 @@ export class Courier {
     this.#settleTimer?.cancel();
     for (const [id, waiter] of this.#waiters) {
       this.#waiters.delete(id);
-      waiter(ok(undefined));
+      waiter("journaled");
     }
   }
 
@@ -93,7 +104,7 @@ export class Courier {
     const kept = outbox.append(command, clock.nowMs());
     if (!kept.ok) return kept;
     const answer = Promise.withResolvers<Result<JsonValue | undefined> | "journaled">();
-    this.#waiters.set(command.id, (result) => answer.resolve(result));
+    this.#waiters.set(command.id, answer.resolve);
     const timer = clock.after(this.isReaching ? waitMs : 0, () => answer.resolve("journaled"));
     this.wake();
     try {
@@ -140,14 +151,16 @@ export class Courier {
     if (batch.length === 0) return true;
     const answer = await link.commands(batch);
     if (answer.ok) {
-      this.#failures = 0;
       this.#alone = false;
       this.#again = true;
       const { epoch, seq, results } = answer.value;
       this.#answeredAt = { epoch, seq };
-      for (const result of results) this.#answered(result, epoch);
+      const answered = results.filter((result) => !mayComeRight(result));
+      for (const result of answered) this.#answered(result, epoch);
       this.#options.replica.follow({ epoch, seq });
-      return true;
+      // The hub is there and could not write: those wait, as if it had not been reached.
+      this.#failures = answered.length === results.length ? 0 : this.#failures + 1;
+      return this.#failures === 0;
     }
     if (answer.error.kind === "retryable" || answer.error.kind === "leaseLost") {
       if (this.#failures === 0) logger.warn("the hub cannot be reached", { failure: describeFailure(answer.error) });
@@ -186,7 +199,7 @@ export class Courier {
     const kept = outbox.answered(result.id, epoch, result as unknown as JsonValue);
     if (!kept.ok) logger.error("an answer could not be kept", { failure: describeFailure(kept.error) });
     // Never in the database, so there is nothing to wait for.
-    if (epoch === 0) outbox.settle([result.id]);
+    if (epoch === 0) outbox.forget([result.id]);
     this.#waiters.get(result.id)?.(result.ok ? ok(result.value) : err(result.failure));
   }
 
@@ -208,19 +221,45 @@ export class Courier {
 
   /** Compares what was answered with what the database shows. */
   async settle(): Promise<void> {
-    const { outbox, replica } = this.#options;
-    const rows = outbox.unsettled(SETTLE_ROWS);
+    const { outbox, replica, clock, logger } = this.#options;
     const at = replica.position();
-    if (!rows.ok || rows.value.length === 0 || at === undefined) return;
+    if (at === undefined) return;
+    if (at.epoch !== this.#comparedEpoch) {
+      // Another database than the one they were seen in, or a process that does not know since when they are kept.
+      if (!outbox.unsettle().ok) return;
+      this.#kept = [];
+      this.#comparedEpoch = at.epoch;
+    }
+    this.#forgetOld(clock.monotonicMs());
+    const rows = outbox.unsettled(SETTLE_ROWS);
+    if (!rows.ok || rows.value.length === 0) return;
     const shown = await replica.shown(rows.value.map(({ id }) => id));
-    if (!shown.ok) return;
-    outbox.settle(rows.value.filter(({ id }) => shown.value.has(id)).map(({ id }) => id));
+    if (!shown.ok || replica.position()?.epoch !== at.epoch) return;
+    const settled = rows.value.filter(({ id }) => shown.value.has(id)).map(({ id }) => id);
+    if (outbox.settle(settled).ok && settled.length > 0) {
+      this.#kept.push({ ids: settled, untilMs: clock.monotonicMs() + KEEP_MS });
+    }
     const lost = rows.value.filter(({ id, epoch }) => !shown.value.has(id) && epoch < at.epoch);
     if (lost.length === 0) return;
     outbox.reopen(lost.map(({ id }) => id));
-    this.#options.logger.warn("commands that a former hub had answered are sent again", { commands: lost.length });
+    logger.warn("commands that a former hub had answered are sent again", { commands: lost.length });
     this.wake();
   }
+
+  #forgetOld(nowMs: number): void {
+    let count = this.#kept.reduce((sum, { ids }) => sum + ids.length, 0);
+    for (let [oldest] = this.#kept; oldest !== undefined; [oldest] = this.#kept) {
+      if (oldest.untilMs > nowMs && count <= MAX_KEPT) return;
+      if (!this.#options.outbox.forget(oldest.ids).ok) return;
+      count -= oldest.ids.length;
+      this.#kept.shift();
+    }
+  }
+}
+
+/** The hub kept no result of it: its database was away. */
+function mayComeRight(result: CommandResult): boolean {
+  return !result.ok && result.failure.kind === "retryable";
 }
 
 /** As many from the front as one request holds, but at least one. */

@@ -2,15 +2,17 @@ import { type CommandId, type JsonValue, ok, type Result } from "#base";
 import type { Outbox, OutboxRow } from "./ports.ts";
 import type { FleetCommand } from "./wire.ts";
 
+type Row = OutboxRow & { answeredEpoch: number | null; result: JsonValue; isSettled: boolean };
+
 /** An outbox for tests and simulations; nothing of it outlives its process. */
 export class MemoryOutbox implements Outbox {
-  readonly #rows = new Map<CommandId, OutboxRow & { answeredEpoch: number | null; result: JsonValue }>();
+  readonly #rows = new Map<CommandId, Row>();
   #n = 0;
 
   append(command: FleetCommand): Result<void> {
     this.#n += 1;
     if (!this.#rows.has(command.id)) {
-      this.#rows.set(command.id, { n: this.#n, command, answeredEpoch: null, result: null });
+      this.#rows.set(command.id, { n: this.#n, command, answeredEpoch: null, result: null, isSettled: false });
     }
     return ok(undefined);
   }
@@ -34,14 +36,27 @@ export class MemoryOutbox implements Outbox {
   unsettled(limit: number): Result<readonly { readonly id: CommandId; readonly epoch: number }[]> {
     return ok(
       [...this.#rows.values()]
-        .flatMap(({ command, answeredEpoch }) =>
-          answeredEpoch === null ? [] : [{ id: command.id, epoch: answeredEpoch }],
+        .flatMap(({ command, answeredEpoch, isSettled }) =>
+          answeredEpoch === null || isSettled ? [] : [{ id: command.id, epoch: answeredEpoch }],
         )
         .slice(0, limit),
     );
   }
 
   settle(ids: readonly CommandId[]): Result<void> {
+    for (const id of ids) {
+      const row = this.#rows.get(id);
+      if (row !== undefined) row.isSettled = true;
+    }
+    return ok(undefined);
+  }
+
+  unsettle(): Result<void> {
+    for (const row of this.#rows.values()) row.isSettled = false;
+    return ok(undefined);
+  }
+
+  forget(ids: readonly CommandId[]): Result<void> {
     for (const id of ids) this.#rows.delete(id);
     return ok(undefined);
   }
@@ -49,13 +64,14 @@ export class MemoryOutbox implements Outbox {
   reopen(ids: readonly CommandId[]): Result<void> {
     for (const id of ids) {
       const row = this.#rows.get(id);
-      if (row !== undefined) Object.assign(row, { answeredEpoch: null, result: null });
+      if (row !== undefined) Object.assign(row, { answeredEpoch: null, result: null, isSettled: false });
     }
     return ok(undefined);
   }
 
   count(): Result<{ readonly waiting: number; readonly unsettled: number }> {
-    const waiting = [...this.#rows.values()].filter(({ answeredEpoch }) => answeredEpoch === null).length;
-    return ok({ waiting, unsettled: this.#rows.size - waiting });
+    const rows = [...this.#rows.values()].filter(({ isSettled }) => !isSettled);
+    const waiting = rows.filter(({ answeredEpoch }) => answeredEpoch === null).length;
+    return ok({ waiting, unsettled: rows.length - waiting });
   }
 }

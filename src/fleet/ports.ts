@@ -30,10 +30,14 @@ export interface Outbox {
   /** The first that were not answered, in the order of their arrival. */
   waiting(limit: number): Result<readonly OutboxRow[]>;
   answered(id: CommandId, epoch: number, result: JsonValue): Result<void>;
-  /** Those that were answered and are still kept, the oldest first. */
+  /** Those that were answered and are not settled, the oldest first. */
   unsettled(limit: number): Result<readonly { readonly id: CommandId; readonly epoch: number }[]>;
-  /** The database shows them: they are forgotten. */
+  /** The database shows them. */
   settle(ids: readonly CommandId[]): Result<void>;
+  /** Everything that is settled has to be looked for anew: the database may be another one. */
+  unsettle(): Result<void>;
+  /** Nobody will ask for them again. */
+  forget(ids: readonly CommandId[]): Result<void>;
   /** Answered by a hub that was superseded, and lost with it: they wait again. */
   reopen(ids: readonly CommandId[]): Result<void>;
   count(): Result<{ readonly waiting: number; readonly unsettled: number }>;

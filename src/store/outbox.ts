@@ -42,7 +42,8 @@ export class LibsqlOutbox implements Outbox {
   }
 
   unsettled(limit: number): Result<readonly { readonly id: CommandId; readonly epoch: number }[]> {
-    const sql = "SELECT id, answered_epoch FROM outbox WHERE answered_epoch IS NOT NULL ORDER BY n LIMIT ?";
+    const sql =
+      "SELECT id, answered_epoch FROM outbox WHERE answered_epoch IS NOT NULL AND settled = 0 ORDER BY n LIMIT ?";
     return onStorage("read the outbox", () =>
       this.#connection
         .prepare(sql)
@@ -54,17 +55,29 @@ export class LibsqlOutbox implements Outbox {
 
   settle(ids: readonly CommandId[]): Result<void> {
     if (ids.length === 0) return ok(undefined);
+    const sql = `UPDATE outbox SET settled = 1 WHERE answered_epoch IS NOT NULL AND id IN ${AMONG}`;
+    return this.#run("settle what the database shows", sql, [JSON.stringify(ids)]);
+  }
+
+  unsettle(): Result<void> {
+    return this.#run("compare the outbox anew", "UPDATE outbox SET settled = 0 WHERE settled = 1", []);
+  }
+
+  forget(ids: readonly CommandId[]): Result<void> {
+    if (ids.length === 0) return ok(undefined);
     return this.#run("tidy the outbox", `DELETE FROM outbox WHERE id IN ${AMONG}`, [JSON.stringify(ids)]);
   }
 
   reopen(ids: readonly CommandId[]): Result<void> {
-    const sql = `UPDATE outbox SET answered_epoch = NULL, result = NULL WHERE id IN ${AMONG}`;
+    const sql = `UPDATE outbox SET answered_epoch = NULL, result = NULL, settled = 0 WHERE id IN ${AMONG}`;
     return this.#run("send again", sql, [JSON.stringify(ids)]);
   }
 
   count(): Result<{ readonly waiting: number; readonly unsettled: number }> {
     return onStorage("count the outbox", () => {
-      const row = this.#connection.prepare("SELECT count(*), count(answered_epoch) FROM outbox").get([]) ?? [0, 0];
+      const row = this.#connection
+        .prepare("SELECT count(*), count(answered_epoch) FROM outbox WHERE settled = 0")
+        .get([]) ?? [0, 0];
       return { waiting: number(row, 0) - number(row, 1), unsettled: number(row, 1) };
     });
   }

@@ -11,12 +11,17 @@ export const outboxMigration: Migration = {
       kind TEXT NOT NULL,
       args TEXT NOT NULL CHECK (json_valid(args)),
       created_at_ms INTEGER NOT NULL,
-      -- The epoch of the hub that answered, with its answer; null while it waits. It goes when the replica shows it.
+      -- The epoch of the hub that answered, with its answer; null while it waits.
       answered_epoch INTEGER,
       result TEXT,
-      CHECK ((answered_epoch IS NULL) = (result IS NULL))
+      -- The replica shows it. It is kept for a while longer: a replica that is behind may become the hub's database.
+      settled INTEGER NOT NULL DEFAULT 0 CHECK (settled = 0 OR settled = 1),
+      CHECK ((answered_epoch IS NULL) = (result IS NULL)),
+      CHECK (settled = 0 OR answered_epoch IS NOT NULL)
     ) STRICT`,
     `CREATE INDEX outbox_waiting ON outbox (n) WHERE answered_epoch IS NULL`,
+    `CREATE INDEX outbox_unsettled ON outbox (n) WHERE answered_epoch IS NOT NULL AND settled = 0`,
+    `CREATE INDEX outbox_settled ON outbox (n) WHERE settled = 1`,
 
     `CREATE TABLE join_token (
       id TEXT PRIMARY KEY,
