@@ -65,6 +65,8 @@ const ANSWER_MS = 2_000;
 const SEEN_MS = 1_500;
 const HEARTBEAT_MS = 5_000;
 const TICK_MS = 500;
+/** A start waits so long for the hub to confirm what this node runs. */
+const CONFIRM_MS = 3_000;
 /** A claim is sent again under its id so many times; then its tasks are the hub's to take back. */
 const CLAIM_TRIES = 2;
 const WAIT_RETRY_MS = 1_000;
@@ -118,9 +120,7 @@ export class FleetQueue implements Queue {
   async start(): Promise<Result<readonly TaskRow[]>> {
     const running = await this.#ownRunning();
     if (!running.ok) return running;
-    const nowMs = this.#options.clock.monotonicMs();
-    // When their leases were granted died with the process before; the hub's fence decides about what is reported.
-    for (const row of running.value) this.#leases.grant(row.id, fenceOf(row), nowMs, this.#termMs);
+    for (const row of running.value) this.#leases.adopt(row.id, fenceOf(row));
     this.#isRunning = true;
     this.#unsubscribe = this.#options.store.subscribe((events) => {
       if (events.some(({ kind }) => kind !== "task.progress" && kind !== "task.started")) this.#announceReady();
@@ -128,7 +128,16 @@ export class FleetQueue implements Queue {
     this.#courier.start();
     this.#tickLater();
     void this.#waitForHub();
+    // So that what runs already may go on from the first moment, when the hub is there.
+    if (running.value.length > 0) await this.#within(CONFIRM_MS, this.#beat());
     return running;
+  }
+
+  async #within(ms: number, work: Promise<void>): Promise<void> {
+    const late = Promise.withResolvers<void>();
+    const timer = this.#options.clock.after(ms, late.resolve);
+    await Promise.race([work, late.promise]);
+    timer.cancel();
   }
 
   async stop(): Promise<void> {

@@ -3,6 +3,7 @@
  *
  * H1: a lease counts from the moment its request was sent, on this node's monotonic clock, never from its answer.
  * H2: it is used for SAFE_SHARE of its term; then the holder stops by itself, whatever it cannot hear.
+ *     One that was held when this process came up is not used before the hub confirms it: nobody knows since when it counts.
  * H3: what the hub refused once is over, however late an answer about it comes.
  */
 import type { TaskId } from "#base";
@@ -26,6 +27,11 @@ export class HolderLeases {
 
   grant(taskId: TaskId, fence: Fence, sentAtMs: number, termMs: number): void {
     this.#held.set(taskId, { taskId, fence, untilMs: sentAtMs + termMs * SAFE_SHARE });
+  }
+
+  /** Held by the process before this one: named to the hub, and not used until that confirms it. */
+  adopt(taskId: TaskId, fence: Fence): void {
+    this.#held.set(taskId, { taskId, fence, untilMs: Number.NEGATIVE_INFINITY });
   }
 
   /** The hub confirmed it. */

@@ -20,7 +20,7 @@ import {
   type QueueLink,
   type ReplicaView,
 } from "#fleet";
-import { MemoryQueueStore, QueueService } from "#queue";
+import { MemoryQueueStore, type MemorySnapshot, QueueService } from "#queue";
 
 export type LinkFault = "none" | "cut" | "answers_lost";
 
@@ -35,11 +35,17 @@ export class FleetWorld {
   seq = 0;
   /** Whom a person wants to be restarted. */
   ordered: { readonly node: NodeId } | undefined;
+  /** While set, the hub's database does not answer. */
+  isDatabaseAway = false;
   readonly heard: { node: NodeId; announced: JsonObject }[] = [];
 
   async startHub(termMs = 60_000): Promise<void> {
+    const { store } = this;
+    const transact = store.transact.bind(store);
+    store.transact = async (label, command) =>
+      this.isDatabaseAway ? err(retryable("unavailable", "the database does not answer")) : transact(label, command);
     this.queue = new QueueService({
-      store: this.store,
+      store,
       clock: this.clock,
       random: seededRandom(12),
       ids: this.ids,
@@ -69,6 +75,14 @@ export class FleetWorld {
   async stopHub(): Promise<void> {
     this.hub.stop();
     await this.queue.stop();
+  }
+
+  /** Another node's copy, taken then, becomes the hub's database. */
+  async promote(copy: MemorySnapshot): Promise<void> {
+    await this.stopHub();
+    this.epoch += 1;
+    this.store.restore(copy, this.epoch);
+    await this.startHub();
   }
 
   position(): Position {
@@ -150,12 +164,8 @@ export class Member {
       position: () => world.position(),
       follow: () => undefined,
       reached: async () => true,
-      shown: async (ids) => {
-        const shown = await world.store.transact("look", (tx) =>
-          ok(new Set(ids.filter((id) => tx.commandResult(id) !== undefined))),
-        );
-        return shown;
-      },
+      shown: (ids) =>
+        world.store.transact("look", (tx) => ok(new Set(ids.filter((id) => tx.commandResult(id) !== undefined)))),
     };
   }
 

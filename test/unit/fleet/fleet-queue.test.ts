@@ -231,6 +231,74 @@ describe("a member of a fleet", () => {
     expect(valueOf(member.outbox.count())).toEqual({ waiting: 0, unsettled: 0 });
   });
 
+  it("O1, O3: sends again what its own replica showed and a promoted one that was behind does not", async () => {
+    const member = await world.member().start();
+    const behind = world.store.snapshot();
+    const submitted = task();
+    await over(member.queue.submit([submitted]), 200);
+    await world.pass(5_000);
+    const settled = valueOf(member.outbox.count());
+
+    await world.promote(behind);
+    const lost = await stateOf(submitted.id);
+    await world.pass(10_000);
+
+    expect(settled).toEqual({ waiting: 0, unsettled: 0 });
+    expect([lost, await stateOf(submitted.id)]).toEqual([undefined, "ready"]);
+  });
+
+  it("O1: forgets what the fleet's database has shown for long", async () => {
+    const member = await world.member().start();
+    await over(member.queue.submit([task()]), 200);
+    await world.pass(300_000, 1_000);
+    await member.restart();
+    await world.pass(620_000, 1_000);
+
+    valueOf(member.outbox.unsettle());
+
+    expect(valueOf(member.outbox.count())).toEqual({ waiting: 0, unsettled: 0 });
+  });
+
+  it("O1: a command that the hub could not write is kept and sent again", async () => {
+    const member = await world.member().start();
+    world.isDatabaseAway = true;
+    const submitted = task();
+    const receipts = await over(member.queue.submit([submitted]));
+    world.isDatabaseAway = false;
+    await world.pass(20_000);
+
+    expect(valueOf(receipts)).toEqual([{ id: submitted.id, created: true }]);
+    expect(await stateOf(submitted.id)).toBe("ready");
+    expect(valueOf(member.outbox.count())).toEqual({ waiting: 0, unsettled: 0 });
+  });
+
+  it("O1: a submission that waits for the hub when its node stops was accepted", async () => {
+    const member = await world.member().start();
+    member.fault = "answers_lost";
+    world.isDatabaseAway = true;
+    const submitted = task();
+    const call = member.queue.submit([submitted]);
+    await member.queue.stop();
+
+    expect(valueOf(await call)).toEqual([{ id: submitted.id, created: true }]);
+    expect(valueOf(member.outbox.count()).waiting).toBe(1);
+  });
+
+  it("H2: after its restart it acts for what it ran before only once the hub has confirmed it", async () => {
+    const member = await world.member().start();
+    await over(member.queue.submit([task()]), 200);
+    const { row, fence } = await claimOne(member);
+    await member.restart();
+    const there = member.queue.renew(row.id, fence);
+    member.fault = "cut";
+    await member.restart();
+    const cut = member.queue.renew(row.id, fence);
+    member.fault = "none";
+    await world.pass(6_000);
+
+    expect([there, cut, member.queue.renew(row.id, fence)]).toEqual([true, false, true]);
+  });
+
   it("is told of new work without asking again and again", async () => {
     const member = await world.member().start();
     let told = 0;
