@@ -1,5 +1,5 @@
 import type { NodeId, TaskId } from "#base";
-import { type Fence, sameFence } from "./task.ts";
+import { type Fence, isAfter, sameFence } from "./task.ts";
 
 /**
  * How long a holder may be silent. Short enough that lost work is offered again within five seconds, long enough
@@ -33,7 +33,10 @@ export class LeaseTable {
     return this.#leases.size;
   }
 
+  /** A claim that is answered again, late, does not take the lease of whoever was given the task since. */
   grant(taskId: TaskId, fence: Fence, holder: NodeId, monotonicMs: number, termMs = this.#termMs): void {
+    const current = this.#leases.get(taskId)?.fence;
+    if (current !== undefined && isAfter(current, fence)) return;
     this.#leases.set(taskId, { taskId, fence, holder, expiresAtMs: monotonicMs + termMs, termMs });
   }
 

@@ -21,6 +21,11 @@ export function sameFence(a: Fence, b: Fence): boolean {
   return a.epoch === b.epoch && a.n === b.n;
 }
 
+/** @returns whether `a` was given out after `b`. */
+export function isAfter(a: Fence, b: Fence): boolean {
+  return a.epoch > b.epoch || (a.epoch === b.epoch && a.n > b.n);
+}
+
 /** What becomes of a task whose dependency ends dead or cancelled. */
 export const DEPENDENCY_POLICIES = ["fail", "wait", "ignore"] as const;
 /**

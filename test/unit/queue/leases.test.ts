@@ -32,6 +32,18 @@ describe("the table of leases", () => {
     expect([leases.size, leases.renew(task, fence(2), 1)]).toEqual([0, false]);
   });
 
+  it("Q3: is not taken over by an earlier claim that is answered again", () => {
+    const leases = new LeaseTable(TERM_MS);
+    const [task, other] = [ids.task(), ids.node()];
+    leases.grant(task, { epoch: 2, n: 5 }, node, 0);
+    leases.grant(task, { epoch: 2, n: 4 }, other, 1);
+    leases.grant(task, { epoch: 1, n: 9 }, other, 1);
+
+    expect(leases.holderOf(task, { epoch: 2, n: 5 })).toBe(node);
+    leases.grant(task, { epoch: 2, n: 6 }, other, 2);
+    expect(leases.holderOf(task, { epoch: 2, n: 6 })).toBe(other);
+  });
+
   it("gives a lease up exactly when its holder was silent for the term", () => {
     const leases = new LeaseTable(TERM_MS);
     const task = ids.task();
