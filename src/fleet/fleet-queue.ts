@@ -39,8 +39,9 @@ import { Courier } from "./courier.ts";
 import { HolderLeases } from "./holder-leases.ts";
 import { memberStore } from "./member-store.ts";
 import type { Order } from "./orders.ts";
+import { ownRunning } from "./own-running.ts";
 import type { Outbox, QueueLink, ReplicaView } from "./ports.ts";
-import { type FleetCommand, MAX_ACCEPTED, MAX_COMMANDS, MAX_HEARD, MAX_WAIT_MS } from "./wire.ts";
+import { CLAIM_USE_MS, type FleetCommand, MAX_ACCEPTED, MAX_COMMANDS, MAX_HEARD, MAX_WAIT_MS } from "./wire.ts";
 
 export type FleetQueueOptions = {
   readonly node: NodeId;
@@ -73,8 +74,6 @@ const WAIT_RETRY_MS = 1_000;
 /** Until the first heartbeat says otherwise; strict leases last as long. */
 const TERM_MS = 60_000;
 const PROGRESS_EVERY_MS = 2_000;
-const MAX_RUNNING_PAGES = 20;
-const PAGE_ROWS = 500;
 
 const nothing: ClaimReceipt = { tasks: [], more: false, rateLimited: false };
 
@@ -98,6 +97,7 @@ export class FleetQueue implements Queue {
   #heartbeatAtMs: number | undefined;
   #isBeating = false;
   #heard: readonly string[] = [];
+  #stamp: string | undefined;
   #readySeen = 0;
   #termMs = TERM_MS;
   #tickedAtMs: number | undefined;
@@ -118,7 +118,8 @@ export class FleetQueue implements Queue {
   }
 
   async start(): Promise<Result<readonly TaskRow[]>> {
-    const running = await this.#ownRunning();
+    const { store, outbox, node } = this.#options;
+    const running = await ownRunning(store, outbox, node);
     if (!running.ok) return running;
     for (const row of running.value) this.#leases.adopt(row.id, fenceOf(row));
     this.#isRunning = true;
@@ -167,10 +168,12 @@ export class FleetQueue implements Queue {
     const accepted = known.value.filter((requirements) => accepts(requirements));
     if (accepted.length === 0) return ok(nothing);
     const call = { id: ids.command(), limit: Math.min(limit, MAX_COMMANDS), accepts: accepted };
+    const firstSentAtMs = clock.monotonicMs();
     for (let tries = 1; ; tries += 1) {
       const sentAtMs = clock.monotonicMs();
       const answer = await link.claim(call);
       if (answer.ok) {
+        if (clock.monotonicMs() - firstSentAtMs > CLAIM_USE_MS) return ok(nothing);
         const { tasks, more, rateLimited, termMs } = answer.value;
         this.#termMs = termMs;
         for (const { row, fence } of tasks) this.#leases.grant(row.id, fence, sentAtMs, termMs);
@@ -284,19 +287,6 @@ export class FleetQueue implements Queue {
     return ok(result.value as T);
   }
 
-  async #ownRunning(): Promise<Result<readonly TaskRow[]>> {
-    const own: TaskRow[] = [];
-    let cursor: string | undefined;
-    for (let page = 0; page < MAX_RUNNING_PAGES; page += 1) {
-      const found = await this.#options.store.list({ states: ["running"] }, PAGE_ROWS, cursor);
-      if (!found.ok) return found;
-      own.push(...found.value.items.map(({ row }) => row).filter(({ holder }) => holder === this.#options.node));
-      if (found.value.nextCursor === null) break;
-      cursor = found.value.nextCursor;
-    }
-    return ok(own);
-  }
-
   #tickLater(): void {
     if (!this.#isRunning) return;
     this.#timers = [
@@ -319,9 +309,11 @@ export class FleetQueue implements Queue {
         held: [...this.#leases.list()],
         heard: [...this.#heard],
         announced: announce(),
+        ...(this.#stamp === undefined ? {} : { stamp: this.#stamp }),
       });
       this.#reached(answer);
       if (!answer.ok) return;
+      this.#stamp = answer.value.stamp;
       this.#termMs = answer.value.termMs;
       for (const { taskId, fence, ok: isOk, stop } of answer.value.held) {
         if (isOk) this.#leases.renewed(taskId, fence, sentAtMs, this.#termMs);

@@ -3,8 +3,9 @@
  *
  * U1: a command takes effect once (Q15), whatever is lost, repeated or late on the way.
  * U2: a report counts only from the node that holds the lease.
- * U3: a lease that its node does not name, and that was given long enough ago for the answer to have arrived, is taken
- *     back: its node never heard of it.
+ * U3: a lease that its node does not name in a heartbeat that it sent long enough after the grant for the answer to have
+ *     arrived is taken back: its node never heard of it. When it was sent is told by the stamp of an answer that it had
+ *     before, since a heartbeat may be late itself.
  */
 import {
   type Clock,
@@ -21,23 +22,26 @@ import {
 import { type Fence, type Once, type Queue, type QueueService, sameFence, type TaskRow } from "#queue";
 import type { Order } from "./orders.ts";
 import type { Position } from "./position.ts";
-import type {
-  ClaimAnswer,
-  ClaimCall,
-  CommandResult,
-  CommandsAnswer,
-  FleetCommand,
-  HeartbeatAnswer,
-  HeartbeatCall,
-  StopOrder,
-  WaitAnswer,
-  WaitCall,
+import {
+  CLAIM_USE_MS,
+  type ClaimAnswer,
+  type ClaimCall,
+  type CommandResult,
+  type CommandsAnswer,
+  type FleetCommand,
+  type HeartbeatAnswer,
+  type HeartbeatCall,
+  type StopOrder,
+  type WaitAnswer,
+  type WaitCall,
 } from "./wire.ts";
 
 export type HubServiceOptions = {
   readonly queue: QueueService;
   readonly clock: Clock;
   readonly logger: Logger;
+  /** Random for each process: tells its stamps from those of the one before. */
+  readonly session: string;
   readonly position: () => Position;
   /** How long a node may be silent. */
   readonly termOf: (node: NodeId) => number;
@@ -51,8 +55,8 @@ export type HubServiceOptions = {
   readonly orders: (node: NodeId, heard: readonly string[]) => readonly Order[];
 };
 
-/** An answer to a claim is there by then, or never. */
-const CLAIM_GRACE_MS = 20_000;
+/** Longer than a node uses an answer to a claim, with clocks that run apart. */
+const CLAIM_GRACE_MS = CLAIM_USE_MS + 5_000;
 /** Work that nobody took is announced again this often. */
 const REMIND_MS = 5_000;
 /** Of one node; older ones are told with its heartbeats. */
@@ -114,12 +118,14 @@ export class HubService {
     return ok({ ...position(), termMs, tasks: [...tasks], more, rateLimited });
   }
 
-  heartbeat(node: NodeId, { held, heard: heardOrders, announced }: HeartbeatCall): HeartbeatAnswer {
-    const { queue, position, termOf, heard, orders } = this.#options;
+  heartbeat(node: NodeId, { held, heard: heardOrders, announced, stamp = "" }: HeartbeatCall): HeartbeatAnswer {
+    const { queue, clock, session, position, termOf, heard, orders } = this.#options;
     heard(node, announced);
-    this.#takeBack(node, held);
+    const [of, sentAfterMs] = stamp.split(" ");
+    if (of === session) this.#takeBack(node, held, Number(sentAfterMs));
     return {
       ...position(),
+      stamp: `${session} ${clock.monotonicMs()}`,
       termMs: termOf(node),
       orders: [...orders(node, heardOrders)],
       held: held.map(({ taskId, fence }) => {
@@ -183,14 +189,14 @@ export class HubService {
     return stop !== undefined && sameFence(stop, fence);
   }
 
-  #takeBack(node: NodeId, held: HeartbeatCall["held"]): void {
-    const { queue, clock, logger } = this.#options;
+  #takeBack(node: NodeId, held: HeartbeatCall["held"], sentAfterMs: number): void {
+    const { queue, logger } = this.#options;
     const named = new Map(held.map(({ taskId, fence }) => [taskId, fence]));
-    const nowMs = clock.monotonicMs();
     for (const { taskId, fence, expiresAtMs, termMs } of queue.leases.heldBy(node)) {
       const name = named.get(taskId);
       const isKnown = name !== undefined && sameFence(name, fence);
-      if (isKnown || nowMs - (expiresAtMs - termMs) < CLAIM_GRACE_MS) continue;
+      // Not "less than": a stamp that is no number takes nothing back.
+      if (isKnown || !(sentAfterMs - (expiresAtMs - termMs) >= CLAIM_GRACE_MS)) continue;
       logger.warn("a node does not know of a task that it was given", { task: taskId, node });
       void queue.release(taskId, fence, "its node never heard of it");
     }

@@ -24,6 +24,11 @@ export const MAX_ACCEPTED = 1_000;
 export const MAX_WAIT_MS = 25_000;
 /** Orders that a node remembers to have heard. */
 export const MAX_HEARD = 16;
+/**
+ * An answer to a claim is used so long after the claim was first sent. What comes later is dropped, for the hub may take
+ * those tasks back then: a first try and a second one that is answered in time.
+ */
+export const CLAIM_USE_MS = 15_000;
 
 const taskId = z.custom<TaskId>((given) => typeof given === "string" && parseTaskId(given) !== undefined);
 const scheduleId = z.custom<ScheduleId>((given) => typeof given === "string" && parseScheduleId(given) !== undefined);
@@ -127,6 +132,9 @@ export type CommandResult =
   | { readonly id: CommandId; readonly ok: true; readonly value?: JsonValue | undefined }
   | { readonly id: CommandId; readonly ok: false; readonly failure: Failure };
 
+/** When a hub answered, by its own monotonic clock and in its own words. */
+const stamp = z.string().max(100);
+
 const position = { epoch: count, seq: count };
 export const commandsAnswerSchema = z.object({
   ...position,
@@ -167,6 +175,8 @@ export const heartbeatSchema = z.object({
   /** Orders that it has carried out, or begun to. */
   heard: z.array(z.string().max(64)).max(MAX_HEARD),
   announced: object,
+  /** Of the last heartbeat that was answered: this one was sent after that. */
+  stamp: stamp.optional(),
 });
 export type HeartbeatCall = z.output<typeof heartbeatSchema>;
 
@@ -175,6 +185,7 @@ export const heartbeatAnswerSchema = z.object({
   termMs: count,
   held: z.array(z.object({ taskId, fence, ok: z.boolean(), stop: z.boolean() })),
   orders: z.array(z.object({ id: z.string(), kind: z.string() })),
+  stamp: stamp.optional(),
 });
 export type HeartbeatAnswer = z.output<typeof heartbeatAnswerSchema>;
 

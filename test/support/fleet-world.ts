@@ -37,9 +37,11 @@ export class FleetWorld {
   ordered: { readonly node: NodeId } | undefined;
   /** While set, the hub's database does not answer. */
   isDatabaseAway = false;
+  #sessions = 0;
   readonly heard: { node: NodeId; announced: JsonObject }[] = [];
 
   async startHub(termMs = 60_000): Promise<void> {
+    this.#sessions += 1;
     const { store } = this;
     const transact = store.transact.bind(store);
     store.transact = async (label, command) =>
@@ -60,6 +62,7 @@ export class FleetWorld {
       queue: this.queue,
       clock: this.clock,
       logger: silentLogger,
+      session: `session-${this.#sessions}`,
       position: () => this.position(),
       termOf: () => termMs,
       takesWork: () => true,
@@ -114,6 +117,8 @@ export class Member {
   readonly stopped: string[] = [];
   readonly obeyed: string[] = [];
   fault: LinkFault = "none";
+  /** What an answer takes. */
+  answerMs = 0;
   /** Calls that reached the hub, whether or not the answer came back. */
   calls = 0;
   queue: FleetQueue;
@@ -175,6 +180,8 @@ export class Member {
       if (this.fault === "cut") return away;
       this.calls += 1;
       const answer = await call(directLink(this.#world.hub, this.node));
+      const { answerMs } = this;
+      if (answerMs > 0) await new Promise<void>((resolve) => this.#world.clock.after(answerMs, resolve));
       return this.fault === "none" ? answer : away;
     };
     return {

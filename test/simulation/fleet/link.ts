@@ -1,5 +1,5 @@
 import { err, ok, type Result, retryable, type TaskId } from "#base";
-import { directLink, type HubLink, type Position } from "#fleet";
+import { directLink, type QueueLink, type Position } from "#fleet";
 import { type Fence, sameFence } from "#queue";
 import { shown } from "./checks.ts";
 import type { FleetNode, HubProcess } from "./node.ts";
@@ -15,9 +15,9 @@ const GRACE_MS = 20_000;
 /** Heartbeats come every five seconds, and some get lost. */
 const GRACE_SLACK_MS = 15_000;
 
-type Perform<T> = (hub: HubProcess, link: HubLink) => Promise<Result<T>>;
+type Perform<T> = (hub: HubProcess, link: QueueLink) => Promise<Result<T>>;
 
-type NodeLink = HubLink & {
+type NodeLink = QueueLink & {
   /** What the replica asks for. */
   readonly copy: () => Promise<Result<Copy>>;
   readonly leases: ConfirmedLeases;
@@ -103,7 +103,7 @@ export class ConfirmedLeases {
 class UnknownLeases {
   #sinceMs = new Map<string, number>();
 
-  look(node: FleetNode, hub: HubProcess, held: Parameters<HubLink["heartbeat"]>[0]["held"]): void {
+  look(node: FleetNode, hub: HubProcess, held: Parameters<QueueLink["heartbeat"]>[0]["held"]): void {
     const { checks, time } = node.surroundings;
     const before = this.#sinceMs;
     this.#sinceMs = new Map();

@@ -154,6 +154,7 @@ export class FleetNode {
       queue,
       clock,
       logger: this.logger,
+      session: String(seed),
       position: () => database.position(),
       termOf: () => TERM_MS,
       takesWork: () => true,

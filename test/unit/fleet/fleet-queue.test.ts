@@ -126,6 +126,48 @@ describe("a member of a fleet", () => {
     expect(valueOf(await world.store.list({ states: ["ready"] }, 10)).items).toHaveLength(1);
   });
 
+  it("U3: a heartbeat that was late itself takes nothing back", async () => {
+    const member = await world.member().start();
+    const { stamp = "" } = world.hub.heartbeat(member.node, { held: [], announced: {} });
+    await over(member.queue.submit([task()]), 200);
+    const { row, fence } = await claimOne(member);
+    member.fault = "cut";
+    await world.pass(25_000);
+
+    const late = world.hub.heartbeat(member.node, { held: [], announced: {}, stamp });
+    await world.settle();
+    const first = await stateOf(row.id);
+    world.hub.heartbeat(member.node, { held: [], announced: {}, stamp: late.stamp });
+    await world.settle();
+
+    expect(member.queue.renew(row.id, fence)).toBe(true);
+    expect([first, await stateOf(row.id)]).toEqual(["running", "ready"]);
+  });
+
+  it("U3: what a claim is answered when the hub may have taken it back is not used", async () => {
+    const member = await world.member().start();
+    await over(member.queue.submit([task()]), 200);
+    member.answerMs = 16_000;
+
+    const claimed = await over(member.queue.claim({ holder: member.node, limit: 1, accepts: () => true }), 17_000);
+
+    expect(valueOf(claimed).tasks).toEqual([]);
+    expect(valueOf(await world.store.list({ states: ["running"] }, 10)).items).toHaveLength(1);
+  });
+
+  it("does not take up again after a restart what it has reported and the hub does not know yet", async () => {
+    const member = await world.member().start();
+    await over(member.queue.submit([task()]), 200);
+    const { row, fence } = await claimOne(member);
+    member.fault = "cut";
+    const receipt = await over(member.queue.finish(row.id, fence, attemptReport()), 3_000);
+    await member.queue.stop();
+
+    const running = await member.queue.start();
+
+    expect([valueOf(receipt), valueOf(running)]).toEqual([{ kind: "journaled" }, []]);
+  });
+
   it("H2: stops by itself before its lease ends at the hub, which then offers the task again", async () => {
     const member = await world.member().start();
     await over(member.queue.submit([task()]), 200);
