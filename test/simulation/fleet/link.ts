@@ -59,12 +59,15 @@ export function hubLink(node: FleetNode, clock: ProcessClock): NodeLink {
     },
     heartbeat: async (heartbeat) => {
       const [sentAtMs, sentMs] = [clock.monotonicMs(), time.nowMs];
+      let by: HubProcess | undefined;
       const answer = await call(async (hub, link) => {
         const said = await link.heartbeat(heartbeat);
         if (time.nowMs - sentMs < 1_000) unknown.look(node, hub, heartbeat.held);
+        by = hub;
         return said;
       });
       if (!answer.ok) return answer;
+      if (by !== undefined) unknown.heard(by, sentMs);
       for (const { taskId, fence, ok: isOk } of answer.value.held) {
         if (isOk) leases.confirm(taskId, fence, sentAtMs, answer.value);
       }
@@ -102,16 +105,26 @@ export class ConfirmedLeases {
 /** U3, at heartbeats that did not stay long on their way: what is not named, and could have been for long. */
 class UnknownLeases {
   #sinceMs = new Map<string, number>();
+  #heardFrom: HubProcess | undefined;
+  #heardMs = 0;
+
+  /** The node got an answer to what it had sent then. */
+  heard(hub: HubProcess, sentMs: number): void {
+    this.#heardFrom = hub;
+    this.#heardMs = sentMs;
+  }
 
   look(node: FleetNode, hub: HubProcess, held: Parameters<QueueLink["heartbeat"]>[0]["held"]): void {
     const { checks, time } = node.surroundings;
     const before = this.#sinceMs;
     this.#sinceMs = new Map();
-    // Nothing can be taken back then.
+    // Nothing can be taken back then, nor from a node that hears nothing: that one's leases run out.
     if (hub.database.isUnavailable || time.nowMs - hub.database.unavailableMs < GRACE_SLACK_MS) return;
+    if (this.#heardFrom !== hub) return;
+    const heardMs = hub.clock.monotonicMs() - (time.nowMs - this.#heardMs);
     for (const { taskId, fence, expiresAtMs, termMs } of hub.queue.leases.heldBy(node.id)) {
       const isNamed = held.some((one) => one.taskId === taskId && sameFence(one.fence, fence));
-      if (isNamed || hub.clock.monotonicMs() - (expiresAtMs - termMs) < GRACE_MS) continue;
+      if (isNamed || heardMs - (expiresAtMs - termMs) < GRACE_MS) continue;
       const key = `${taskId} ${shown(fence)} ${hub.database.epoch}`;
       const sinceMs = before.get(key) ?? time.nowMs;
       this.#sinceMs.set(key, sinceMs);

@@ -5,6 +5,8 @@ import type { SimulatedTime } from "./time.ts";
 export type Way = { requestsCut: boolean; answersCut: boolean };
 
 export type NetworkTemper = {
+  /** What a message usually takes at the most. */
+  readonly usualMs: number;
   /** Share of messages that get lost although the way is open. */
   readonly lossRatio: number;
   /** Share of requests that arrive twice. */
@@ -15,7 +17,6 @@ export type NetworkTemper = {
 
 /** As a request's signature allows: what is older is refused at the door. */
 const LATE_MS = 28_000;
-const USUAL_MS = 40;
 
 export type Call<T> = {
   /** Whoever asks; a process that was killed gets no answer. */
@@ -68,6 +69,6 @@ export class Network {
 
   #delayMs(): number {
     const isLate = this.#random.next() < this.temper.lateRatio;
-    return 1 + this.#random.next() * (isLate ? LATE_MS : USUAL_MS);
+    return 1 + this.#random.next() * (isLate ? LATE_MS : this.temper.usualMs);
   }
 }

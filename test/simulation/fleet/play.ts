@@ -3,7 +3,7 @@ import { type Breach, shown } from "./checks.ts";
 import type { HubDatabase } from "./database.ts";
 import { heal, takeStep } from "./faults.ts";
 import type { FleetNode } from "./node.ts";
-import { World } from "./world.ts";
+import { USUAL_MS, World } from "./world.ts";
 
 export type Outcome = { readonly breach: Breach | undefined; readonly counts: ReadonlyMap<string, number> };
 
@@ -14,6 +14,7 @@ const MAX_PAUSE_MS = 6_000;
 /** A lease, its sweep, a retry and the longest backoff of an outbox; with half as much again. */
 const REST_MS = 240_000;
 const LOOK_MS = 2_000;
+const QUIET_LOOKS = 3;
 
 /**
  * @param off rules that are not looked at
@@ -43,7 +44,7 @@ export async function play(
 /** Faults stop, but for one node at the most that stays away. */
 async function rest(world: World, isOver: () => boolean): Promise<void> {
   world.isCalm = true;
-  world.network.temper = { lossRatio: 0, repeatRatio: 0, lateRatio: 0 };
+  world.network.temper = { usualMs: USUAL_MS, lossRatio: 0, repeatRatio: 0, lateRatio: 0 };
   const away = world.random.next() < 0.3 ? world.pick(world.nodes.filter((node) => node !== world.hubNode)) : undefined;
   for (const node of world.nodes) {
     if (node.database !== undefined) node.database.isUnavailable = false;
@@ -54,7 +55,8 @@ async function rest(world: World, isOver: () => boolean): Promise<void> {
   const present = world.nodes.filter((node) => node !== away);
   const untilMs = world.time.nowMs + REST_MS;
   let left = "";
-  for (let n = 0; world.time.nowMs < untilMs && !isOver(); n += 1) {
+  // A replica that has just arrived is compared with the outbox a moment later: rest is what lasts.
+  for (let quiet = 0; world.time.nowMs < untilMs && quiet < QUIET_LOOKS && !isOver(); ) {
     // Nodes that something started or healed late in the trouble, and those that did not learn in time.
     for (const node of present) {
       heal(node);
@@ -64,7 +66,7 @@ async function rest(world: World, isOver: () => boolean): Promise<void> {
     if (away !== undefined) away.kill();
     await world.time.run(world.time.nowMs + LOOK_MS, isOver);
     left = unfinished(world, present);
-    if (left === "" && n > 1) break;
+    quiet = left === "" ? quiet + 1 : 0;
   }
   if (isOver()) return;
   world.checks.check(left === "", "rest", () => left);

@@ -33,7 +33,7 @@ export type WorkersOptions = {
 const CONCURRENCY = 2;
 const RENEW_MS = 1_000;
 const RETRY_MS = 1_000;
-const LONG_MS = 90_000;
+const LONG_MS = 120_000;
 const USUAL_MS = 8_000;
 const OUTCOMES: readonly AttemptOutcome[] = ["passed", "passed", "passed", "failed", "timed_out"];
 
@@ -86,7 +86,7 @@ export class Workers {
 
   #launch({ row, fence }: ClaimedTask): Worker {
     const { time, random, workers, isCalm } = this.#options;
-    const isLong = !isCalm() && random.next() < 0.2;
+    const isLong = !isCalm() && random.next() < 0.3;
     const outcome = isCalm() ? "passed" : (OUTCOMES[Math.floor(random.next() * OUTCOMES.length)] ?? "passed");
     const endsAtMs = time.nowMs + 100 + random.next() * (isLong ? LONG_MS : USUAL_MS);
     const worker: Worker = { taskId: row.id, fence, endsAtMs, outcome };

@@ -19,6 +19,7 @@ const MAX_MEMBERS = 5;
 const MIN_MEMBERS = 2;
 /** Crystals of ordinary machines are a hundred times better. */
 const MAX_SKEW = 0.01;
+export const USUAL_MS = 40;
 
 /** One hub and its members on their own machines, under one seed. */
 export class World {
@@ -39,16 +40,20 @@ export class World {
     this.random = random;
     this.checks = new Checks(this.time, off);
     this.network = new Network(this.time, random, {
+      usualMs: random.next() < 0.15 ? 2_500 : USUAL_MS,
       lossRatio: random.next() * 0.05,
       repeatRatio: random.next() * 0.1,
-      lateRatio: random.next() * 0.03,
+      // Most networks are quick; in some, much arrives after what was sent later.
+      lateRatio: random.next() * (random.next() < 0.25 ? 0.15 : 0.02),
     });
     const { time, network, checks } = this;
     const surroundings = { time, random, network, checks, isCalm: () => this.isCalm };
     const ids = createIdFactory(new ProcessClock(this.time, { wallOffsetMs: 0, rate: 1 }), random);
     const count = 1 + MIN_MEMBERS + Math.floor(random.next() * (MAX_MEMBERS - MIN_MEMBERS + 1));
     this.nodes = Array.from({ length: count }, (_node, index) => {
-      const rate = 1 + (random.next() * 2 - 1) * MAX_SKEW;
+      // The extremes are what tells; half of the machines have them.
+      const skew = Math.max(-1, Math.min(1, (random.next() * 2 - 1) * 2));
+      const rate = 1 + skew * MAX_SKEW;
       return new FleetNode(index === 0 ? "hub" : `member ${index}`, ids.node(), rate, surroundings);
     });
     const [hub] = this.nodes;
