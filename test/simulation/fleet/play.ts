@@ -50,8 +50,9 @@ async function rest(world: World, isOver: () => boolean): Promise<void> {
     if (node.database !== undefined) node.database.isUnavailable = false;
     node.files.lagMs = 100;
     heal(node);
-    if (node === away) node.kill();
   }
+  // Off, or up and out of reach.
+  const isOff = world.random.next() < 0.5;
   const present = world.nodes.filter((node) => node !== away);
   const untilMs = world.time.nowMs + REST_MS;
   let left = "";
@@ -63,7 +64,7 @@ async function rest(world: World, isOver: () => boolean): Promise<void> {
       void world.learn(node);
       void node.start();
     }
-    if (away !== undefined) away.kill();
+    if (away !== undefined) leaveOut(away, isOff);
     await world.time.run(world.time.nowMs + LOOK_MS, isOver);
     left = unfinished(world, present);
     quiet = left === "" ? quiet + 1 : 0;
@@ -72,6 +73,12 @@ async function rest(world: World, isOver: () => boolean): Promise<void> {
   world.checks.check(left === "", "rest", () => left);
   const { database } = world.hubNode;
   if (database !== undefined) checkEnd(world, database, away);
+}
+
+function leaveOut(node: FleetNode, isOff: boolean): void {
+  if (isOff) node.kill();
+  node.way.requestsCut = true;
+  node.way.answersCut = true;
 }
 
 /** @returns what is not at rest yet, in words; empty when all is. */
