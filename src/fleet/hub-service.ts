@@ -10,6 +10,7 @@
 import {
   type Clock,
   type CommandId,
+  err,
   type JsonObject,
   type JsonValue,
   type Logger,
@@ -210,7 +211,11 @@ export class HubService {
       if (holder !== undefined && holder !== node) return refusal(id, command.args.taskId);
       this.#forgetStop(command);
     }
-    const result = await performOn(this.#options.queue, command, { id, node });
+    const result = await performOn(this.#options.queue, command, { id, node }).catch((cause: unknown) => {
+      // A command that breaks an invariant would be sent for ever, and everything behind it would wait.
+      this.#options.logger.error("a command of a node failed by a bug", { node, command: id, cause: String(cause) });
+      return err(refused("internal", `${command.kind} ${id}: ${String(cause)}`));
+    });
     // `as`: what the queue returns is JSON throughout.
     return result.ok ? { id, ok: true, value: result.value as JsonValue } : { id, ok: false, failure: result.error };
   }

@@ -31,6 +31,7 @@ export function startHubDuty({ queue, stores, fleet, running, clock, logger }: H
     queue,
     clock,
     logger,
+    session: fleet.gate.session,
     position: () => stores.position(),
     termOf: (node) => termOf(stores, node),
     takesWork: (node) => stores.fleetNodes.find(node)?.state === "active",

@@ -1,5 +1,5 @@
 import { err, ok, type Result, retryable, type TaskId } from "#base";
-import { directLink, type QueueLink, type Position } from "#fleet";
+import { directLink, type Position, type QueueLink } from "#fleet";
 import { type Fence, sameFence } from "#queue";
 import { shown } from "./checks.ts";
 import type { FleetNode, HubProcess } from "./node.ts";

@@ -159,6 +159,7 @@ export class FleetNode {
       termOf: () => TERM_MS,
       takesWork: () => true,
       suits: () => true,
+      orders: () => [],
       heard: () => checks.add("heartbeats"),
     });
     const running = await queue.start();

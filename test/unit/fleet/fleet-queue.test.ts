@@ -128,16 +128,16 @@ describe("a member of a fleet", () => {
 
   it("U3: a heartbeat that was late itself takes nothing back", async () => {
     const member = await world.member().start();
-    const { stamp = "" } = world.hub.heartbeat(member.node, { held: [], announced: {} });
+    const { stamp = "" } = world.hub.heartbeat(member.node, { held: [], heard: [], announced: {} });
     await over(member.queue.submit([task()]), 200);
     const { row, fence } = await claimOne(member);
     member.fault = "cut";
     await world.pass(25_000);
 
-    const late = world.hub.heartbeat(member.node, { held: [], announced: {}, stamp });
+    const late = world.hub.heartbeat(member.node, { held: [], heard: [], announced: {}, stamp });
     await world.settle();
     const first = await stateOf(row.id);
-    world.hub.heartbeat(member.node, { held: [], announced: {}, stamp: late.stamp });
+    world.hub.heartbeat(member.node, { held: [], heard: [], announced: {}, stamp: late.stamp });
     await world.settle();
 
     expect(member.queue.renew(row.id, fence)).toBe(true);
@@ -376,5 +376,20 @@ describe("a member of a fleet", () => {
     const order = events.map(({ taskId }) => String(taskId));
     expect(lanes.reduce((sum, { counts }) => sum + counts.ready, 0)).toBe(10_000);
     expect(order).toEqual([...order].sort());
+  });
+
+  it("a command that the hub cannot carry out does not hold up those behind it", async () => {
+    const member = await world.member().start();
+    const [twice, next] = [task(), task()];
+    await over(member.queue.submit([twice]), 200);
+
+    // The same task under another command: only a bug or a stranger sends that.
+    const again = await over(member.queue.submit([twice]), 200);
+    await over(member.queue.submit([next]), 200);
+    await world.pass(5_000);
+
+    expect(again).toMatchObject({ ok: false, error: { code: "internal" } });
+    expect(await stateOf(next.id)).toBe("ready");
+    expect(valueOf(member.outbox.count()).waiting).toBe(0);
   });
 });
