@@ -262,8 +262,9 @@ describe("a database of the release before models", { timeout: LIMIT_MS }, () =>
   const TAKE_BACK = `
     const { Database } = require("bun:sqlite");
     const [fleet, node] = process.argv.slice(1).map((path) => new Database(path));
-    for (const table of ["endpoint", "model_usage", "route_decision", "learned"]) fleet.run("DROP TABLE " + table);
-    node.run("DROP TABLE capacity_sample");
+    const later = ["endpoint", "model_usage", "route_decision", "learned"];
+    for (const table of [...later, "command", "fleet_commit", "fleet_node", "fleet_hub"]) fleet.run("DROP TABLE " + table);
+    for (const table of ["capacity_sample", "outbox", "join_token", "join_token_use"]) node.run("DROP TABLE " + table);
     for (const one of [fleet, node]) one.run("DELETE FROM schema_migration WHERE number > 1");`;
 
   it("is brought up to date with its tasks, and what it was is kept", async () => {
@@ -339,9 +340,9 @@ describe("a configuration", { timeout: LIMIT_MS }, () => {
     const checked = await command(world, ["config", "check", "--config", file]);
     const started = await command(world, ["up", "--config", file]);
 
-    expect(checked.code).toBe(1);
+    expect(checked.code).toBe(2);
     expect(checked.stderr).toContain(says);
-    expect(started.code).toBe(1);
+    expect(started.code).toBe(2);
     expect(started.stderr).toContain(says);
     expect(existsSync(join(world.state, "node.json"))).toBe(false);
   });

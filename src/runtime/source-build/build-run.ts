@@ -24,7 +24,7 @@ import type { LocalKey } from "../signing/local-key.ts";
 import { commandOf, versionOfBuild } from "./build-words.ts";
 import { signRelease } from "./signed-release.ts";
 import { applyChanges, copySource, type Git } from "./source-copy.ts";
-import { besideModules, findToolchain, linkModules, type Toolchain } from "./toolchain.ts";
+import { aboveModules, besideModules, findToolchain, linkModules, type Toolchain } from "./toolchain.ts";
 
 /** A fetch and a checkout of drover's source take a second. */
 const GIT_LIMIT_MS = 5 * 60_000;
@@ -164,7 +164,7 @@ class BuildRun {
       workspace: this.#work,
       privateFolder: join(folder, "private"),
       readOnly: [tools.bun, ...(tools.modules === null ? [] : [tools.modules, ...besideModules(tools.modules)])],
-      listed: tools.modules === null ? [] : [dirname(tools.modules)],
+      listed: tools.modules === null ? [] : aboveModules(tools.modules),
       launcher,
       marker,
       stop,

@@ -45,6 +45,13 @@ export function besideModules(modules: string): readonly string[] {
     .filter((path) => lstatSync(path, { throwIfNoEntry: false })?.isFile() === true);
 }
 
+/** The folders that lead to node_modules, but for the root: Bun looks through each of them for what a dependency needs. */
+export function aboveModules(modules: string): readonly string[] {
+  const above: string[] = [];
+  for (let folder = dirname(modules); dirname(folder) !== folder; folder = dirname(folder)) above.push(folder);
+  return above;
+}
+
 function realOrNull(path: string): string | null {
   return statSync(path, { throwIfNoEntry: false }) === undefined ? null : realpathSync(path);
 }

@@ -265,11 +265,15 @@ class Sandbox {
         grant(path, "write"),
       ),
       ...DEVICES.flatMap((path) => grant(path, "device")),
-      // Where there is a view, what stands in it may be listed anyway, and nothing else is there.
-      ...(policy.mode === "strict" || this.#changesMounts()
-        ? []
-        : (policy.listed ?? []).flatMap((path) => grant(path, "list"))),
+      ...this.#listed().flatMap((path) => grant(path, "list")),
     ];
+  }
+
+  /** In a view of strict they lead to what is bound; in the shared folders of a changed view everything may be listed. */
+  #listed(): readonly string[] {
+    const { mode, listed = [] } = this.#context.policy;
+    if (mode === "strict" || !this.#changesMounts()) return listed;
+    return listed.filter((path) => !SHARED_FOLDERS.some((shared) => `${path}/`.startsWith(`${shared}/`)));
   }
 
   #runtime(): readonly string[] {
