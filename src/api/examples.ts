@@ -171,6 +171,7 @@ export const exampleNode = {
   executors: ["shell"],
   ready: true,
   checks: [{ name: "store", ok: true, detail: "the database answers" }],
+  fleet: { role: "solo" as const, fleet: null, epoch: 1, hub: null, isRestartDue: false, following: null },
   running: [{ taskId: TASK, attempt: 1, executor: "shell", startedAtMs: AT_MS, pid: 4_712 }],
   storage: { fleetDbBytes: 81_920, nodeDbBytes: 20_480, freeDiskBytes: 10_000_000_000 },
   memory: { rssBytes: 70_000_000, heapUsedBytes: 12_000_000 },

@@ -11,12 +11,26 @@ const hubSchema = z.object({ id: z.string(), name: z.string(), url: z.string(), 
 
 export const joinAnswerSchema = z.object({ fleet: z.string(), hub: hubSchema, role: roleSchema, epoch: z.int() });
 
+export const followingSchema = z.object({
+  /** Whether the hub answered when it was asked last. */
+  hubAnswers: z.boolean(),
+  replica: z.enum(["attached", "stale", "rebuilding"]),
+  /** How long ago this node was known to show everything that the hub had. */
+  staleMs: z.int(),
+  /** Commits of the hub that this node shows. */
+  seq: z.int(),
+  /** What was accepted here and the hub has not answered. */
+  outboxWaiting: z.int(),
+});
+
 export const standingSchema = z.object({
   role: z.enum(["solo", "hub", ...FLEET_ROLES]),
   fleet: z.string().nullable(),
   epoch: z.int(),
   hub: hubSchema.nullable(),
   isRestartDue: z.boolean(),
+  /** Null where this node follows no hub: then what it shows is what holds. */
+  following: followingSchema.nullable(),
 });
 
 export const membershipSchema = z.object({
@@ -52,7 +66,24 @@ export const exampleJoinAnswer = {
   epoch: 1,
 };
 
-export const exampleStanding = { role: "solo" as const, fleet: null, epoch: 1, hub: null, isRestartDue: false };
+export const exampleStanding = {
+  role: "solo" as const,
+  fleet: null,
+  epoch: 1,
+  hub: null,
+  isRestartDue: false,
+  following: null,
+};
+
+export function standingView({ fleet }: Pick<ApiPorts, "fleet">): z.output<typeof standingSchema> {
+  const { hub, ...standing } = fleet.standing();
+  const following = fleet.following?.() ?? null;
+  return {
+    ...standing,
+    hub: hub === null ? null : { ...hub },
+    following: following === null ? null : { ...following },
+  };
+}
 
 /** A node that was silent for longer than the term of a strict lease holds no such lease any more. */
 export const FRESH_MS = 60_000;

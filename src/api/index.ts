@@ -20,6 +20,7 @@ export {
   type ConfigEntry,
   type FleetPort,
   type FleetStanding,
+  type Following,
   type LogChunk,
   type NodeInfo,
   type ReadinessCheck,

@@ -1,5 +1,6 @@
 /** This node and its figures as the API returns them. */
 import { z } from "zod";
+import { standingSchema } from "./fleet-view.ts";
 
 export const runningAttemptSchema = z.object({
   taskId: z.string(),
@@ -23,6 +24,7 @@ export const nodeSchema = z.object({
   executors: z.array(z.string()),
   ready: z.boolean(),
   checks: z.array(checkSchema),
+  fleet: standingSchema,
   running: z.array(runningAttemptSchema),
   /** Null when the storage cannot be measured now. */
   storage: z.object({ fleetDbBytes: z.number(), nodeDbBytes: z.number(), freeDiskBytes: z.number() }).nullable(),

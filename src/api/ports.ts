@@ -128,6 +128,20 @@ export type FleetStanding = {
   readonly isRestartDue: boolean;
 };
 
+/** How near a node that follows a hub is to it, now. */
+export type Following = {
+  /** Whether the hub answered when it was asked last. */
+  readonly hubAnswers: boolean;
+  /** `attached`: it takes up what the hub writes; `stale`: it cannot now; `rebuilding`: it is made anew. */
+  readonly replica: "attached" | "stale" | "rebuilding";
+  /** How long ago the replica was known to show everything that the hub had. */
+  readonly staleMs: number;
+  /** How many commits of the hub the replica shows. */
+  readonly seq: number;
+  /** Commands of this node that the hub has not answered. */
+  readonly outboxWaiting: number;
+};
+
 /** Other nodes. */
 export interface FleetPort {
   /** Judges requests that nodes have signed; lets nobody in where no node is known. */
@@ -141,6 +155,8 @@ export interface FleetPort {
   /** This node's own place. */
   readonly enrolment: Enrolment;
   standing(): FleetStanding;
+  /** Undefined where this node follows no hub: then what it shows is what holds. */
+  following?(): Following | undefined;
   /** Those that are known here, this one and removed ones included; none while there is no fleet. */
   nodes(): readonly FleetNode[];
   /** The libSQL server behind the hub, with the token that it wants for `role`; undefined where there is none. */

@@ -154,7 +154,7 @@ async function serve(parts: Started): Promise<Result<RunningNode>> {
   const duty = hubDutyOf(parts);
   const ports = apiPorts({
     ...options,
-    fleet: fleetPort(fleet, duty, () => void realClock.after(ANSWERED_MS, parts.restart)),
+    fleet: fleetPort(fleet, engine, duty, () => void realClock.after(ANSWERED_MS, parts.restart)),
     engine,
     token: token.value,
     startedAtMs: parts.startedAtMs,

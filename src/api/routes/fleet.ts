@@ -11,6 +11,7 @@ import {
   joinAnswerSchema,
   membershipSchema,
   standingSchema,
+  standingView,
 } from "../fleet-view.ts";
 import { JOIN_PATH } from "../guard.ts";
 import type { ApiPorts } from "../ports.ts";
@@ -149,13 +150,10 @@ export function membershipRoutes(ports: ApiPorts) {
       "/api/fleet",
       route({
         tag: "fleet",
-        summary: "What this node is in its fleet",
+        summary: "What this node is in its fleet, and how near to its hub",
         responses: { 200: json("Its standing", standingSchema, exampleStanding) },
       }),
-      (c) => {
-        const { hub, ...standing } = ports.fleet.standing();
-        return c.json({ ...standing, hub: hub === null ? null : { ...hub } }, 200);
-      },
+      (c) => c.json(standingView(ports), 200),
     )
     .post(
       "/api/fleet/join",

@@ -3,7 +3,7 @@ import { Hono } from "hono";
 import { z } from "zod";
 import type { ApiEnv } from "../environment.ts";
 import { exampleNode, exampleOffer } from "../examples.ts";
-import { nodesView } from "../fleet-view.ts";
+import { nodesView, standingView } from "../fleet-view.ts";
 import { type NodeView, nodeSchema, nodesSchema } from "../node-view.ts";
 import type { ApiPorts } from "../ports.ts";
 import { answerProblem } from "../problem.ts";
@@ -114,6 +114,7 @@ async function nodeView(ports: ApiPorts): Promise<NodeView> {
     executors: [...ports.executors],
     ready: checks.every((check) => check.ok),
     checks: checks.map((check) => ({ ...check })),
+    fleet: standingView(ports),
     running: ports.workers().map((one) => ({ ...one })),
     storage: storage.ok ? { ...storage.value } : null,
     memory: { rssBytes: memory.rss, heapUsedBytes: memory.heapUsed },

@@ -2,7 +2,8 @@
 
 import { type Context, Hono } from "hono";
 import { z } from "zod";
-import { refused } from "#base";
+import { type Failure, refused } from "#base";
+import type { TaskRecord } from "#queue";
 import { type ApiEnv, bindingsOf } from "../environment.ts";
 import { LOG_FORMS, type LogPlace, placeFrom } from "../log-frames.ts";
 import type { LogStreams } from "../log-streams.ts";
@@ -80,7 +81,7 @@ async function answerLog(
   const chunk = await ports.readLog(row.id, attempt, offset, MAX_LOG_CHUNK_BYTES);
   if (!chunk.ok) return answerProblem(c, chunk.error);
   if (chunk.value === undefined) {
-    return answerProblem(c, refused("not_found", `there is no log of attempt ${attempt} of task ${row.id}`));
+    return answerProblem(c, noLog(ports, record.value, attempt));
   }
   const { bytes, sizeBytes } = chunk.value;
   return c.body(new Uint8Array(bytes), 200, {
@@ -89,6 +90,21 @@ async function answerLog(
     "x-next-offset": String(offset + bytes.byteLength),
     "x-log-size": String(sizeBytes),
   });
+}
+
+/** A log lies on the node that ran the attempt, and is named with its address when that is another one. */
+function noLog(ports: ApiPorts, { row, attempts }: TaskRecord, attempt: number): Failure {
+  const message = `there is no log of attempt ${attempt} of task ${row.id}`;
+  const ran = attempts.find(({ n }) => n === attempt)?.node ?? (attempt === row.attempts + 1 ? row.holder : null);
+  if (ran === null || ran === ports.node.id) return refused("not_found", message);
+  const { hub } = ports.fleet.standing();
+  const node = ports.fleet.nodes().find(({ id }) => id === ran) ?? (hub?.id === ran ? hub : undefined);
+  const name = node === undefined ? ran : `${node.name} (${ran})`;
+  const remedy =
+    node === undefined || node.url === null
+      ? `Ask on that node: drover task logs ${row.id}`
+      : `Ask that node: drover task logs ${row.id} --url ${node.url}, with its token`;
+  return refused("not_found", `${message} here: it lies on the node ${name}`, remedy);
 }
 
 async function answerStream(

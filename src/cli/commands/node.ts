@@ -9,7 +9,7 @@ import type { Column } from "../output/table.ts";
 import { oneLine } from "../output/text.ts";
 import type { Handler } from "../parsing/command.ts";
 
-type NodesView = SuccessOf<Awaited<ReturnType<Client["api"]["nodes"]["$get"]>>>;
+export type NodesShown = SuccessOf<Awaited<ReturnType<Client["api"]["nodes"]["$get"]>>>;
 
 /** How often it is looked whether the node has gone. */
 const GONE_EVERY_MS = 200;
@@ -95,7 +95,7 @@ export const nodeList: Handler<object> = async (_invocation, context) => {
   return EXIT.ok;
 };
 
-function nodeColumns(nowMs: number): readonly Column<NodesView["nodes"][number]>[] {
+export function nodeColumns(nowMs: number): readonly Column<NodesShown["nodes"][number]>[] {
   return [
     { title: "ID", value: ({ id }) => id },
     { title: "NAME", value: ({ name, isSelf }) => (isSelf ? `${name} (this one)` : name), shrinks: true },

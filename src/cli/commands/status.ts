@@ -9,17 +9,22 @@ import type { Handler } from "../parsing/command.ts";
 import { laneColumns, laneRows } from "../tasks/queue-text.ts";
 import { facts, noteOf } from "../tasks/task-text.ts";
 import { deadColumns } from "./dead.ts";
+import { type NodesShown, nodeColumns } from "./node.ts";
 import { showSafeMode } from "./safe-mode.ts";
 
 /** One screen holds these beside everything else. */
 const DEAD_SHOWN = 5;
 const RUNNING_SHOWN = 8;
+const NODES_SHOWN = 12;
+/** A node that follows its hub is never this far behind it. */
+const STALE_MS = 10_000;
 
 type Watchdog = SuccessOf<Awaited<ReturnType<Client["api"]["watchdog"]["$get"]>>>;
 type Releases = SuccessOf<Awaited<ReturnType<Client["api"]["releases"]["$get"]>>>;
 
 type Status = {
   readonly node: NodeView;
+  readonly nodes: NodesShown["nodes"];
   readonly queue: QueueView;
   readonly running: readonly TaskView[];
   readonly dead: readonly TaskView[];
@@ -34,8 +39,9 @@ export const status: Handler<object> = async (_invocation, context) => {
   if (!api.ok) return console.fail(api.error);
   const ask = api.value;
   const limit = String(Math.max(DEAD_SHOWN, RUNNING_SHOWN));
-  const [node, queue, running, dead, watchdog, releases] = await Promise.all([
+  const [node, nodes, queue, running, dead, watchdog, releases] = await Promise.all([
     ask.ask("show the status", (client) => client.api.node.$get()),
+    ask.ask("show the status", (client) => client.api.nodes.$get()),
     ask.ask("show the status", (client) => client.api.queue.$get()),
     ask.ask("show the status", (client) => client.api.tasks.$get({ query: { state: "running", limit } })),
     ask.ask("show the status", (client) => client.api.dead.$get({ query: { limit } })),
@@ -52,6 +58,7 @@ export const status: Handler<object> = async (_invocation, context) => {
   if (!dead.ok) return console.fail(dead.error);
   const found: Status = {
     node: node.value,
+    nodes: nodes.ok ? nodes.value.nodes : [],
     queue: queue.value,
     running: running.value.items,
     dead: dead.value.items,
@@ -72,6 +79,11 @@ function print(found: Status, context: CommandContext): void {
     ({ name, counts }) => name === "all" || Object.values(counts).some((count) => count > 0),
   );
   console.table(lanes, laneColumns());
+  if (found.nodes.length > 1) {
+    console.line();
+    console.line(`Nodes: ${found.nodes.length}`);
+    console.table(found.nodes.slice(0, NODES_SHOWN), nodeColumns(environment.clock.nowMs()));
+  }
   if (found.running.length > 0) printRunning(found, context);
   if (found.dead.length > 0) {
     console.line();
@@ -96,6 +108,7 @@ function printNode({ node, watchdog, releases }: Status, { console, environment 
     ["up", `${durationText(node.uptimeMs)}, process ${node.pid}`],
     ["state", node.stateDir],
     ["executors", node.executors.join(", ")],
+    ...fleetPairs(node.fleet),
     ["memory", bytesText(memory.rssBytes)],
   ];
   if (storage !== null) {
@@ -109,6 +122,20 @@ function printNode({ node, watchdog, releases }: Status, { console, environment 
   else pairs.push(["watchdog", watchdogText(watchdog, nowMs)]);
   if (releases !== null) pairs.push(["release", releaseText(releases)]);
   for (const line of facts(pairs, console.out)) console.line(line);
+}
+
+/** Nothing of a node that is alone. */
+function fleetPairs({ role, hub, following, isRestartDue }: NodeView["fleet"]): [string, string][] {
+  if (role === "solo") return [];
+  const due = isRestartDue ? "; another role from its next start on" : "";
+  if (hub === null) return [["fleet", `the hub is this node${due}`]];
+  const pairs: [string, string][] = [["fleet", `${role}; the hub is ${oneLine(hub.name)} (${oneLine(hub.url)})${due}`]];
+  if (following === null) return pairs;
+  const { hubAnswers, replica, staleMs, outboxWaiting } = following;
+  const age =
+    replica === "attached" && staleMs < STALE_MS ? "up to date" : `${replica}, as of ${durationText(staleMs)} ago`;
+  const waiting = outboxWaiting === 0 ? "" : `; ${plural(outboxWaiting, "change")} of this node not sent yet`;
+  return [...pairs, ["hub", `${hubAnswers ? "answers" : "does not answer"}; what is shown here is ${age}${waiting}`]];
 }
 
 function watchdogText({ pid, node, lastFault }: Watchdog, nowMs: number): string {
@@ -156,6 +183,9 @@ function nextSteps({ node, queue, dead }: Status): readonly string[] {
   const open = totals.waiting + totals.ready + totals.running;
   return [
     ...(node.ready ? [] : ["the node takes no work until the checks above pass; its log says more"]),
+    ...(node.fleet.following?.hubAnswers === false
+      ? ["look at the hub: what is submitted here waits for it, and what runs goes on"]
+      : []),
     ...(queue.paused ? ["start tasks again with: drover queue resume"] : []),
     ...(letter === undefined ? [] : [`see why a task died with: drover dead show ${letter.id}`]),
     ...(totals.ready > 0 && totals.running === 0 && !queue.paused && node.ready

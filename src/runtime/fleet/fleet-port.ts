@@ -1,10 +1,18 @@
-import type { FleetPort } from "#api";
-import type { Fleet, FleetAdministration, FleetNode } from "#fleet";
+import type { FleetPort, Following } from "#api";
+import { type Fleet, type FleetAdministration, type FleetNode, FleetQueue } from "#fleet";
+import type { Engine } from "../engine.ts";
 import type { HubDuty } from "./hub-duty.ts";
 
 /** What the API sees of a fleet: on a hub with what its nodes said a moment ago, which is not written each time. */
-export function fleetPort(fleet: Fleet, duty: HubDuty | undefined, becomeHub: () => void): FleetPort {
-  if (duty === undefined) return { ...fleet, administration: inviting(fleet, becomeHub) };
+export function fleetPort(
+  fleet: Fleet,
+  engine: Pick<Engine, "member" | "queue">,
+  duty: HubDuty | undefined,
+  becomeHub: () => void,
+): FleetPort {
+  if (duty === undefined) {
+    return { ...fleet, administration: inviting(fleet, becomeHub), following: () => followingOf(engine) };
+  }
   const { presence, service } = duty;
   return {
     ...fleet,
@@ -15,6 +23,15 @@ export function fleetPort(fleet: Fleet, duty: HubDuty | undefined, becomeHub: ()
         return seen === undefined ? node : { ...node, seenAtMs: seen.atMs, announced: seen.announced };
       }),
   };
+}
+
+function followingOf({ member, queue }: Pick<Engine, "member" | "queue">): Following | undefined {
+  if (member === undefined || !(queue instanceof FleetQueue)) return undefined;
+  const { state, staleMs, position } = member.replica.freshness();
+  const kept = member.outbox.count();
+  // A disk that fails shows among the conditions of readiness.
+  const outboxWaiting = kept.ok ? kept.value.waiting : 0;
+  return { hubAnswers: queue.isReaching, replica: state, staleMs, seq: position.seq, outboxWaiting };
 }
 
 /** A node that was alone is a hub from its first invitation on; that takes another start, with the fleet's server. */

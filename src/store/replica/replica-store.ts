@@ -1,14 +1,19 @@
-import { type CommandId, err, ok, type Result, refused, type TaskId } from "#base";
+import { type CommandId, err, ok, type Result, refused, silentLogger, type TaskId } from "#base";
 import type { Position } from "#fleet";
-import type { QueueEvent, QueueStore, TaskFilter, TaskRecord } from "#queue";
+import type { QueueEvent, QueueStore, QueueTransaction, TaskFilter, TaskRecord } from "#queue";
 import { type Connection, number, openConnection, text } from "../connection.ts";
+import { EventLog } from "../event-log.ts";
 import { LongReader } from "../long-reader.ts";
 import { readMeta } from "../meta.ts";
 import { QueueReader } from "../queue-reader.ts";
+import { QueueUnit } from "../queue-transaction.ts";
 import { onStorage } from "../storage-failure.ts";
 
 /** Events handed to listeners in one turn. */
 const EVENTS_AT_ONCE = 1_000;
+
+/** Of fences, and none is given here. */
+const NO_EPOCH = 0;
 
 const readOnly = refused(
   "unsupported",
@@ -94,8 +99,22 @@ export class ReplicaStore implements QueueStore {
     await this.#long.close();
   }
 
-  transact<T>(): Promise<Result<T>> {
-    return Promise.resolve(err(readOnly));
+  /** For what only reads: all of it sees one state. A command that writes is refused, and nothing is written. */
+  async transact<T>(label: string, command: (tx: QueueTransaction) => Result<T>): Promise<Result<T>> {
+    const read = onStorage(label, () => {
+      this.#connection.exec("BEGIN");
+      try {
+        const unit = new QueueUnit(this.#connection, new EventLog(this.#connection, silentLogger), NO_EPOCH);
+        const result = command(unit.begin());
+        // The connection is for queries alone, so whatever the command left to be written fails here.
+        unit.flush();
+        return result;
+      } finally {
+        this.#connection.exec("ROLLBACK");
+      }
+    });
+    if (read.ok) return read.value;
+    return err(read.error.code === "read_only" ? readOnly : read.error);
   }
 
   prune(): Promise<Result<number>> {

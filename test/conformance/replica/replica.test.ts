@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
-import { FLEET_FILE, seededRandom, silentLogger } from "#base";
+import { FLEET_FILE, ok, seededRandom, silentLogger } from "#base";
 import { openReplica, type Replica } from "../../../src/store/replica/replica.ts";
 import { realClock } from "../../support/real-clock.ts";
 import { emptyFleetDatabase, hasSqld, ReplicaSqld } from "../../support/replica-sqld.ts";
@@ -108,10 +108,15 @@ describe.skipIf(!hasSqld)("the replica of a member", () => {
     expect(following.replica.freshness()).toMatchObject({ state: "attached" });
   });
 
-  it("refuses every write", async () => {
-    const following = await follow(await hub());
+  it("reads in one transaction, and refuses every write", async () => {
+    const { store } = (await follow(await hub())).replica;
 
-    expect(await following.replica.store.transact()).toMatchObject({ ok: false, error: { code: "unsupported" } });
+    const read = await store.transact("look", (tx) => ok(tx.paused()));
+    const written = await store.transact("write", (tx) => ok(tx.setPaused(true)));
+
+    expect(valueOf(read)).toBe(false);
+    expect(written).toMatchObject({ ok: false, error: { code: "unsupported" } });
+    expect(valueOf(await store.isPaused())).toBe(false);
   });
 
   it("opens without its hub when it has a copy, says how old it is, and follows again by itself", async () => {
