@@ -1,0 +1,166 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { command } from "../support/binary-command.ts";
+import { type FleetMember, joinAll, roleOf, standing, startMember } from "../support/binary-fleet.ts";
+import { nodePidOf, startBinaryNode } from "../support/binary-node.ts";
+import { untilAsked } from "../support/until-asked.ts";
+
+let hub: FleetMember;
+let member: FleetMember;
+
+beforeEach(async () => {
+  // Neither is given what is meant for the other.
+  [hub, member] = await Promise.all([
+    startMember("hub", { DROVER_NODE_LABELS: JSON.stringify({ at: "hub" }) }),
+    startMember("member", { DROVER_NODE_LABELS: JSON.stringify({ at: "member" }) }),
+  ]);
+  await joinAll(hub, [member]);
+});
+afterEach(async () => {
+  for (const { node, world } of [member, hub]) {
+    await node.kill();
+    world.remove();
+  }
+});
+
+type Task = {
+  readonly id: string;
+  readonly state: string;
+  readonly node: string | null;
+  readonly attempts: readonly { readonly node: string; readonly outcome: string }[];
+};
+
+async function submit(at: FleetMember, where: "hub" | "member", script: string, more: object = {}): Promise<string> {
+  const body = {
+    title: script,
+    verify: [],
+    command: ["sh", "-c", script],
+    requires: { labels: { at: where } },
+    ...more,
+  };
+  const answer = await at.node.request("POST", "/api/tasks", body);
+  expect(answer).toMatchObject({ status: 201 });
+  return (answer.body as Task).id; // `as`: by its schema
+}
+
+async function taskOn({ node }: FleetMember, id: string): Promise<Task | undefined> {
+  const { status, body } = await node.request("GET", `/api/tasks/${id}`);
+  return status === 200 ? (body as Task) : undefined; // `as`: by its schema
+}
+
+function untilState(at: FleetMember, id: string, state: string): Promise<Task> {
+  return untilAsked(`on ${at.name} ${id} is ${state}`, async () => {
+    const task = await taskOn(at, id).catch(() => undefined);
+    return task?.state === state && task;
+  });
+}
+
+async function idOf({ node }: FleetMember): Promise<string> {
+  const { body } = await node.request("GET", "/api/node");
+  return (body as { readonly id: string }).id; // `as`: by its schema
+}
+
+function following({ node }: FleetMember): Promise<Readonly<Record<string, unknown>>> {
+  return standing(node).then((said) => (said["following"] ?? {}) as Record<string, unknown>); // `as`: by its schema
+}
+
+describe("two nodes of one fleet, from the executable", () => {
+  it("run what either was given, show it on both, name each other's logs, and part again", async () => {
+    const own = await submit(member, "member", "echo on the member");
+    const other = await submit(member, "hub", "echo on the hub");
+    const given = await submit(hub, "member", "echo from the hub");
+
+    for (const at of [hub, member]) for (const id of [own, other, given]) await untilState(at, id, "done");
+    const ran = await Promise.all([own, other, given].map((id) => taskOn(hub, id)));
+    const [hubId, memberId] = [await idOf(hub), await idOf(member)];
+    expect(ran.map((task) => task?.attempts.map(({ node }) => node))).toEqual([[memberId], [hubId], [memberId]]);
+
+    const log = await command(member.world, ["task", "logs", own]);
+    const elsewhere = await command(member.world, ["task", "logs", other]);
+    expect(log.stdout).toBe("on the member\n");
+    expect(elsewhere.stderr).toContain(`it lies on the node hub (${hubId})`);
+    expect(elsewhere.stderr).toContain(`--url ${hub.node.url}`);
+
+    const [onHub, onMember] = [await command(hub.world, ["status"]), await command(member.world, ["status"])];
+    expect(onHub.stdout).toMatch(/the hub is this node[^]*Nodes: 2[^]*member/);
+    expect(onMember.stdout).toMatch(
+      /member; the hub is hub \(http[^]*answers; what is shown here is up to date[^]*Nodes: 2/,
+    );
+
+    expect(await command(member.world, ["leave"])).toMatchObject({ code: 0 });
+    await untilAsked("it is alone", async () => (await roleOf(member)) === "solo");
+    expect(await taskOn(member, own)).toBeUndefined();
+  });
+
+  it("stop on the member what is cancelled on the hub", async () => {
+    const id = await submit(hub, "member", "exec sleep 300");
+    await untilState(member, id, "running");
+
+    expect(await hub.node.request("POST", `/api/tasks/${id}/cancel`, {})).toMatchObject({ status: 200 });
+
+    await untilState(hub, id, "cancelled");
+    await untilAsked("nothing runs", async () => {
+      const { body } = await member.node.request("GET", "/api/node");
+      return (body as { readonly running: readonly unknown[] }).running.length === 0; // `as`: by its schema
+    });
+  });
+
+  it("lose nothing when the hub's node is replaced while the member works", async () => {
+    const { workspace } = member.world;
+    const id = await submit(hub, "member", "sleep 2; echo ran >> effects", { workspace });
+    await untilState(member, id, "running");
+    const before = nodePidOf(hub.world.state);
+
+    expect(await command(hub.world, ["node", "restart"])).toMatchObject({ code: 0 });
+    await untilAsked(
+      "another node runs",
+      async () => nodePidOf(hub.world.state) !== before && (await roleOf(hub)) === "hub",
+    );
+
+    const done = await untilState(hub, id, "done");
+    expect(done.attempts).toHaveLength(1);
+    expect(readFileSync(join(workspace, "effects"), "utf8")).toBe("ran\n");
+  });
+
+  it("take work while the hub stands still, say so, and have it done when it goes on", async () => {
+    const stopped = [hub.node.pid, ...hub.world.processes().map(({ pid }) => pid)];
+    for (const pid of stopped) process.kill(pid, "SIGSTOP");
+    const id = await submit(member, "member", "true");
+    const away = await untilAsked(
+      "it is known",
+      async () => {
+        const said = await following(member);
+        return said["hubAnswers"] === false && said;
+      },
+      40_000,
+    );
+    const shown = await command(member.world, ["status"]);
+    const read = await taskOn(member, id);
+    for (const pid of stopped) process.kill(pid, "SIGCONT");
+
+    expect(away).toMatchObject({ outboxWaiting: 1 });
+    expect(shown.stdout).toMatch(/does not answer; what is shown here is .*; 1 change of this node not sent yet/);
+    expect(read?.state).toBe("waiting");
+    expect((await untilState(hub, id, "done")).attempts).toHaveLength(1);
+    await untilAsked("nothing waits", async () => (await following(member))["outboxWaiting"] === 0);
+  });
+
+  it("do the work of a member that was killed once it runs again", async () => {
+    const id = await submit(hub, "member", "sleep 2");
+    await untilState(member, id, "running");
+
+    await member.node.kill();
+    member.node = await startBinaryNode(member.world, {
+      watched: true,
+      env: {
+        DROVER_HW_DISCOVER: "false",
+        DROVER_NODE_NAME: "member",
+        DROVER_NODE_LABELS: JSON.stringify({ at: "member" }),
+      },
+    });
+
+    expect((await untilState(hub, id, "done")).attempts).toHaveLength(1);
+    expect(await roleOf(member)).toBe("member");
+  });
+});
