@@ -113,9 +113,10 @@ describe.skipIf(!hasSqld)("the replica of a member", () => {
 
     const read = await store.transact("look", (tx) => ok(tx.paused()));
     const written = await store.transact("write", (tx) => ok(tx.setPaused(true)));
+    const buffered = await store.transact("write later", (tx) => ok(tx.nextFence()));
 
     expect(valueOf(read)).toBe(false);
-    expect(written).toMatchObject({ ok: false, error: { code: "unsupported" } });
+    expect([written, buffered]).toMatchObject(Array(2).fill({ ok: false, error: { code: "unsupported" } }));
     expect(valueOf(await store.isPaused())).toBe(false);
   });
 
