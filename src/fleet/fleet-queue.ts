@@ -361,6 +361,8 @@ export class FleetQueue implements Queue {
 
   #reached(answer: Result<unknown>): void {
     const isReaching = answer.ok;
+    // It may wait out a pause that nothing else noticed the cause of.
+    if (isReaching && !this.#courier.isReaching) this.#courier.wake();
     if (isReaching === this.#isReaching) return;
     this.#isReaching = isReaching;
     const { logger } = this.#options;
