@@ -1,6 +1,6 @@
 /** Which paths a node of the fleet may ask for under its signature, and letting it in. */
 import type { Context } from "hono";
-import { MAX_REQUEST_BYTES } from "#base";
+import { MAX_REQUEST_BYTES, type NodeId } from "#base";
 import {
   type FleetAction,
   mayDo,
@@ -66,8 +66,11 @@ export async function admitNode(
   const { gate } = ports.fleet;
   const nowMs = ports.clock.monotonicMs();
   const nonce = c.req.header(NONCE_HEADER) ?? "";
-  const refuse = (why: TrustRefusal): ProblemResponse => {
-    const slowDown = takePlace(c, clients, "anonymous", nowMs);
+  const refuse = (why: TrustRefusal, signedBy?: NodeId): ProblemResponse => {
+    const slowDown =
+      signedBy === undefined
+        ? takePlace(c, clients, "anonymous", nowMs)
+        : takePlace(c, clients, "node", nowMs, signedBy);
     if (slowDown !== undefined) return slowDown;
     // Also what is refused is answered under the signature: the node must know that it is the hub who refuses.
     if (NONCE_PATTERN.test(nonce)) c.set("answerNonce", nonce);
@@ -85,7 +88,8 @@ export async function admitNode(
     body: body.value,
     claims: opened.claims,
   });
-  if (!verdict.ok) return refuse(verdict.why);
+  // A hub that starts anew refuses every node once; were they strangers then, the many behind one address would be too many.
+  if (!verdict.ok) return refuse(verdict.why, isSigned(verdict.why) ? verdict.node?.id : undefined);
   const { node } = verdict;
   c.set("answerNonce", nonce);
   const slowDown = takePlace(c, clients, "node", nowMs, node.id);
@@ -105,6 +109,13 @@ export async function admitNode(
   c.set("fleetNode", node);
   c.set("clientClass", "node");
   return undefined;
+}
+
+/** Whether a request was refused although its node did sign it. */
+function isSigned(why: TrustRefusal): boolean {
+  return (
+    why === "session_changed" || why === "clock_skew" || why === "replayed" || why === "too_many" || why === "twin"
+  );
 }
 
 function answerRefusal(c: Context<ApiEnv>, gate: RequestGate, why: TrustRefusal): ProblemResponse {

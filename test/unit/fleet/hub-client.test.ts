@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, test } from "vitest";
-import { cryptography, type HubClient, signRequest } from "#fleet";
+import { seededRandom } from "#base";
+import { cryptography, type HubClient, nonceMaker, signRequest } from "#fleet";
 import { containing, valueOf } from "../api/api-harness.ts";
 import {
   type Answer,
@@ -42,6 +43,9 @@ async function fleetOfTwo(
   await join(hub, box);
   return { hub, box, client: clientOf(box) };
 }
+
+/** All of one process: another one with the same key would be a twin. */
+const oneProcess = nonceMaker(seededRandom(77));
 
 /** A client whose hub is said to be at another address. */
 function clientAt(box: Box, url: string): HubClient {
@@ -283,6 +287,15 @@ describe("the hub's paths for nodes", () => {
 
     expect(large.status).toBe(413);
     expect(unknown.status).toBe(401);
+  });
+
+  test("let sixty nodes behind one address find out that the hub was started anew", async () => {
+    const { box } = await fleetOfTwo();
+
+    // Each is a process that knows the session of no hub yet, and is refused once for it.
+    const answers = await Promise.all(Array.from({ length: 60 }, () => askHub(clientOf(box, { nonce: oneProcess }))));
+
+    expect(answers.map(whyOf).filter((why) => why !== "ok")).toEqual([]);
   });
 
   test("let a stranger try to join some twenty times and then ask it to wait", async () => {
