@@ -1,6 +1,6 @@
 import type { Clock, IdFactory, JsonObject, Logger, NodeId, Random, Result, ScheduleId, TaskId, Timer } from "#base";
 import { describeFailure, err, MAX_OPEN_TASKS, ok, refused } from "#base";
-import { type ClaimReceipt, type ClaimRequest, claim } from "./commands/claim.ts";
+import { type ClaimReceipt, type ClaimRequest, claim, tookSome } from "./commands/claim.ts";
 import { type CancelReceipt, cancel, drop, retry, setKeyPolicy, setPaused } from "./commands/control.ts";
 import { type FinishReceipt, fenceOf, finish, release, reportProgress } from "./commands/finish.ts";
 import { runOnce } from "./commands/once.ts";
@@ -8,6 +8,7 @@ import { type OpenLimits, type Receipt, submit } from "./commands/submit.ts";
 import { scheduleTemplate, tick } from "./commands/tick.ts";
 import { LEASE_TERM_MS, LeaseTable } from "./leases.ts";
 import { type CommandContext, record } from "./ledger.ts";
+import { lostReport } from "./lost-report.ts";
 import type { QueueStore, QueueTransaction } from "./ports.ts";
 import type { Once, Queue, ScheduleRequest } from "./queue.ts";
 import { nextDueMs, type ScheduleRow } from "./schedule.ts";
@@ -68,6 +69,7 @@ export class QueueService implements Queue {
   #tickAgain = false;
   #unsubscribe: (() => void) | undefined;
   #running = false;
+  #defers: ((holder: NodeId, requirements: string) => boolean) | undefined;
   #wallOffsetMs: number | undefined;
   #hasJumped = false;
   #tickedAtMs: number | undefined;
@@ -125,12 +127,22 @@ export class QueueService implements Queue {
   async claim(request: ClaimRequest, once?: Once): Promise<Result<ClaimReceipt>> {
     // Lease time counts from before the claim, never from after it.
     const sinceMs = this.#options.clock.monotonicMs();
-    const claimed = await this.#run("claim", (tx, context) => claim(tx, context, request), once);
+    const rule = this.#defers;
+    const asked =
+      rule === undefined
+        ? request
+        : { ...request, defers: (requirements: string) => rule(request.holder, requirements) };
+    const claimed = await this.#run("claim", (tx, context) => claim(tx, context, asked), once, tookSome);
     if (claimed.ok) {
       for (const task of claimed.value.tasks) this.#grant(task.row.id, task.fence, request.holder, sinceMs);
       if (claimed.value.rateLimited) this.#tickSoon();
     }
     return claimed;
+  }
+
+  /** Whether a holder should leave work with these requirements for another one for a while; asked at each claim. */
+  deferBy(rule: (holder: NodeId, requirements: string) => boolean): void {
+    this.#defers = rule;
   }
 
   /** @returns false when the fence is stale: the holder must stop and apply nothing. */
@@ -263,11 +275,12 @@ export class QueueService implements Queue {
     label: string,
     command: (tx: QueueTransaction, context: CommandContext) => Result<T>,
     once?: Once,
+    isEffect?: (result: Result<T>) => boolean,
   ): Promise<Result<T>> {
     const context: CommandContext = { nowMs: this.#options.clock.nowMs(), draw: () => this.#options.random.next() };
     const { store } = this.#options;
     if (once === undefined) return store.transact(label, (tx) => command(tx, context));
-    const answered = await store.transact(label, (tx) => ok(runOnce(tx, label, once, context, command)));
+    const answered = await store.transact(label, (tx) => ok(runOnce(tx, label, once, context, command, isEffect)));
     return answered.ok ? answered.value : answered;
   }
 
@@ -380,21 +393,4 @@ export class QueueService implements Queue {
       logger.error("a lost attempt could not be recorded", { failure: describeFailure(receipt.error) });
     }
   }
-}
-
-/** The report of an attempt that nobody can report on any more. */
-export function lostReport(error: string): AttemptReport {
-  return {
-    outcome: "lost",
-    consequence: "retryable",
-    executor: "unknown",
-    endpoint: null,
-    model: null,
-    durationMs: 0,
-    tokens: 0,
-    costMicrodollars: 0,
-    error,
-    report: null,
-    result: null,
-  };
 }

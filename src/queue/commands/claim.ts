@@ -10,7 +10,15 @@ export type ClaimRequest = {
   readonly limit: number;
   /** Can the claimer carry out a task with these requirements? Gets each distinct text once. */
   readonly accepts: (requirements: string) => boolean;
+  /**
+   * Whether another holder is the better one for these requirements. What became ready less than {@link DEFER_MS} ago is
+   * left for it, and no longer: nothing starves for a preference.
+   */
+  readonly defers?: (requirements: string) => boolean;
 };
+
+/** A better holder asks within a second of being told; a few more, and it does not come. */
+export const DEFER_MS = 4_000;
 
 export type ClaimedTask = {
   readonly row: TaskRow;
@@ -27,6 +35,8 @@ export type ClaimReceipt = {
   readonly more: boolean;
   /** A key with a rate limit was served; its next token may be due before anything else is. */
   readonly rateLimited: boolean;
+  /** Ready tasks were left for a better holder: ask again after {@link DEFER_MS}. */
+  readonly deferred?: boolean;
 };
 
 /** Candidates that one claim may look at beyond those it takes: a policy that was tightened leaves some to hold back. */
@@ -37,8 +47,13 @@ const nothing: ClaimReceipt = { tasks: [], more: false, rateLimited: false };
 /** Gives up to `limit` tasks to the holder, each under a fence of its own. */
 export function claim(tx: QueueTransaction, context: CommandContext, request: ClaimRequest): Result<ClaimReceipt> {
   if (tx.paused()) return ok(nothing); // Q13
-  const classIds = [...tx.classes()].filter(([, text]) => request.accepts(text)).map(([id]) => id);
-  if (classIds.length === 0) return ok(nothing);
+  const accepted = [...tx.classes()].filter(([, text]) => request.accepts(text));
+  const { defers } = request;
+  const left =
+    defers === undefined ? [] : accepted.filter(([, text]) => defers(text)).flatMap(([id]) => leave(tx, id, context));
+  const classIds = accepted.map(([id]) => id).filter((id) => !left.includes(id));
+  const deferred = left.length > 0;
+  if (classIds.length === 0) return ok({ ...nothing, deferred });
 
   const lanes = LANES.map((_lane, lane) => new LaneCursor(tx, lane, classIds, request.limit));
   const taken: { row: TaskRow; fence: Fence }[] = [];
@@ -79,7 +94,21 @@ export function claim(tx: QueueTransaction, context: CommandContext, request: Cl
     attempt: row.attempts + 1,
     body: present(bodies.get(row.id), "Q8: a task has its submission"),
   }));
-  return ok({ tasks, more: more || rateLimited, rateLimited });
+  return ok({ tasks, more: more || rateLimited, rateLimited, deferred });
+}
+
+/** @returns the class when it has tasks and all of them may still wait for a better holder. */
+function leave(tx: QueueTransaction, classId: number, { nowMs }: CommandContext): readonly number[] {
+  let isReady = false;
+  for (let lane = 0; lane < LANES.length; lane += 1) {
+    const [head] = tx.lane(lane).counts.ready === 0 ? [] : tx.heads(lane, [classId], 1);
+    if (head === undefined) continue;
+    isReady = true;
+    const waitedMs = head.readyAtMs === null ? DEFER_MS : nowMs - head.readyAtMs;
+    // Negative after the wall clock was set back: it is not known how long it has waited.
+    if (waitedMs < 0 || waitedMs >= DEFER_MS) return [];
+  }
+  return isReady ? [classId] : [];
 }
 
 /** Reads the heads of one lane in chunks, and none at all of a lane that the counters call empty. */
@@ -115,4 +144,12 @@ class LaneCursor {
     this.#next += 1;
     return row;
   }
+}
+
+/**
+ * Whether a claim's result must be kept for a repetition. A fleet asks far more often than there is work, and each result
+ * kept would be a commit that every node reads.
+ */
+export function tookSome(claimed: Result<ClaimReceipt>): boolean {
+  return !claimed.ok || claimed.value.tasks.length > 0;
 }
