@@ -85,7 +85,7 @@ export const exampleExplanation: Explanation = {
   dependencies: [{ id: OTHER, state: "done", satisfied: true }],
   place: { lane: "normal", ahead: 3, isExact: true },
   key: null,
-  nodes: [{ node: NODE, name: "box", lacks: [] }],
+  nodes: [{ node: NODE, name: "box", lacks: [], leaves: null }],
   routing: [],
 };
 
@@ -193,6 +193,7 @@ export const exampleOffer = {
   seenAtMs: AT_MS,
   isFresh: true,
   running: 1,
+  backOff: null,
   capacity: null,
 };
 

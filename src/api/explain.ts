@@ -1,7 +1,7 @@
 /** Why a task is where it is, in words and numbers. The decision is pure; the facts are read in one transaction. */
 
 import { z } from "zod";
-import { err, type JsonObject, ok, type Result, refused, type TaskId } from "#base";
+import { err, type JsonObject, type NodeId, ok, type Result, refused, type TaskId } from "#base";
 import { type KeyRow, LANES, type QueueStore, type TaskRow, type TaskState } from "#queue";
 import { absenceRemedy, type NodeOffer, unmetRequirements } from "./requirements.ts";
 import { laneSchema } from "./submission-schema.ts";
@@ -53,7 +53,15 @@ export const explanationSchema = z.object({
       paused: z.boolean(),
     })
     .nullable(),
-  nodes: z.array(z.object({ node: z.string(), name: z.string(), lacks: z.array(z.string()) })),
+  nodes: z.array(
+    z.object({
+      node: z.string(),
+      name: z.string(),
+      lacks: z.array(z.string()),
+      /** Why it leaves the task for another node for a moment, or gets no work at all now. */
+      leaves: z.string().nullable(),
+    }),
+  ),
   /** Of each attempt that asked a model: where its latest request went and why. */
   routing: z.array(z.object({ attempt: z.int(), decision: z.record(z.string(), z.unknown()) })),
 });
@@ -75,6 +83,7 @@ export type ExplainFacts = {
   readonly ahead: number;
   readonly nowMs: number;
   readonly decisions: readonly { readonly attempt: number; readonly decision: JsonObject }[];
+  readonly leaves: (node: NodeId) => string | null;
 };
 
 /** @returns everything that keeps the task from running now, or what became of it. */
@@ -96,6 +105,7 @@ export function explainTask(facts: ExplainFacts): Explanation {
       node: offer.node,
       name: offer.name,
       lacks: [...unmetRequirements(facts.requirements, offer)],
+      leaves: row.state === "ready" || row.state === "waiting" ? facts.leaves(offer.node) : null,
     })),
     routing: facts.decisions.map(({ attempt, decision }) => ({ attempt, decision: { ...decision } })),
   };
@@ -226,7 +236,7 @@ export function loadExplainFacts(
   id: TaskId,
   nowMs: number,
   offers: readonly NodeOffer[],
-): Promise<Result<Omit<ExplainFacts, "decisions">>> {
+): Promise<Result<Omit<ExplainFacts, "decisions" | "leaves">>> {
   return store.transact("explain", (tx) => {
     const row = tx.task(id);
     if (row === undefined)

@@ -113,6 +113,19 @@ export function nodesView(ports: ApiPorts): NodesView["nodes"] {
   return [...alone, ...members.map((node) => memberView(node, offers.get(node.id), ports, standing))];
 }
 
+/** @returns what every node that may get work can carry out, as it said last. */
+export function fleetOffers(ports: ApiPorts): readonly NodeOffer[] {
+  const own = ports.offers();
+  const known = new Set<string>(own.map(({ node }) => node));
+  const nowMs = ports.clock.nowMs();
+  const others = ports.fleet.nodes().flatMap(({ id, name, state, seenAtMs, announced }): readonly NodeOffer[] => {
+    if (known.has(id) || state !== "active" || nowMs - seenAtMs > FRESH_MS) return [];
+    const said = announcedSchema.safeParse(announced);
+    return said.success && said.data.offer !== undefined ? [{ node: id, name, ...said.data.offer }] : [];
+  });
+  return [...own, ...others];
+}
+
 function offerView({ node, ...offer }: NodeOffer, ports: ApiPorts): NodesView["nodes"][number] {
   const isSelf = node === ports.node.id;
   return {
@@ -131,6 +144,7 @@ function offerView({ node, ...offer }: NodeOffer, ports: ApiPorts): NodesView["n
     seenAtMs: isSelf ? ports.clock.nowMs() : null,
     isFresh: isSelf,
     running: isSelf ? ports.workers().length : null,
+    backOff: null,
     capacity: null,
   };
 }
@@ -163,6 +177,7 @@ function memberView(
     seenAtMs,
     isFresh: isSelf || ports.clock.nowMs() - seenAtMs <= FRESH_MS,
     running: isSelf ? ports.workers().length : (said.running ?? null),
+    backOff: ports.fleet.backOff?.(node.id) ?? null,
     capacity: said.capacity ?? null,
   };
 }

@@ -55,6 +55,8 @@ export const nodesSchema = z.object({
       isFresh: z.boolean(),
       /** Attempts running now, as it said last. */
       running: z.int().nullable(),
+      /** Why it gets no work for a while, and until when; the hub alone knows. */
+      backOff: z.object({ untilMs: z.int(), reason: z.string() }).nullable(),
       /** What it said last of its hardware. */
       capacity: z.record(z.string(), z.unknown()).nullable(),
     }),

@@ -99,6 +99,7 @@ export class FleetQueue implements Queue {
   #heard: readonly string[] = [];
   #stamp: string | undefined;
   #readySeen = 0;
+  #classes = "";
   #termMs = TERM_MS;
   #tickedAtMs: number | undefined;
 
@@ -124,7 +125,8 @@ export class FleetQueue implements Queue {
     for (const row of running.value) this.#leases.adopt(row.id, fenceOf(row));
     this.#isRunning = true;
     this.#unsubscribe = this.#options.store.subscribe((events) => {
-      if (events.some(({ kind }) => kind !== "task.progress" && kind !== "task.started")) this.#announceReady();
+      if (events.some(({ kind }) => kind === "task.submitted" || kind === "schedule.fired"))
+        void this.#lookForClasses();
     });
     this.#courier.start();
     this.#tickLater();
@@ -165,6 +167,7 @@ export class FleetQueue implements Queue {
     if (!this.#isReaching) return ok(nothing);
     const known = await this.store.requirements(MAX_ACCEPTED);
     if (!known.ok) return known;
+    this.#classes = known.value.join("\n");
     const accepted = known.value.filter((requirements) => accepts(requirements));
     if (accepted.length === 0) return ok(nothing);
     const call = { id: ids.command(), limit: Math.min(limit, MAX_COMMANDS), accepts: accepted };
@@ -285,6 +288,12 @@ export class FleetQueue implements Queue {
     if (!result.ok) return err(result.failure);
     await replica.reached({ epoch, seq }, SEEN_MS);
     return ok(result.value as T);
+  }
+
+  /** The hub says when there is work; but what is new in kind can be accepted only once the replica shows it. */
+  async #lookForClasses(): Promise<void> {
+    const known = await this.#options.store.requirements(MAX_ACCEPTED);
+    if (known.ok && known.value.join("\n") !== this.#classes) this.#announceReady();
   }
 
   #tickLater(): void {

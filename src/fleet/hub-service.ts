@@ -19,8 +19,19 @@ import {
   type Result,
   refused,
   type TaskId,
+  type Timer,
 } from "#base";
-import { type Fence, type Once, type Queue, type QueueService, sameFence, type TaskRow } from "#queue";
+import {
+  type AttemptOutcome,
+  type ClaimedTask,
+  DEFER_MS,
+  type Fence,
+  type Once,
+  type Queue,
+  type QueueService,
+  sameFence,
+  type TaskRow,
+} from "#queue";
 import type { Order } from "./orders.ts";
 import type { Position } from "./position.ts";
 import {
@@ -48,8 +59,10 @@ export type HubServiceOptions = {
   readonly termOf: (node: NodeId) => number;
   /** Whether a node is given new work, by what people decided and by how it fared. */
   readonly takesWork: (node: NodeId) => boolean;
-  /** Whether a node should have work with these requirements now; another may finish it sooner. */
-  readonly suits: (node: NodeId, requirements: string) => boolean;
+  /** A node was given these tasks. */
+  readonly gave: (node: NodeId, tasks: readonly ClaimedTask[]) => void;
+  /** An attempt of a node ended, and its report counted. */
+  readonly ended: (node: NodeId, outcome: AttemptOutcome) => void;
   /** A node was heard from, with what it says of itself. */
   readonly heard: (node: NodeId, announced: JsonObject) => void;
   /** What people want of a node. */
@@ -63,6 +76,18 @@ const REMIND_MS = 5_000;
 /** Of one node; older ones are told with its heartbeats. */
 const MAX_UNTOLD = 1_000;
 
+/** Nodes that are told of new work at once; the next ones are told while it is still there: one task needs one node. */
+const CALLED_AT_ONCE = 8;
+const CALL_NEXT_MS = 25;
+/**
+ * News of commits alone are gathered: each costs an answer, another request and a sync of a replica for every node. So
+ * many milliseconds for each node that waits hold that below a tenth of a processor, whatever the fleet commits.
+ */
+const TELL_MS_PER_NODE = 5;
+const TELL_MIN_MS = 50;
+/** What is read on another node is never older than this for the hub's own part. */
+const TELL_MAX_MS = 500;
+
 type Waiting = { readonly node: NodeId; readonly call: WaitCall; readonly resolve: () => void };
 
 export class HubService {
@@ -74,6 +99,14 @@ export class HubService {
   readonly #ends: (() => void)[] = [];
   #ready = 1;
   #remindedAtMs = 0;
+  /** Whether something was ready when this was looked at last. */
+  #hasWork = true;
+  #isLooking = false;
+  #lookAgain = false;
+  #isNew = false;
+  #calling: Timer | undefined;
+  #telling: Timer | undefined;
+  #deferring: Timer | undefined;
 
   constructor(options: HubServiceOptions) {
     this.#options = options;
@@ -89,9 +122,9 @@ export class HubService {
       queue.onStop((id, fence) => this.#stop(id, fence)),
       queue.onReady(() => void this.#remind()),
       queue.store.subscribe((events) => {
-        const isWork = events.some(({ kind }) => kind !== "task.progress" && kind !== "task.started");
-        if (isWork) this.#ready += 1;
-        this.#wake();
+        const isNew = events.some(({ kind }) => kind !== "task.progress" && kind !== "task.started");
+        if (isNew || this.#hasWork) void this.#lookForWork(isNew);
+        this.#tellLater();
       }),
     );
   }
@@ -99,6 +132,9 @@ export class HubService {
   /** Answers everybody who waits. */
   stop(): void {
     for (const end of this.#ends.splice(0)) end();
+    this.#calling?.cancel();
+    this.#telling?.cancel();
+    this.#deferring?.cancel();
     for (const waiting of this.#waiting) waiting.resolve();
   }
 
@@ -108,14 +144,16 @@ export class HubService {
   }
 
   async claim(node: NodeId, call: ClaimCall): Promise<Result<ClaimAnswer>> {
-    const { queue, position, termOf, takesWork, suits } = this.#options;
+    const { queue, position, termOf, takesWork, gave } = this.#options;
     const termMs = termOf(node);
     if (!takesWork(node)) return ok({ ...position(), termMs, tasks: [], more: false, rateLimited: false });
     const accepted = new Set(call.accepts);
-    const accepts = (requirements: string): boolean => accepted.has(requirements) && suits(node, requirements);
+    const accepts = (requirements: string): boolean => accepted.has(requirements);
     const claimed = await queue.claim({ holder: node, limit: call.limit, accepts }, { id: call.id, node });
     if (!claimed.ok) return claimed;
-    const { tasks, more, rateLimited } = claimed.value;
+    const { tasks, more, rateLimited, deferred } = claimed.value;
+    if (tasks.length > 0) gave(node, tasks);
+    if (deferred === true) this.#deferring ??= this.#options.clock.after(DEFER_MS, () => this.#deferredLongEnough());
     return ok({ ...position(), termMs, tasks: [...tasks], more, rateLimited });
   }
 
@@ -137,7 +175,7 @@ export class HubService {
   }
 
   async wait(node: NodeId, call: WaitCall): Promise<WaitAnswer> {
-    if (this.#news(node, call)) return this.#waitAnswer(node);
+    if (this.#news(node, call)) return this.#waitAnswer(node, call);
     await new Promise<void>((resolve) => {
       const end = (): void => {
         this.#waiting.delete(waiting);
@@ -148,21 +186,84 @@ export class HubService {
       const timer = this.#options.clock.after(call.waitMs, end);
       this.#waiting.add(waiting);
     });
-    return this.#waitAnswer(node);
+    return this.#waitAnswer(node, call);
   }
 
-  #news(node: NodeId, { seq, readySeen }: WaitCall): boolean {
-    return this.#options.position().seq > seq || this.#ready !== readySeen || this.#untold.has(node);
+  #news(node: NodeId, call: WaitCall): boolean {
+    return this.#options.position().seq > call.seq || this.#isCalled(call) || this.#untold.has(node);
   }
 
-  #waitAnswer(node: NodeId): WaitAnswer {
+  #isCalled({ readySeen }: WaitCall): boolean {
+    return this.#hasWork && this.#ready !== readySeen;
+  }
+
+  #waitAnswer(node: NodeId, call: WaitCall): WaitAnswer {
     const stops = this.#untold.get(node) ?? [];
     this.#untold.delete(node);
-    return { ...this.#options.position(), ready: this.#ready, stops };
+    // Who is told of a commit is not sent after work that others have taken meanwhile.
+    const ready = this.#hasWork ? this.#ready : call.readySeen;
+    return { ...this.#options.position(), ready, stops };
   }
 
-  #wake(): void {
-    for (const waiting of this.#waiting) if (this.#news(waiting.node, waiting.call)) waiting.resolve();
+  /** Answers everybody for whom there is news, after a pause in which more of them gather. */
+  #tellLater(): void {
+    if (this.#waiting.size === 0) return;
+    const delayMs = Math.min(TELL_MAX_MS, Math.max(TELL_MIN_MS, this.#waiting.size * TELL_MS_PER_NODE));
+    this.#telling ??= this.#options.clock.after(delayMs, () => {
+      this.#telling = undefined;
+      for (const { node, call, resolve } of this.#waiting) if (this.#news(node, call)) resolve();
+    });
+  }
+
+  /** What was left for a better node and is still there is for everybody now. */
+  #deferredLongEnough(): void {
+    this.#deferring = undefined;
+    void this.#lookForWork(true);
+  }
+
+  /**
+   * Once, however many commits ask for it meanwhile.
+   * @param isNew whether there may be more than before; otherwise only whether there is any left
+   */
+  async #lookForWork(isNew: boolean): Promise<void> {
+    this.#lookAgain = true;
+    this.#isNew ||= isNew;
+    if (this.#isLooking) return;
+    this.#isLooking = true;
+    try {
+      while (this.#lookAgain) {
+        this.#lookAgain = false;
+        this.#hasWork = await this.#isWorkReady();
+      }
+    } finally {
+      this.#isLooking = false;
+    }
+    const wasNew = this.#isNew;
+    this.#isNew = false;
+    if (!this.#hasWork || !wasNew) return;
+    this.#ready += 1;
+    this.#callNext();
+  }
+
+  /** Those that have waited longest are called first; who cannot take the work, or has no room, waits again. */
+  #callNext(): void {
+    if (this.#calling !== undefined) return;
+    const called = [...this.#waiting].filter(({ call }) => this.#isCalled(call));
+    for (const { resolve } of called.slice(0, CALLED_AT_ONCE)) resolve();
+    if (called.length <= CALLED_AT_ONCE) return;
+    this.#calling = this.#options.clock.after(CALL_NEXT_MS, () => {
+      void this.#isWorkReady().then((hasWork) => {
+        this.#calling = undefined;
+        this.#hasWork = hasWork;
+        if (hasWork) this.#callNext();
+      });
+    });
+  }
+
+  async #isWorkReady(): Promise<boolean> {
+    const lanes = await this.#options.queue.store.lanes();
+    // Not known: whoever asks finds out.
+    return !lanes.ok || lanes.value.some(({ counts }) => counts.ready > 0);
   }
 
   /** The queue looks for work once a second at least; nodes are told again only while there is some, and seldom. */
@@ -170,10 +271,7 @@ export class HubService {
     const nowMs = this.#options.clock.monotonicMs();
     if (this.#waiting.size === 0 || nowMs - this.#remindedAtMs < REMIND_MS) return;
     this.#remindedAtMs = nowMs;
-    const lanes = await this.#options.queue.store.lanes();
-    if (!lanes.ok || lanes.value.every(({ counts }) => counts.ready === 0)) return;
-    this.#ready += 1;
-    this.#wake();
+    await this.#lookForWork(true);
   }
 
   #stop(id: TaskId, fence: Fence): void {
@@ -182,7 +280,7 @@ export class HubService {
     this.#stops.set(id, fence);
     const untold = this.#untold.get(holder) ?? [];
     this.#untold.set(holder, [...untold, { taskId: id, fence }].slice(-MAX_UNTOLD));
-    this.#wake();
+    for (const { node, resolve } of this.#waiting) if (node === holder) resolve();
   }
 
   #isStopped(id: TaskId, fence: Fence): boolean {
@@ -216,6 +314,9 @@ export class HubService {
       this.#options.logger.error("a command of a node failed by a bug", { node, command: id, cause: String(cause) });
       return err(refused("internal", `${command.kind} ${id}: ${String(cause)}`));
     });
+    if (command.kind === "finish" && result.ok && isApplied(result.value)) {
+      this.#options.ended(node, command.args.report.outcome);
+    }
     // `as`: what the queue returns is JSON throughout.
     return result.ok ? { id, ok: true, value: result.value as JsonValue } : { id, ok: false, failure: result.error };
   }
@@ -224,6 +325,11 @@ export class HubService {
     if (command.kind !== "finish" && command.kind !== "release") return;
     if (this.#isStopped(command.args.taskId, command.args.fence)) this.#stops.delete(command.args.taskId);
   }
+}
+
+/** A repetition is answered as the first time; what it says twice counts twice, and that seldom. */
+function isApplied(receipt: unknown): boolean {
+  return typeof receipt === "object" && receipt !== null && "kind" in receipt && receipt.kind === "applied";
 }
 
 function refusal(id: CommandId, taskId: TaskId): CommandResult {

@@ -16,6 +16,7 @@ export type {
   NodeState,
 } from "./directory.ts";
 export { Enrolment, type EnrolmentParts, type HubLink, type JoinWish } from "./enrolment.ts";
+export { FailingNodes, type NodeBackOff } from "./failing-nodes.ts";
 export { FleetQueue, type FleetQueueOptions } from "./fleet-queue.ts";
 export { type HubRequest, httpLink } from "./http-link.ts";
 export { directLink, HubService, type HubServiceOptions } from "./hub-service.ts";
@@ -26,6 +27,7 @@ export { MemoryJoinTokens, MemoryNodeDirectory, MemoryNodeSecrets, sameKey } fro
 export { MemoryOutbox } from "./memory-outbox.ts";
 export { type Fleet, type FleetParts, openFleet } from "./open-fleet.ts";
 export { FleetOrders, type Order } from "./orders.ts";
+export { betterPlace, type Deferral, type NodeFacts, type Places, type WorkKind } from "./placement.ts";
 export type { Outbox, OutboxRow, QueueLink, ReplicaView } from "./ports.ts";
 export { hasReached, type Position } from "./position.ts";
 export { Presence } from "./presence.ts";

@@ -22,8 +22,12 @@ export type ConsumersOptions = {
 export class Consumers {
   readonly #shell: Consumer;
   readonly #model: Consumer | undefined;
+  readonly #shellTotal: number;
+  readonly #modelTotal: number;
 
   constructor({ shellConcurrency, modelConcurrency, accepts, ...options }: ConsumersOptions) {
+    this.#shellTotal = shellConcurrency;
+    this.#modelTotal = modelConcurrency;
     const isShell = (requirements: string): boolean => parseRequirements(requirements)?.executor === "shell";
     this.#shell = new Consumer({
       ...options,
@@ -42,6 +46,12 @@ export class Consumers {
   start(): void {
     this.#shell.start();
     this.#model?.start();
+  }
+
+  /** Attempts of each kind that this node can run at once, and how many more it could begin now. */
+  places(): { readonly [Kind in "shell" | "model"]: { readonly free: number; readonly total: number } } {
+    const of = (total: number, active = 0) => ({ free: Math.max(0, total - active), total });
+    return { shell: of(this.#shellTotal, this.#shell.active), model: of(this.#modelTotal, this.#model?.active) };
   }
 
   /** Counts an attempt that an earlier node began. */

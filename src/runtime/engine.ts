@@ -25,6 +25,7 @@ import type { Failsafes } from "./failsafes/failsafes.ts";
 import type { NodeStores } from "./fleet/open-node-stores.ts";
 import { applyKeyPolicies } from "./key-policies.ts";
 import { makeQueue } from "./make-queue.ts";
+import { Expectations } from "./models/expectations.ts";
 import { type NodeModels, openModels } from "./models/open-models.ts";
 import { sandboxPlanOf } from "./models/task-plans.ts";
 import { Pulses } from "./pulses.ts";
@@ -62,6 +63,8 @@ export type Engine = {
   readonly models: NodeModels;
   readonly attempts: Attempts;
   readonly failsafes: Failsafes;
+  /** What this node tells its hub of itself. */
+  readonly describe: () => JsonObject;
   /** How commands are confined here. */
   readonly sandbox: SandboxPlan;
   /** What submissions are completed with. */
@@ -130,8 +133,13 @@ async function startOn({ stores, member }: NodeStores, options: EngineOptions): 
     attemptOf: (token) => pool.attemptOf(token),
     logger,
   });
-  const consumers = createConsumers(options, { queue, nodeId, models, attempts });
-  describeNode = () => description(nodeOffer(config, nodeId, models), attempts.running().length);
+  const expectations = new Expectations(models.plans, models.inference);
+  const consumers = createConsumers(options, { queue, nodeId, models, attempts, expectations });
+  describeNode = () => ({
+    ...description(nodeOffer(config, nodeId, models), attempts.running().length),
+    places: consumers.places(),
+    expectedSeconds: expectations.seconds(),
+  });
   const pulses = new Pulses(clock, config["watchdog.hang_ms"], stalledLoop(process.env));
   const silence = joinUp(pulses, { queue, attempts, models, consumers, failsafes });
   const { endAttempts, stop } = stopping({ stores, queue, pool, consumers, attempts, models, socket }, silence);
@@ -159,6 +167,7 @@ async function startOn({ stores, member }: NodeStores, options: EngineOptions): 
     models,
     attempts,
     failsafes,
+    describe: describeNode,
     sandbox: sandbox.value,
     submissionFacts: facts,
     endAttempts,
@@ -202,7 +211,13 @@ function joinUp(
 
 function createConsumers(
   { config, logger }: EngineOptions,
-  { queue, nodeId, models, attempts }: Pick<Engine, "queue" | "nodeId" | "models" | "attempts">,
+  {
+    queue,
+    nodeId,
+    models,
+    attempts,
+    expectations,
+  }: Pick<Engine, "queue" | "nodeId" | "models" | "attempts"> & { readonly expectations: Expectations },
 ): Consumers {
   return new Consumers({
     queue,
@@ -210,7 +225,11 @@ function createConsumers(
     logger,
     shellConcurrency: shellConcurrency(config),
     modelConcurrency: config["executor.ollama.concurrency"],
-    accepts: (requirements) => unmetRequirements(requirements, nodeOffer(config, nodeId, models)).length === 0,
+    accepts: (requirements) => {
+      const isAccepted = unmetRequirements(requirements, nodeOffer(config, nodeId, models)).length === 0;
+      if (isAccepted) expectations.asked(requirements);
+      return isAccepted;
+    },
     run: (task) => attempts.run(task),
   });
 }

@@ -152,9 +152,10 @@ async function serve(parts: Started): Promise<Result<RunningNode>> {
   const watchdog: WatchdogPort = { ask: (action, body) => (link ?? unwatched).ask(action, body) };
   const builds = sourceBuilds({ config, stateDir: options.stateDir, engine, watchdog, logger: options.logger });
   const duty = hubDutyOf(parts);
+  const becomeHub = (): void => void realClock.after(ANSWERED_MS, parts.restart);
   const ports = apiPorts({
     ...options,
-    fleet: fleetPort(fleet, engine, duty, () => void realClock.after(ANSWERED_MS, parts.restart)),
+    fleet: fleetPort({ fleet, engine, duty, clock: realClock, becomeHub }),
     engine,
     token: token.value,
     startedAtMs: parts.startedAtMs,
@@ -211,9 +212,10 @@ async function serve(parts: Started): Promise<Result<RunningNode>> {
 
 /** Only where this node writes for others. */
 function hubDutyOf({ options, engine, place, fleet }: Started): HubDuty | undefined {
-  const { service, stores, running } = engine;
+  const { service, stores, running, describe: describeSelf } = engine;
   if (place.role.kind !== "hub" || service === undefined) return undefined;
-  return startHubDuty({ queue: service, stores, fleet, running, clock: realClock, logger: options.logger });
+  const { logger } = options;
+  return startHubDuty({ queue: service, stores, fleet, running, clock: realClock, logger, describeSelf });
 }
 
 function withBurst(perSecond: number): { readonly perSecond: number; readonly burst: number } {

@@ -15,14 +15,19 @@ import {
   directLink,
   FleetQueue,
   HubService,
+  type HubServiceOptions,
   MemoryOutbox,
   type Position,
+  Presence,
   type QueueLink,
   type ReplicaView,
 } from "#fleet";
 import { MemoryQueueStore, type MemorySnapshot, QueueService } from "#queue";
 
 export type LinkFault = "none" | "cut" | "answers_lost";
+
+/** What the hub tells its placements. */
+type HubPlacements = Pick<HubServiceOptions, "gave" | "ended"> & { readonly heard: (node: NodeId) => void };
 
 export class FleetWorld {
   readonly clock = new SimulatedClock();
@@ -38,6 +43,9 @@ export class FleetWorld {
   /** While set, the hub's database does not answer. */
   isDatabaseAway = false;
   #sessions = 0;
+  readonly presence = new Presence(this.clock);
+  /** As a hub has it, for those who look at it. */
+  placements: HubPlacements | undefined;
   readonly heard: { node: NodeId; announced: JsonObject }[] = [];
 
   async startHub(termMs = 60_000): Promise<void> {
@@ -66,8 +74,13 @@ export class FleetWorld {
       position: () => this.position(),
       termOf: () => termMs,
       takesWork: () => true,
-      suits: () => true,
-      heard: (node, announced) => this.heard.push({ node, announced }),
+      gave: (node, tasks) => this.placements?.gave(node, tasks),
+      ended: (node, outcome) => this.placements?.ended(node, outcome),
+      heard: (node, announced) => {
+        this.heard.push({ node, announced });
+        this.presence.heard(node, announced);
+        this.placements?.heard(node);
+      },
       orders: (node, heard) =>
         node === this.ordered?.node && !heard.includes("o1") ? [{ id: "o1", kind: "restart" }] : [],
     });
@@ -119,6 +132,8 @@ export class Member {
   fault: LinkFault = "none";
   /** What an answer takes. */
   answerMs = 0;
+  /** What it says of itself. */
+  announced: JsonObject = { name: "a member" };
   /** Calls that reached the hub, whether or not the answer came back. */
   calls = 0;
   queue: FleetQueue;
@@ -156,7 +171,7 @@ export class Member {
       random: seededRandom(13),
       ids,
       logger: silentLogger,
-      announce: () => ({ name: "a member" }),
+      announce: () => this.announced,
       obey: (order) => this.obeyed.push(order.kind),
     });
     queue.onStop((id) => this.stopped.push(id));

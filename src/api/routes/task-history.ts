@@ -2,10 +2,11 @@
 
 import { Hono } from "hono";
 import { z } from "zod";
-import { MAX_PAGE_ROWS } from "#base";
+import { MAX_PAGE_ROWS, type NodeId } from "#base";
 import type { ApiEnv } from "../environment.ts";
 import { exampleEvent, exampleExplanation } from "../examples.ts";
 import { explainTask, explanationSchema, loadExplainFacts } from "../explain.ts";
+import { fleetOffers } from "../fleet-view.ts";
 import { integerField, taskIdFrom } from "../parameters.ts";
 import type { ApiPorts } from "../ports.ts";
 import { answerProblem } from "../problem.ts";
@@ -58,11 +59,24 @@ export function taskHistoryRoutes(ports: ApiPorts) {
       async (c) => {
         const id = taskIdFrom(c.req.param("id"));
         if (!id.ok) return answerProblem(c, id.error);
-        const facts = await loadExplainFacts(queue.store, id.value, clock.nowMs(), ports.offers());
+        const facts = await loadExplainFacts(queue.store, id.value, clock.nowMs(), fleetOffers(ports));
         if (!facts.ok) return answerProblem(c, facts.error);
         const decisions = await ports.models.store.decisions(id.value);
         if (!decisions.ok) return answerProblem(c, decisions.error);
-        return c.json(explainTask({ ...facts.value, decisions: decisions.value }), 200);
+        return c.json(
+          explainTask({
+            ...facts.value,
+            decisions: decisions.value,
+            leaves: (node) => leaves(ports, node, facts.value),
+          }),
+          200,
+        );
       },
     );
+}
+
+/** Why a node leaves the task for another one, or gets nothing at all. */
+function leaves({ fleet }: ApiPorts, node: NodeId, { requirements }: { readonly requirements: string }): string | null {
+  const backOff = fleet.backOff?.(node);
+  return backOff?.reason ?? fleet.deferral?.(node, requirements)?.why ?? null;
 }

@@ -91,7 +91,16 @@ export const nodeList: Handler<object> = async (_invocation, context) => {
   const nodes = await api.value.ask("list nodes", (client) => client.api.nodes.$get());
   if (!nodes.ok) return console.fail(nodes.error);
   if (console.json) console.document(nodes.value);
-  else console.table(nodes.value.nodes, nodeColumns(context.environment.clock.nowMs()));
+  else {
+    const nowMs = context.environment.clock.nowMs();
+    console.table(nodes.value.nodes, nodeColumns(nowMs));
+    for (const { name, backOff } of nodes.value.nodes) {
+      if (backOff === null) continue;
+      console.note(
+        `${oneLine(name)} gets no work for ${durationText(Math.max(0, backOff.untilMs - nowMs))}: ${backOff.reason}`,
+      );
+    }
+  }
   return EXIT.ok;
 };
 
@@ -99,7 +108,14 @@ export function nodeColumns(nowMs: number): readonly Column<NodesShown["nodes"][
   return [
     { title: "ID", value: ({ id }) => id },
     { title: "NAME", value: ({ name, isSelf }) => (isSelf ? `${name} (this one)` : name), shrinks: true },
-    { title: "ROLE", value: ({ role, state }) => (state === "active" ? (role ?? "-") : `${role ?? "-"}, ${state}`) },
+    {
+      title: "ROLE",
+      value: ({ role, state, backOff }) => {
+        const kept = state !== "active" ? [state] : backOff === null ? [] : ["backed off"];
+        return [role ?? "-", ...kept].join(", ");
+      },
+      tone: ({ backOff }) => (backOff === null ? undefined : "warn"),
+    },
     {
       title: "SEEN",
       value: ({ isSelf, seenAtMs }) => (isSelf ? "now" : seenAtMs === null ? "-" : ageText(nowMs, seenAtMs)),

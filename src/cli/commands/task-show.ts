@@ -70,7 +70,11 @@ function printExplanation(explanation: Explanation, console: CommandContext["con
   for (const node of nodes)
     pairs.push([
       `node ${node.name}`,
-      node.lacks.length === 0 ? "can run it" : `cannot run it: ${node.lacks.join(", ")}`,
+      node.lacks.length > 0
+        ? `cannot run it: ${node.lacks.join(", ")}`
+        : node.leaves === null
+          ? "can run it"
+          : `does not take it yet: ${node.leaves}`,
     ]);
   if (pairs.length > 0) console.line();
   for (const line of facts(pairs, console.out)) console.line(line);

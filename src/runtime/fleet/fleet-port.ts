@@ -1,22 +1,32 @@
 import type { FleetPort, Following } from "#api";
+import type { Clock } from "#base";
 import { type Fleet, type FleetAdministration, type FleetNode, FleetQueue } from "#fleet";
 import type { Engine } from "../engine.ts";
 import type { HubDuty } from "./hub-duty.ts";
 
+export type FleetPortParts = {
+  readonly fleet: Fleet;
+  readonly engine: Pick<Engine, "member" | "queue">;
+  readonly duty: HubDuty | undefined;
+  readonly clock: Clock;
+  readonly becomeHub: () => void;
+};
+
 /** What the API sees of a fleet: on a hub with what its nodes said a moment ago, which is not written each time. */
-export function fleetPort(
-  fleet: Fleet,
-  engine: Pick<Engine, "member" | "queue">,
-  duty: HubDuty | undefined,
-  becomeHub: () => void,
-): FleetPort {
+export function fleetPort({ fleet, engine, duty, clock, becomeHub }: FleetPortParts): FleetPort {
   if (duty === undefined) {
     return { ...fleet, administration: inviting(fleet, becomeHub), following: () => followingOf(engine) };
   }
-  const { presence, service } = duty;
+  const { presence, service, placements } = duty;
   return {
     ...fleet,
     service: () => service,
+    backOff: (node) => {
+      const held = placements.backOff(node);
+      // Told by the wall clock, for people.
+      return held && { untilMs: Math.round(clock.nowMs() + held.untilMs - clock.monotonicMs()), reason: held.reason };
+    },
+    deferral: (node, requirements) => placements.deferral(node, requirements),
     nodes: () =>
       fleet.nodes().map((node): FleetNode => {
         const seen = presence.of(node.id);

@@ -1,8 +1,9 @@
 /** What a hub does for its nodes while it runs. */
-import { type Clock, describeFailure, type Logger, type NodeId } from "#base";
+import { type Clock, describeFailure, type JsonObject, type Logger, type NodeId } from "#base";
 import { type Fleet, HubService, Presence } from "#fleet";
 import type { QueueService, TaskRow } from "#queue";
 import type { Stores } from "#store";
+import { Placements } from "./placements.ts";
 
 export type HubDutyParts = {
   readonly queue: QueueService;
@@ -12,11 +13,14 @@ export type HubDutyParts = {
   readonly running: readonly TaskRow[];
   readonly clock: Clock;
   readonly logger: Logger;
+  /** What this node says of itself. */
+  readonly describeSelf: () => JsonObject;
 };
 
 export type HubDuty = {
   readonly service: HubService;
   readonly presence: Presence;
+  readonly placements: Placements;
   readonly stop: () => void;
 };
 
@@ -25,8 +29,16 @@ const KEEP_EVERY_MS = 60_000;
 /** A node that joined or came back is shown to the others soon. */
 const KEEP_FIRST_MS = 5_000;
 
-export function startHubDuty({ queue, stores, fleet, running, clock, logger }: HubDutyParts): HubDuty {
+export function startHubDuty(parts: HubDutyParts): HubDuty {
+  const { queue, stores, fleet, running, clock, logger } = parts;
   const presence = new Presence(clock);
+  const placements = new Placements({
+    self: stores.nodeId,
+    describeSelf: parts.describeSelf,
+    nodes: () => fleet.nodes(),
+    presence,
+    clock,
+  });
   const service = new HubService({
     queue,
     clock,
@@ -34,13 +46,28 @@ export function startHubDuty({ queue, stores, fleet, running, clock, logger }: H
     session: fleet.gate.session,
     position: () => stores.position(),
     termOf: (node) => termOf(stores, node),
-    takesWork: (node) => stores.fleetNodes.find(node)?.state === "active",
-    suits: () => true,
-    heard: (node, announced) => presence.heard(node, announced),
+    takesWork: (node) => placements.takesWork(stores.fleetNodes.find(node)),
+    gave: (node, tasks) => placements.gave(node, tasks),
+    ended: (node, outcome) => {
+      placements.ended(node, outcome);
+      const backOff = placements.backOff(node);
+      if (backOff !== undefined) logger.warn("a node gets no work for a while", { node, why: backOff.reason });
+    },
+    heard: (node, announced) => {
+      presence.heard(node, announced);
+      placements.heard(node);
+    },
     orders: (node, heard) => fleet.orders.due(node, heard, clock.monotonicMs()),
   });
   service.start(running);
-  const endRemoved = fleet.onRemoved((node) => presence.drop(node));
+  queue.deferBy((holder, requirements) => placements.deferral(holder, requirements) !== undefined);
+  const endPasses = queue.store.subscribe((events) => {
+    for (const { data } of events) if (data["outcome"] === "passed") placements.passedSomewhere();
+  });
+  const endRemoved = fleet.onRemoved((node) => {
+    presence.drop(node);
+    placements.drop(node);
+  });
   let timer = clock.after(KEEP_FIRST_MS, keep);
   function keep(): void {
     void keepNews(presence, stores, logger);
@@ -49,8 +76,10 @@ export function startHubDuty({ queue, stores, fleet, running, clock, logger }: H
   return {
     service,
     presence,
+    placements,
     stop: () => {
       timer.cancel();
+      endPasses();
       endRemoved();
       service.stop();
     },

@@ -98,6 +98,16 @@ export class TaskPlans {
     };
   }
 
+  /** What a prompt of usual difficulty with these requirements would be answered by. */
+  usualModels(
+    executor: Exclude<ExecutorKind, "shell">,
+    required: readonly string[],
+  ): Pick<ModelPlan, "tier" | "models" | "namedModels" | "kinds"> {
+    const tier = "standard";
+    const models = this.#models(executor, required, tier).slice(0, MAX_REQUEST_MODELS);
+    return { tier, models, namedModels: required.slice(0, MAX_REQUEST_MODELS), kinds: this.#kinds(executor) };
+  }
+
   /** The tier's, so that the loop can go on to the next one; an empty list leaves it to the moment of asking. */
   #models(executor: Exclude<ExecutorKind, "shell">, required: readonly string[], tier: Tier): readonly string[] {
     if (executor === "claude") return this.#config["executor.claude.models"];

@@ -158,7 +158,8 @@ export class FleetNode {
       position: () => database.position(),
       termOf: () => TERM_MS,
       takesWork: () => true,
-      suits: () => true,
+      gave: () => undefined,
+      ended: () => undefined,
       orders: () => [],
       heard: () => checks.add("heartbeats"),
     });

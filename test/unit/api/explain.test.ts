@@ -1,11 +1,40 @@
 import { describe, expect, it } from "vitest";
 import type { Explanation } from "#api";
 import { requirementsText, unmetRequirements } from "#api";
+import type { NodeId } from "#base";
+import { MemoryNodeDirectory } from "#fleet";
+import { memoryFleet } from "../../support/fleet.ts";
 import { anyText, bodyOf, containing, createHarness, type Harness, submit, valueOf } from "./api-harness.ts";
 
 async function explain(harness: Harness, id: string): Promise<Explanation> {
   // `as`: the schema of the route says so.
   return (await bodyOf(await harness.send("GET", `/api/tasks/${id}/explain`))) as Explanation;
+}
+
+/** Ports of a hub with one other node, which has failed too often. */
+async function fleetWithGpu() {
+  const { ports } = createHarness();
+  const nodes = new MemoryNodeDirectory();
+  const gpu = ports.ids.node();
+  await nodes.put({
+    id: gpu,
+    name: "gpu",
+    role: "member",
+    publicKey: "k",
+    state: "active",
+    url: null,
+    version: "1",
+    featureLevel: 1,
+    leaseClass: "strict",
+    joinedAtMs: 0,
+    seenAtMs: ports.clock.nowMs(),
+    announced: { offer: { executors: ["shell"], labels: { gpu: "h200" }, models: [], vramBytes: 0 } },
+  });
+  const { clock, random, node } = ports;
+  const fleet = memoryFleet({ node: node.id, name: node.name, clock, random }, { nodes });
+  const backOff = (id: NodeId) => (id === gpu ? { untilMs: 0, reason: "its last 5 attempts failed" } : undefined);
+  const deferral = () => ({ why: "gpu is expected to do it sooner" });
+  return { gpu, hub: { fleet: { ...fleet, backOff, deferral } } };
 }
 
 describe("why a task waits", () => {
@@ -107,6 +136,20 @@ describe("why a task waits", () => {
     expect(explanation.causes[0]?.code).toBe("no_node");
     expect(explanation.nodes).toMatchObject([
       { name: "box", lacks: ["no label gpu=h200", "no model m:latest", "0 bytes of VRAM, 5 wanted"] },
+    ]);
+  });
+
+  it("another node of the fleet can run it, and why one leaves it or gets nothing now", async () => {
+    const { hub, gpu } = await fleetWithGpu();
+    const harness = createHarness({ ports: hub });
+    const id = await submit(harness, { requires: { labels: { gpu: "h200" } } });
+
+    const explanation = await explain(harness, id);
+
+    expect(explanation.causes.map(({ code }) => code)).toEqual(["turn"]);
+    expect(explanation.nodes).toMatchObject([
+      { name: "box", lacks: ["no label gpu=h200"], leaves: "gpu is expected to do it sooner" },
+      { node: gpu, name: "gpu", lacks: [], leaves: "its last 5 attempts failed" },
     ]);
   });
 

@@ -1,0 +1,87 @@
+/** How often nodes are called to work and told of commits, and what asking costs. */
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { ok } from "#base";
+import type { NewTask } from "#queue";
+import { FleetWorld, type Member } from "../../support/fleet-world.ts";
+import { newTask } from "../../support/queue-world.ts";
+import { valueOf } from "../api/api-harness.ts";
+
+let world: FleetWorld;
+beforeEach(async () => {
+  world = new FleetWorld();
+  await world.startHub();
+});
+afterEach(async () => {
+  await world.stopHub();
+});
+
+function task(): NewTask {
+  return newTask(world.ids.task());
+}
+
+/** A call that needs time to pass before it is answered. */
+async function over<T>(call: Promise<T>, ms: number): Promise<T> {
+  await world.pass(ms);
+  return call;
+}
+
+describe("a member of a fleet", () => {
+  it("Q15: leaves no trace of asking for work in vain; the same request may take some later, once", async () => {
+    const member = await world.member().start();
+    const call = { id: world.ids.command(), limit: 1, accepts: ["{}"] };
+    const ask = async (): Promise<readonly string[]> =>
+      valueOf(await over(world.hub.claim(member.node, call), 100)).tasks.map(({ row }) => row.id);
+
+    const inVain = await ask();
+    const kept = world.store.transact("look", (tx) => ok(tx.commandResult(call.id)));
+    await over(world.queue.submit([task(), task()]), 100);
+    const [first, repeated] = [await ask(), await ask()];
+
+    expect(inVain).toEqual([]);
+    expect(valueOf(await kept)).toBeUndefined();
+    expect(first).toHaveLength(1);
+    expect(repeated).toEqual(first);
+  });
+
+  it("is told of one task with a few others at a time, until somebody has taken it", async () => {
+    const told: number[] = [];
+    const members: Member[] = [];
+    for (let count = 0; count < 20; count += 1) {
+      const member = await world.member().start();
+      members.push(member);
+      member.queue.onReady(() => told.push(count));
+    }
+    // Its kind of work is known by then.
+    await over(world.queue.submit([task()]), 200);
+    const claim = { holder: world.hubNode, limit: 1, accepts: () => true };
+    for (const member of members) await over(member.queue.claim({ ...claim, holder: member.node }), 100);
+    await world.pass(6_000);
+    told.splice(0);
+
+    await over(world.queue.submit([task()]), 0);
+    const atFirst = told.length;
+    const taken = world.queue.claim(claim);
+    await world.pass(2_000);
+
+    expect(valueOf(await taken).tasks).toHaveLength(1);
+    expect(atFirst).toBeGreaterThan(0);
+    expect(told.length).toBeLessThan(20);
+  });
+
+  it("of many is told of all of a hundred commits by a few answers", async () => {
+    const members = Array.from({ length: 10 }, () => world.member());
+    for (const member of members) await member.start();
+    await world.pass(6_000);
+    const before = members.reduce((sum, { calls }) => sum + calls, 0);
+
+    for (let count = 0; count < 100; count += 1) {
+      await over(world.queue.announce("budget.warned", {}), 10);
+    }
+    await world.pass(200);
+
+    const calls = members.reduce((sum, member) => sum + member.calls, 0) - before;
+    // In one second at 50 ms and more, and a heartbeat perhaps; each commit by itself would be 1,000.
+    expect(calls).toBeLessThan(10 * 25);
+    expect(calls).toBeGreaterThanOrEqual(10);
+  });
+});
