@@ -16,10 +16,14 @@ export type NodeProcess = {
 const READY_TIMEOUT_MS = 20_000;
 
 /** Starts `binary up` with an otherwise empty environment, on a free port, and waits until it is ready. */
-export async function startNode(binary: string, stateDir: string): Promise<NodeProcess> {
+export async function startNode(
+  binary: string,
+  stateDir: string,
+  env: Readonly<Record<string, string>> = {},
+): Promise<NodeProcess> {
   const startedMs = performance.now();
   const child = Bun.spawn([binary, "up", "--state", stateDir], {
-    env: { PATH: process.env["PATH"] ?? "", HOME: stateDir, DROVER_HTTP_PORT: "0", DROVER_LOG_LEVEL: "warn" },
+    env: { PATH: process.env["PATH"] ?? "", HOME: stateDir, DROVER_HTTP_PORT: "0", DROVER_LOG_LEVEL: "warn", ...env },
     cwd: stateDir,
     stdin: "ignore",
     stdout: "ignore",
