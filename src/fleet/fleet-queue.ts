@@ -68,8 +68,7 @@ const HEARTBEAT_MS = 5_000;
 const TICK_MS = 500;
 /** A start waits so long for the hub to confirm what this node runs. */
 const CONFIRM_MS = 3_000;
-/** A claim is sent again under its id so many times; then its tasks are the hub's to take back. */
-const CLAIM_TRIES = 2;
+const CLAIM_TRIES = 2; // under one id; then its tasks are the hub's to take back
 const WAIT_RETRY_MS = 1_000;
 /** Until the first heartbeat says otherwise; strict leases last as long. */
 const TERM_MS = 60_000;
@@ -340,7 +339,7 @@ export class FleetQueue implements Queue {
 
   /** The long poll: the hub answers when there is more to read or to do. */
   async #waitForHub(): Promise<void> {
-    const { link, clock, replica, logger } = this.#options;
+    const { link, replica, logger } = this.#options;
     while (this.#isRunning) {
       const seq = replica.position()?.seq ?? 0;
       const answer = await link
@@ -359,7 +358,7 @@ export class FleetQueue implements Queue {
       for (const { taskId, fence } of answer.value.stops) this.#stopped(taskId, fence);
       // What the hub said is there must be here before it is asked again, else it answers at once for ever.
       const arrived = await replica.reached(answer.value, SEEN_MS);
-      if (!arrived) logger.debug("the replica is behind", { seq: answer.value.seq, atMs: clock.nowMs() });
+      if (!arrived) logger.debug("the replica is behind", { seq: answer.value.seq });
     }
   }
 
@@ -370,14 +369,13 @@ export class FleetQueue implements Queue {
 
   #reached(answer: Result<unknown>): void {
     const isReaching = answer.ok;
-    // It may wait out a pause that nothing else noticed the cause of.
-    if (isReaching && !this.#courier.isReaching) this.#courier.wake();
+    if (isReaching && !this.#courier.isReaching) this.#courier.wake(); // it may wait out a pause still
     if (isReaching === this.#isReaching) return;
     this.#isReaching = isReaching;
     const { logger } = this.#options;
     if (!answer.ok) {
-      logger.warn("the hub does not answer; what is accepted here waits", { why: describeFailure(answer.error) });
-      return;
+      const why = describeFailure(answer.error);
+      return logger.warn("the hub does not answer; what is accepted here waits", { why });
     }
     logger.info("the hub answers");
     this.#courier.wake();
