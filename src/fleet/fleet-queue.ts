@@ -65,6 +65,8 @@ const ANSWER_MS = 2_000;
 /** A caller that was answered by the hub reads its own write; no longer than this is waited for the replica. */
 const SEEN_MS = 1_500;
 const HEARTBEAT_MS = 5_000;
+/** Of a shorter lease, several heartbeats may be lost before it runs out. */
+const HEARTBEATS_PER_TERM = 6;
 const TICK_MS = 500;
 /** A start waits so long for the hub to confirm what this node runs. */
 const CONFIRM_MS = 3_000;
@@ -300,10 +302,15 @@ export class FleetQueue implements Queue {
     this.#timers = [
       this.#options.clock.after(TICK_MS, () => {
         this.#tickedAtMs = this.#options.clock.monotonicMs();
-        if (this.#tickedAtMs - (this.#heartbeatAtMs ?? Number.NEGATIVE_INFINITY) >= HEARTBEAT_MS) void this.#beat();
+        if (this.#tickedAtMs - (this.#heartbeatAtMs ?? Number.NEGATIVE_INFINITY) >= this.#heartbeatMs())
+          void this.#beat();
         this.#tickLater();
       }),
     ];
+  }
+
+  #heartbeatMs(): number {
+    return Math.min(HEARTBEAT_MS, this.#termMs / HEARTBEATS_PER_TERM);
   }
 
   async #beat(): Promise<void> {

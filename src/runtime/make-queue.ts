@@ -43,7 +43,7 @@ function ownQueue({ stores, options, ids }: MakeQueueParts, failsafes: Failsafes
     ids,
     node: stores.nodeId,
     logger,
-    termOf: (holder) => (holder === stores.nodeId ? undefined : termOf(stores, holder)),
+    termOf: (holder) => (holder === stores.nodeId ? undefined : termOf(stores, holder, config["fleet.lease_ms"])),
     maxOpenTasks: config["limits.open_tasks"],
     lowLaneTasks: failsafes.lowLaneTasks,
     lowLanesRefused: failsafes.lowLanesRefused,

@@ -214,8 +214,18 @@ async function serve(parts: Started): Promise<Result<RunningNode>> {
 function hubDutyOf({ options, engine, place, fleet }: Started): HubDuty | undefined {
   const { service, stores, running, describe: describeSelf } = engine;
   if (place.role.kind !== "hub" || service === undefined) return undefined;
-  const { logger } = options;
-  return startHubDuty({ queue: service, stores, fleet, running, clock: realClock, logger, describeSelf });
+  const { logger, loaded } = options;
+  const strictTermMs = loaded.config["fleet.lease_ms"];
+  return startHubDuty({
+    queue: service,
+    stores,
+    fleet,
+    running,
+    strictTermMs,
+    clock: realClock,
+    logger,
+    describeSelf,
+  });
 }
 
 function withBurst(perSecond: number): { readonly perSecond: number; readonly burst: number } {

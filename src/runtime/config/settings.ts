@@ -19,6 +19,9 @@ const keyPolicy = z.strictObject({
   weight: z.number().positive().max(1_000).optional(),
 });
 
+/** Nodes look at what they owe the hub twice a second; a shorter lease would run out in the pause of a garbage collection. */
+const MIN_LEASE_MS = 3_000;
+
 export const SETTINGS = {
   "node.name": setting(name.or(z.literal("")), "", "name shown to people; empty: the host's name"),
   "node.state_dir": setting(
@@ -51,6 +54,11 @@ export const SETTINGS = {
     z.string().max(4_096),
     "",
     "PEM file of the authorities that https hubs are checked against; empty: those of the system",
+  ),
+  "fleet.lease_ms": setting(
+    z.int().min(MIN_LEASE_MS).max(DAY_MS),
+    60_000,
+    "how long a node that is always there may be silent before its hub gives its tasks to others",
   ),
   "executor.shell.concurrency": setting(
     z.int().min(0).max(4_096),

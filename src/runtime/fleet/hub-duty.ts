@@ -11,6 +11,8 @@ export type HubDutyParts = {
   readonly fleet: Fleet;
   /** Those that ran when the queue started. */
   readonly running: readonly TaskRow[];
+  /** How long a node that is always there may be silent: fleet.lease_ms. */
+  readonly strictTermMs: number;
   readonly clock: Clock;
   readonly logger: Logger;
   /** What this node says of itself. */
@@ -30,7 +32,7 @@ const KEEP_EVERY_MS = 60_000;
 const KEEP_FIRST_MS = 5_000;
 
 export function startHubDuty(parts: HubDutyParts): HubDuty {
-  const { queue, stores, fleet, running, clock, logger } = parts;
+  const { queue, stores, fleet, running, strictTermMs, clock, logger } = parts;
   const presence = new Presence(clock);
   const placements = new Placements({
     self: stores.nodeId,
@@ -45,7 +47,7 @@ export function startHubDuty(parts: HubDutyParts): HubDuty {
     logger,
     session: fleet.gate.session,
     position: () => stores.position(),
-    termOf: (node) => termOf(stores, node),
+    termOf: (node) => termOf(stores, node, strictTermMs),
     takesWork: (node) => placements.takesWork(stores.fleetNodes.find(node)),
     gave: (node, tasks) => placements.gave(node, tasks),
     ended: (node, outcome) => {
@@ -86,12 +88,11 @@ export function startHubDuty(parts: HubDutyParts): HubDuty {
   };
 }
 
-/** A minute for nodes that are always there; hours for those that are often away. */
-const STRICT_TERM_MS = 60_000;
+/** For nodes that are often away. */
 const HOLD_TERM_MS = 6 * 3_600_000;
 
-export function termOf(stores: Pick<Stores, "fleetNodes">, node: NodeId): number {
-  return stores.fleetNodes.find(node)?.leaseClass === "hold" ? HOLD_TERM_MS : STRICT_TERM_MS;
+export function termOf(stores: Pick<Stores, "fleetNodes">, node: NodeId, strictTermMs: number): number {
+  return stores.fleetNodes.find(node)?.leaseClass === "hold" ? HOLD_TERM_MS : strictTermMs;
 }
 
 async function keepNews(presence: Presence, stores: Stores, logger: Logger): Promise<void> {
