@@ -6,14 +6,14 @@ import type { Outbox } from "./ports.ts";
 const MAX_LOOKED = 1_000;
 
 /**
- * A member's view of the queue: its replica, and those tasks that it accepted and the hub does not have yet. They are
- * shown as waiting; lists and counts leave them out.
+ * A member's view of the queue: its replica, and those tasks that it accepted and the replica does not show yet: because
+ * the hub does not have them, or because the replica is behind what the hub has answered. They are shown as waiting; lists and counts leave them out.
  */
 export function memberStore(replica: QueueStore, outbox: Outbox): QueueStore {
   const findMany = async (ids: readonly TaskId[]): Promise<Result<readonly TaskRecord[]>> => {
     const found = await replica.findMany(ids);
     if (!found.ok || found.value.length === ids.length) return found;
-    const rows = outbox.waiting(MAX_LOOKED);
+    const rows = outbox.unshown(MAX_LOOKED);
     if (!rows.ok) return rows;
     const pending = new Map(
       rows.value.flatMap(({ command }) =>

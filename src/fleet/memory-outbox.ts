@@ -27,6 +27,16 @@ export class MemoryOutbox implements Outbox {
     );
   }
 
+  unshown(limit: number): Result<readonly OutboxRow[]> {
+    const rows = [...this.#rows.values()].filter(({ isSettled, result }) => !isSettled && !isRefusal(result));
+    return ok(
+      rows
+        .sort((a, b) => b.n - a.n)
+        .slice(0, limit)
+        .map(({ n, command }) => ({ n, command })),
+    );
+  }
+
   answered(id: CommandId, epoch: number, result: JsonValue): Result<void> {
     const row = this.#rows.get(id);
     if (row !== undefined) Object.assign(row, { answeredEpoch: epoch, result });
@@ -74,4 +84,8 @@ export class MemoryOutbox implements Outbox {
     const waiting = rows.filter(({ answeredEpoch }) => answeredEpoch === null).length;
     return ok({ waiting, unsettled: rows.length - waiting });
   }
+}
+
+function isRefusal(result: JsonValue): boolean {
+  return typeof result === "object" && result !== null && "ok" in result && result["ok"] === false;
 }

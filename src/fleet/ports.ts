@@ -29,6 +29,8 @@ export interface Outbox {
   append(command: FleetCommand, atMs: number): Result<void>;
   /** The first that were not answered, in the order of their arrival. */
   waiting(limit: number): Result<readonly OutboxRow[]>;
+  /** The newest that the database does not show yet, answered or not; without those that a hub refused. */
+  unshown(limit: number): Result<readonly OutboxRow[]>;
   answered(id: CommandId, epoch: number, result: JsonValue): Result<void>;
   /** Those that were answered and are not settled, the oldest first. */
   unsettled(limit: number): Result<readonly { readonly id: CommandId; readonly epoch: number }[]>;

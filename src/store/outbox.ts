@@ -19,21 +19,12 @@ export class LibsqlOutbox implements Outbox {
   }
 
   waiting(limit: number): Result<readonly OutboxRow[]> {
-    const sql = "SELECT n, id, kind, args FROM outbox WHERE answered_epoch IS NULL ORDER BY n LIMIT ?";
-    return onStorage("read the outbox", () =>
-      this.#connection
-        .prepare(sql)
-        .all([limit])
-        .map((row) => ({
-          n: number(row, 0),
-          // `as`: written by `append`.
-          command: {
-            id: text(row, 1),
-            kind: text(row, 2),
-            args: JSON.parse(text(row, 3)) as JsonValue,
-          } as unknown as FleetCommand,
-        })),
-    );
+    return this.#rows("WHERE answered_epoch IS NULL ORDER BY n LIMIT ?", limit);
+  }
+
+  unshown(limit: number): Result<readonly OutboxRow[]> {
+    // `IS NOT 0`: also those without an answer.
+    return this.#rows("WHERE settled = 0 AND json_extract(result, '$.ok') IS NOT 0 ORDER BY n DESC LIMIT ?", limit);
   }
 
   answered(id: CommandId, epoch: number, result: JsonValue): Result<void> {
@@ -80,6 +71,23 @@ export class LibsqlOutbox implements Outbox {
         .get([]) ?? [0, 0];
       return { waiting: number(row, 0) - number(row, 1), unsettled: number(row, 1) };
     });
+  }
+
+  #rows(which: string, limit: number): Result<readonly OutboxRow[]> {
+    return onStorage("read the outbox", () =>
+      this.#connection
+        .prepare(`SELECT n, id, kind, args FROM outbox ${which}`)
+        .all([limit])
+        .map((row) => ({
+          n: number(row, 0),
+          // `as`: written by `append`.
+          command: {
+            id: text(row, 1),
+            kind: text(row, 2),
+            args: JSON.parse(text(row, 3)) as JsonValue,
+          } as unknown as FleetCommand,
+        })),
+    );
   }
 
   #run(action: string, sql: string, params: readonly (string | number)[]): Result<void> {
