@@ -5,7 +5,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { z } from "zod";
 
-const contentSchema = z.object({ integrity: z.string(), digests: z.record(z.string(), z.string()) });
+const contentSchema = z.object({
+  integrity: z.string(),
+  digests: z.record(z.string(), z.string()),
+  /** Commands of an outbox that the fleet's database is not known to show. */
+  waiting: z.int(),
+});
 export type Content = z.infer<typeof contentSchema>;
 
 /** @returns what a database holds; undefined when the copy is torn, because it was written meanwhile. */

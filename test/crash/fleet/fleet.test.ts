@@ -1,6 +1,6 @@
 /** The short form of `bun run crash:fleet`: one seed, six faults. */
 import { describe, expect, it } from "vitest";
-import { type FaultKind } from "./faults.ts";
+import type { FaultKind } from "./faults.ts";
 import { fleetRun } from "./run.ts";
 
 const LIMIT_MS = 240_000;

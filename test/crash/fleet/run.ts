@@ -223,9 +223,8 @@ function unequal({ hub, members }: CrashFleet): readonly string[] {
     }
   }
   for (const { name, state } of members) {
-    const rest = contentOf(join(state, "node.db"))?.digests["outbox"];
-    if (rest?.startsWith("0 rows") !== true)
-      found.push(`the outbox of ${name} holds ${rest ?? "something unreadable"}`);
+    const waiting = contentOf(join(state, "node.db"))?.waiting;
+    if (waiting !== 0) found.push(`the outbox of ${name} holds ${waiting ?? "something unreadable"}`);
   }
   return found;
 }

@@ -21,6 +21,9 @@ for (const name of tables) {
   for (const row of rows.sort()) hash.update(`${row}\n`);
   digests[name] = `${rows.length} rows, ${hash.digest("hex").slice(0, 16)}`;
 }
+const waiting = tables.includes("outbox")
+  ? Number(Object.values(database.query("SELECT count(*) FROM outbox WHERE settled = 0").get() ?? {})[0])
+  : 0;
 const integrity = Object.values(database.query("PRAGMA integrity_check").get() ?? {}).join(" ");
 database.close();
-await Bun.write(Bun.stdout, JSON.stringify({ integrity, digests }));
+await Bun.write(Bun.stdout, JSON.stringify({ integrity, digests, waiting }));

@@ -114,7 +114,9 @@ export class Way {
       );
       sent.on("error", reject);
       // The member went away: so does what was asked for it, or long polls would pile up at the hub.
-      incoming.socket.once("close", () => sent.destroy());
+      const forget = (): void => void sent.destroy();
+      incoming.socket.once("close", forget);
+      sent.once("close", () => incoming.socket.off("close", forget));
       sent.end(body);
     });
   }
