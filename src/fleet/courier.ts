@@ -103,6 +103,8 @@ export class Courier {
     const { outbox, clock } = this.#options;
     const kept = outbox.append(command, clock.nowMs());
     if (!kept.ok) return kept;
+    // A node that stops: its next start sends it.
+    if (!this.#isRunning) return "journaled";
     const answer = Promise.withResolvers<Result<JsonValue | undefined> | "journaled">();
     this.#waiters.set(command.id, answer.resolve);
     const timer = clock.after(this.isReaching ? waitMs : 0, () => answer.resolve("journaled"));

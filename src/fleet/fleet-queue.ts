@@ -1,14 +1,9 @@
 import {
-  type Clock,
   describeFailure,
   err,
-  type IdFactory,
   type JsonObject,
   type JsonValue,
-  type Logger,
-  type NodeId,
   ok,
-  type Random,
   type Result,
   retryable,
   type ScheduleId,
@@ -36,29 +31,12 @@ import {
   type TaskRow,
 } from "#queue";
 import { Courier } from "./courier.ts";
+import type { FleetQueueOptions } from "./fleet-queue-options.ts";
 import { HolderLeases } from "./holder-leases.ts";
 import { memberStore } from "./member-store.ts";
-import type { Order } from "./orders.ts";
 import { ownRunning } from "./own-running.ts";
-import type { Outbox, QueueLink, ReplicaView } from "./ports.ts";
+import { repeatedSubmissions } from "./repeated-submissions.ts";
 import { CLAIM_USE_MS, type FleetCommand, MAX_ACCEPTED, MAX_COMMANDS, MAX_HEARD, MAX_WAIT_MS } from "./wire.ts";
-
-export type FleetQueueOptions = {
-  readonly node: NodeId;
-  readonly link: QueueLink;
-  readonly outbox: Outbox;
-  readonly replica: ReplicaView;
-  /** The replica's tables. */
-  readonly store: QueueStore;
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly ids: IdFactory;
-  readonly logger: Logger;
-  /** What this node says of itself with each heartbeat. */
-  readonly announce: () => JsonObject;
-  /** The hub asks this node for something that is not of the queue. */
-  readonly obey: (order: Order) => void;
-};
 
 /** A caller is answered "accepted" when the hub has not answered by then. */
 const ANSWER_MS = 2_000;
@@ -152,14 +130,17 @@ export class FleetQueue implements Queue {
   }
 
   async submit(tasks: readonly NewTask[]): Promise<Result<readonly Receipt[]>> {
+    const known = await repeatedSubmissions(this.#options, tasks);
+    if (!known.ok) return known;
+    const receipts = tasks.map(({ id }) => ({ id: known.value.get(id) ?? id, created: !known.value.has(id) }));
+    if (receipts.every(({ created }) => !created)) return ok(receipts);
     // `as`, here and below: the hub answers what its own queue returned.
     const answer = await this.#journal({
       id: this.#options.ids.command(),
       kind: "submit",
       args: { tasks: [...tasks] },
     });
-    if (answer !== "journaled") return answer as Result<readonly Receipt[]>;
-    return ok(tasks.map(({ id }) => ({ id, created: true })));
+    return answer === "journaled" ? ok(receipts) : (answer as Result<readonly Receipt[]>);
   }
 
   async claim({ limit, accepts }: ClaimRequest): Promise<Result<ClaimReceipt>> {

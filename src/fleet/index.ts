@@ -17,7 +17,8 @@ export type {
 } from "./directory.ts";
 export { Enrolment, type EnrolmentParts, type HubLink, type JoinWish } from "./enrolment.ts";
 export { FailingNodes, type NodeBackOff } from "./failing-nodes.ts";
-export { FleetQueue, type FleetQueueOptions } from "./fleet-queue.ts";
+export { FleetQueue } from "./fleet-queue.ts";
+export type { FleetQueueOptions } from "./fleet-queue-options.ts";
 export { type HubRequest, httpLink } from "./http-link.ts";
 export { directLink, HubService, type HubServiceOptions } from "./hub-service.ts";
 export { cryptography } from "./io/cryptography.ts";

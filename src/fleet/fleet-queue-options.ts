@@ -1,0 +1,21 @@
+import type { Clock, IdFactory, JsonObject, Logger, NodeId, Random } from "#base";
+import type { QueueStore } from "#queue";
+import type { Order } from "./orders.ts";
+import type { Outbox, QueueLink, ReplicaView } from "./ports.ts";
+
+export type FleetQueueOptions = {
+  readonly node: NodeId;
+  readonly link: QueueLink;
+  readonly outbox: Outbox;
+  readonly replica: ReplicaView;
+  /** The replica's tables. */
+  readonly store: QueueStore;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly ids: IdFactory;
+  readonly logger: Logger;
+  /** What this node says of itself with each heartbeat. */
+  readonly announce: () => JsonObject;
+  /** The hub asks this node for something that is not of the queue. */
+  readonly obey: (order: Order) => void;
+};
