@@ -110,6 +110,11 @@ export class QueueReader {
     return found.ok ? ok(found.value.map(toQueueEvent)) : found;
   }
 
+  /** As {@link events}, at once; for few. */
+  eventsAfter(afterSeq: number, limit: number): Result<readonly QueueEvent[]> {
+    return onStorage("read events", () => this.#connection.prepare(EVENTS).all([afterSeq, limit]).map(toQueueEvent));
+  }
+
   eventRange(): Result<{ readonly firstSeq: number; readonly lastSeq: number }> {
     return onStorage("read events", () => this.#eventRange());
   }

@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, renameSync, rmSync } from "node:fs";
+import { existsSync, readdirSync, renameSync, rmSync, statSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { openReadOnly, text } from "../connection.ts";
 
@@ -15,14 +15,18 @@ export function isReplicaFile(path: string): boolean {
   return existsSync(`${path}-client_wal_index`) || existsSync(`${path}-info`);
 }
 
-/** @returns what is wrong with the file; undefined when nothing is, or when it does not exist. */
+/** About 1 GB is read in a second; what is larger is checked by a thread. */
+export const MAX_INLINE_CHECK_BYTES = 64 * 1024 * 1024;
+
+/** @returns what is wrong with the file; undefined when nothing is, or when it is too large to be read through now. */
 export function faultOf(path: string): string | undefined {
-  if (!existsSync(path)) return undefined;
   try {
     const connection = openReadOnly(path);
     try {
-      const verdict = text(connection.prepare("PRAGMA quick_check(1)").get([]) ?? ["no answer"], 0);
-      if (verdict !== "ok") return verdict;
+      if (statSync(path).size <= MAX_INLINE_CHECK_BYTES) {
+        const verdict = text(connection.prepare("PRAGMA quick_check(1)").get([]) ?? ["no answer"], 0);
+        if (verdict !== "ok") return verdict;
+      }
       const tables = connection.prepare("SELECT 1 FROM sqlite_schema WHERE name = 'fleet_commit'").get([]);
       return tables === undefined ? CUT_OFF : undefined;
     } finally {

@@ -1,4 +1,14 @@
-import { type CommandId, err, ok, type Result, refused, silentLogger, type TaskId } from "#base";
+import {
+  type CommandId,
+  err,
+  type Logger,
+  ok,
+  type Result,
+  refused,
+  retryable,
+  silentLogger,
+  type TaskId,
+} from "#base";
 import type { Position } from "#fleet";
 import type { QueueEvent, QueueStore, QueueTransaction, TaskFilter, TaskRecord } from "#queue";
 import { type Connection, number, openConnection, text } from "../connection.ts";
@@ -8,9 +18,10 @@ import { readMeta } from "../meta.ts";
 import { QueueReader } from "../queue-reader.ts";
 import { QueueUnit } from "../queue-transaction.ts";
 import { onStorage } from "../storage-failure.ts";
+import { ToldEvents } from "./told-events.ts";
 
 /** Events handed to listeners in one turn. */
-const EVENTS_AT_ONCE = 1_000;
+const EVENTS_AT_ONCE = 500;
 
 /** Of fences, and none is given here. */
 const NO_EPOCH = 0;
@@ -27,18 +38,26 @@ const readOnly = refused(
  */
 export class ReplicaStore implements QueueStore {
   readonly #path: string;
+  readonly #logger: Logger;
+  readonly #onDamage: (why: string) => void;
   readonly #listeners = new Set<(events: readonly QueueEvent[]) => void>();
+  readonly #told: ToldEvents;
   #connection: Connection;
   #long: LongReader;
   #reader: QueueReader;
-  #toldSeq: number;
+  #position: Position = { epoch: 0, seq: 0 };
+  #isClosed = false;
 
-  constructor(path: string) {
+  /** @param onDamage called when a read finds that the file is damaged */
+  constructor(path: string, logger: Logger, onDamage: (why: string) => void) {
     this.#path = path;
+    this.#logger = logger;
+    this.#onDamage = onDamage;
     this.#connection = openConnection(path, { queryOnly: true });
     this.#long = new LongReader(path);
     this.#reader = new QueueReader(this.#connection, this.#long);
-    this.#toldSeq = this.#lastSeq();
+    const known = this.#eventsFrom(Math.max(0, this.#lastSeq() - ToldEvents.KEPT), ToldEvents.KEPT);
+    this.#told = new ToldEvents(known.ok ? known.value : []);
   }
 
   /** A handle that outlives an exchange of the file; whatever is prepared on it is prepared for the present one. */
@@ -52,67 +71,86 @@ export class ReplicaStore implements QueueStore {
     };
   }
 
+  /** The last one that could be read, when it cannot be read now. */
   position(): Position {
-    const row = this.#connection.prepare("SELECT epoch, seq FROM fleet_commit WHERE only = 1").get([]);
-    return row === undefined ? { epoch: 0, seq: 0 } : { epoch: number(row, 0), seq: number(row, 1) };
+    const read = this.#seen(
+      onStorage("read the position", () =>
+        this.#connection.prepare("SELECT epoch, seq FROM fleet_commit WHERE only = 1").get([]),
+      ),
+    );
+    if (read.ok && read.value !== undefined)
+      this.#position = { epoch: number(read.value, 0), seq: number(read.value, 1) };
+    return this.#position;
   }
 
   /** The fleet that the database is of. */
-  uuid(): string | undefined {
-    return readMeta(this.#connection, "uuid");
+  uuid(): Result<string | undefined> {
+    return this.#seen(onStorage("read the fleet's name", () => readMeta(this.#connection, "uuid")));
   }
 
   shown(ids: readonly CommandId[]): Result<ReadonlySet<CommandId>> {
     const sql = "SELECT id FROM command WHERE id IN (SELECT value FROM json_each(?))";
-    return onStorage("look for commands", () => {
-      const rows = this.#connection.prepare(sql).all([JSON.stringify(ids)]);
-      // `as`: among those that were asked for.
-      return new Set(rows.map((row) => text(row, 0) as CommandId));
-    });
+    return this.#seen(
+      onStorage("look for commands", () => {
+        const rows = this.#connection.prepare(sql).all([JSON.stringify(ids)]);
+        // `as`: among those that were asked for.
+        return new Set(rows.map((row) => text(row, 0) as CommandId));
+      }),
+    );
   }
 
-  /** To be called after each sync: tells listeners what is new. */
+  /** To be called after each sync: tells listeners what is new, some at a time, so that nothing else waits for long. */
   async announce(): Promise<void> {
-    for (;;) {
-      const found = await this.#reader.events(this.#toldSeq, EVENTS_AT_ONCE);
+    while (!this.#isClosed) {
+      const found = this.#eventsFrom(this.#told.seq, EVENTS_AT_ONCE);
       if (!found.ok || found.value.length === 0) return;
-      this.#toldSeq = found.value.at(-1)?.seq ?? this.#toldSeq;
-      for (const listener of this.#listeners) listener(found.value);
+      this.#told.add(found.value);
+      for (const listener of this.#listeners) this.#tell(listener, found.value);
       if (found.value.length < EVENTS_AT_ONCE) return;
+      await new Promise((resolve) => setImmediate(resolve));
     }
   }
 
-  /** Puts another file in the place of this one. Reads that are under way fail and may be tried again. */
+  /** Puts another file in the place of this one. Long reads that are under way fail and may be tried again. */
   async exchange(change: () => void): Promise<void> {
-    this.#connection.close();
     await this.#long.close();
-    change();
-    this.#connection = openConnection(this.#path, { queryOnly: true });
-    this.#long = new LongReader(this.#path);
-    this.#reader = new QueueReader(this.#connection, this.#long);
-    // Numbers of events go on over a promotion; those that a lost hub gave are given again, to others.
-    this.#toldSeq = Math.min(this.#toldSeq, this.#lastSeq());
+    if (this.#isClosed) return;
+    // Within one turn: nobody reads between the two. The old file is closed first, because SQLite would take the new
+    // one's journal for its own.
+    this.#connection.close();
+    try {
+      change();
+    } finally {
+      this.#connection = openConnection(this.#path, { queryOnly: true });
+      this.#long = new LongReader(this.#path);
+      this.#reader = new QueueReader(this.#connection, this.#long);
+    }
+    const found = this.#eventsFrom(Math.max(0, this.#told.firstKept - 1), ToldEvents.KEPT);
+    if (found.ok) this.#told.resume(found.value);
   }
 
   async close(): Promise<void> {
+    this.#isClosed = true;
     this.#connection.close();
     await this.#long.close();
   }
 
   /** For what only reads: all of it sees one state. A command that writes is refused, and nothing is written. */
   async transact<T>(label: string, command: (tx: QueueTransaction) => Result<T>): Promise<Result<T>> {
-    const read = onStorage(label, () => {
-      this.#connection.exec("BEGIN");
-      try {
-        const unit = new QueueUnit(this.#connection, new EventLog(this.#connection, silentLogger), NO_EPOCH);
-        const result = command(unit.begin());
-        // The connection is for queries alone, so whatever the command left to be written fails here.
-        unit.flush();
-        return result;
-      } finally {
-        this.#connection.exec("ROLLBACK");
-      }
-    });
+    const read = this.#seen(
+      onStorage(label, () => {
+        this.#connection.exec("BEGIN");
+        try {
+          const unit = new QueueUnit(this.#connection, new EventLog(this.#connection, silentLogger), NO_EPOCH);
+          const result = command(unit.begin());
+          // The connection is for queries alone, so whatever the command left to be written fails here.
+          unit.flush();
+          return result;
+        } finally {
+          this.#connection.exec("ROLLBACK");
+        }
+      }),
+    );
     if (read.ok) return read.value;
     return err(read.error.code === "read_only" ? readOnly : read.error);
   }
@@ -127,52 +165,76 @@ export class ReplicaStore implements QueueStore {
   }
 
   async find(id: TaskId): Promise<Result<TaskRecord | undefined>> {
-    const found = this.#reader.findMany([id]);
+    const found = this.#seen(this.#reader.findMany([id]));
     return found.ok ? ok(found.value[0]) : found;
   }
 
   async findMany(ids: readonly TaskId[]) {
-    return this.#reader.findMany(ids);
+    return this.#seen(this.#reader.findMany(ids));
   }
 
-  list(filter: TaskFilter, limit: number, cursor?: string) {
-    return this.#reader.list(filter, limit, cursor);
+  async list(filter: TaskFilter, limit: number, cursor?: string) {
+    return this.#seen(await this.#reader.list(filter, limit, cursor));
   }
 
-  events(afterSeq: number, limit: number, taskId?: TaskId) {
-    return this.#reader.events(afterSeq, limit, taskId);
+  async events(afterSeq: number, limit: number, taskId?: TaskId) {
+    return this.#seen(await this.#reader.events(afterSeq, limit, taskId));
   }
 
   async eventRange() {
-    return this.#reader.eventRange();
+    return this.#seen(this.#reader.eventRange());
   }
 
   async lanes() {
-    return this.#reader.lanes();
+    return this.#seen(this.#reader.lanes());
   }
 
   async keys(limit: number) {
-    return this.#reader.keys(limit);
+    return this.#seen(this.#reader.keys(limit));
   }
 
   async schedules(limit: number) {
-    return this.#reader.schedules(limit);
+    return this.#seen(this.#reader.schedules(limit));
   }
 
-  recentAttempts(sinceMs: number, limit: number) {
-    return this.#reader.recentAttempts(sinceMs, limit);
+  async recentAttempts(sinceMs: number, limit: number) {
+    return this.#seen(await this.#reader.recentAttempts(sinceMs, limit));
   }
 
   async isPaused() {
-    return this.#reader.isPaused();
+    return this.#seen(this.#reader.isPaused());
   }
 
   async requirements(limit: number) {
-    return this.#reader.requirements(limit);
+    return this.#seen(this.#reader.requirements(limit));
+  }
+
+  /** A copy that is damaged or being exchanged is there again in a moment. */
+  #seen<T>(result: Result<T>): Result<T> {
+    if (result.ok || this.#isClosed) return result;
+    const { code, message } = result.error;
+    if (code === "corrupt") {
+      this.#onDamage(message);
+      return err(retryable("unavailable", message, "This node's copy is fetched from the hub again; try again soon"));
+    }
+    return code === "unavailable" ? err({ ...result.error, kind: "retryable" }) : result;
+  }
+
+  #tell(listener: (events: readonly QueueEvent[]) => void, events: readonly QueueEvent[]): void {
+    try {
+      listener(events);
+    } catch (cause) {
+      // The others and the replica go on: a listener's bug stops at the listener.
+      this.#logger.error("a listener of queue events failed", { cause: String(cause) });
+    }
+  }
+
+  #eventsFrom(afterSeq: number, limit: number): Result<readonly QueueEvent[]> {
+    return this.#seen(this.#reader.eventsAfter(afterSeq, limit));
   }
 
   #lastSeq(): number {
-    const range = this.#reader.eventRange();
+    const range = this.#seen(this.#reader.eventRange());
     return range.ok ? range.value.lastSeq : 0;
   }
 }

@@ -1,8 +1,8 @@
 import { err, ok, type Result, retryable } from "#base";
 import type { ReplicaAnswer, ReplicaCall, ReplicaRequest } from "./replica-protocol.ts";
 
-/** The carrier ends each request of a sync within seconds; a large database comes as many of them. */
-const CALL_TIMEOUT_MS = 10 * 60_000;
+/** The carrier ends each request of a sync that stands still; a large database over a slow line takes hours. */
+const CALL_TIMEOUT_MS = 6 * 60 * 60_000;
 /** A thread in the middle of a sync ends when its request does. */
 const END_TIMEOUT_MS = 15_000;
 
@@ -25,6 +25,11 @@ export class ReplicaThread {
     });
     this.#worker.addEventListener("error", (event) => this.#over(event.message));
     this.#worker.addEventListener("close", () => this.#over("it was closed"));
+  }
+
+  /** Whether it has ended, by itself or as it was told. */
+  get isOver(): boolean {
+    return this.#isOver;
   }
 
   /** Opens the replica and brings it up to the hub. */

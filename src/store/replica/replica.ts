@@ -3,30 +3,31 @@
  *
  * P1: what is read is one committed state of the hub after the other; within an epoch it never goes back.
  * P2: no read and no timer of the node waits for the network.
- * P3: a copy that is damaged, is of another fleet, or does not come to what the hub says it has, is set aside and made
- *     anew; nothing of the node's own is in it.
+ * P3: a copy that is damaged, or does not come to what the hub says it has, is set aside and made anew; nothing of the
+ *     node's own is in it.
+ * P4: the database of a server with another log is fetched beside the copy and takes its place whole, once it is known to
+ *     be the fleet's. What another fleet's server sends is never shown.
  */
-import { existsSync } from "node:fs";
-import {
-  type Clock,
-  type CommandId,
-  describeFailure,
-  err,
-  type Logger,
-  ok,
-  type Random,
-  type Result,
-  refused,
-  retryable,
-  type Timer,
-} from "#base";
+import { existsSync, statSync } from "node:fs";
+import { type Clock, type CommandId, describeFailure, err, type Logger, ok, type Random, type Result } from "#base";
 import { hasReached, type Position, type ReplicaView } from "#fleet";
-import { openReadOnly } from "../connection.ts";
-import { readMeta } from "../meta.ts";
+import { LongReader } from "../long-reader.ts";
 import { type Carrier, type Carry, startCarrier } from "./carrier.ts";
-import { CUT_OFF, faultOf, isReplicaFile, moveInto, removeCopy, setAside } from "./replica-files.ts";
+import { fetchCopy, uuidOf } from "./fetch-copy.ts";
+import {
+  CUT_OFF,
+  faultOf,
+  isReplicaFile,
+  MAX_INLINE_CHECK_BYTES,
+  moveInto,
+  removeCopy,
+  setAside,
+} from "./replica-files.ts";
+import { logOfCopy } from "./replica-log.ts";
 import { ReplicaStore } from "./replica-store.ts";
 import { ReplicaThread } from "./replica-thread.ts";
+import { SyncLoop } from "./sync-loop.ts";
+import { remakePauseMs } from "./sync-pace.ts";
 
 export type ReplicaOptions = {
   readonly clock: Clock;
@@ -47,45 +48,60 @@ export type Freshness = {
   readonly position: Position;
 };
 
-/** Under load a sync brings many commits at once; without this pause each would bring one. */
-const MIN_SYNC_MS = 50;
-const BACKOFF_MIN_MS = 500;
-const BACKOFF_MAX_MS = 30_000;
-/** The hub is looked at even if nothing was heard of it. */
-const IDLE_SYNC_MS = 15_000;
 /** Syncs that brought nothing although the hub answered and says that it has more: then the copy is not one of its own. */
 const VAIN_SYNCS = 4;
+/** A sync takes milliseconds. One that has taken this long waits for a hub that does not answer. */
+const LONG_SYNC_MS = 2_000;
+/** A start waits this long for the hub when there is a copy to be read without it. */
+const ATTACH_WAIT_MS = 1_000;
+/** A thread that is in the middle of a sync ends within the carrier's patience. */
+const CLOSE_WAIT_MS = 15_000;
 
 export class Replica implements ReplicaView {
   readonly store: ReplicaStore;
   readonly #path: string;
   readonly #options: ReplicaOptions;
   readonly #carrier: Carrier;
-  #thread: ReplicaThread;
-  #isAttached: boolean;
+  readonly #loop: SyncLoop;
+  readonly #waiting = new Set<() => void>();
+  #thread = new ReplicaThread();
+  #inode: bigint | undefined;
+  #isAttached = false;
   #isRebuilding = false;
   #isClosed = false;
   #target: Position | undefined;
   #freshAtMs: number;
-  #syncing: Promise<void> | undefined;
-  #timer: Timer | undefined;
-  #failures = 0;
+  /** Why the copy has to be made anew. */
+  #damage: string | undefined;
   #vain = 0;
-  readonly #waiting = new Set<() => void>();
+  #remakes = 0;
+  #remakeNotBeforeMs = 0;
+  /** The log of a server that has shown the database of another fleet. */
+  #foreignLog: string | undefined;
 
-  constructor(
-    path: string,
-    options: ReplicaOptions,
-    parts: { carrier: Carrier; thread: ReplicaThread; store: ReplicaStore; isAttached: boolean },
-  ) {
+  constructor(path: string, options: ReplicaOptions, carrier: Carrier) {
     this.#path = path;
     this.#options = options;
-    this.#carrier = parts.carrier;
-    this.#thread = parts.thread;
-    this.store = parts.store;
-    this.#isAttached = parts.isAttached;
+    this.#carrier = carrier;
     this.#freshAtMs = options.clock.monotonicMs();
-    this.#syncAfter(parts.isAttached ? IDLE_SYNC_MS : BACKOFF_MIN_MS);
+    this.store = new ReplicaStore(path, options.logger, (why) => this.#damaged(why));
+    this.#inode = inodeOf(path);
+    this.#loop = new SyncLoop({
+      ...options,
+      backoffMaxMs: options.limits?.backoffMaxMs,
+      isBehind: () => this.#isBehind(),
+      sync: () => this.#sync(),
+    });
+  }
+
+  /** Follows from now on. Resolves when it is up to the hub, or soon when the hub does not answer. */
+  async start(): Promise<void> {
+    if (statSync(this.#path).size > MAX_INLINE_CHECK_BYTES) void this.#inspect();
+    const first = this.#loop.start();
+    await Promise.race([
+      first,
+      new Promise<void>((resolve) => void this.#options.clock.after(ATTACH_WAIT_MS, resolve)),
+    ]);
   }
 
   position(): Position {
@@ -93,38 +109,40 @@ export class Replica implements ReplicaView {
   }
 
   freshness(): Freshness {
-    const state = this.#isRebuilding ? "rebuilding" : this.#isAttached && this.#failures === 0 ? "attached" : "stale";
+    const isFollowing = this.#isAttached && this.#loop.failures === 0 && this.#loop.syncingMs() < LONG_SYNC_MS;
+    const state = this.#isRebuilding ? "rebuilding" : isFollowing ? "attached" : "stale";
     const staleMs = Math.max(0, Math.round(this.#options.clock.monotonicMs() - this.#freshAtMs));
     return { state, staleMs, position: this.position() };
   }
 
   follow(position: Position): void {
-    this.#target = position;
-    if (hasReached(this.position(), position) && this.position().epoch === position.epoch) {
+    // Answers of the hub may overtake each other.
+    if (this.#target === undefined || !hasReached(this.#target, position)) this.#target = position;
+    if (!this.#isBehind() && this.position().epoch === position.epoch) {
       this.#freshAtMs = this.#options.clock.monotonicMs();
-      return;
+    } else {
+      this.#loop.heard();
     }
-    if (this.#failures === 0) this.#syncAfter(MIN_SYNC_MS);
   }
 
   async reached(position: Position, timeoutMs: number): Promise<boolean> {
     const isThere = (): boolean => hasReached(this.position(), position);
     if (isThere()) return true;
+    if (this.#isClosed) return false;
     this.follow(position);
     await new Promise<void>((resolve) => {
-      const done = (): void => {
-        if (!isThere() && !this.#isClosed) return;
-        this.#waiting.delete(done);
+      const end = (): void => {
+        this.#waiting.delete(look);
         timer.cancel();
         resolve();
       };
-      const timer = this.#options.clock.after(timeoutMs, () => {
-        this.#waiting.delete(done);
-        resolve();
-      });
-      this.#waiting.add(done);
+      const look = (): void => {
+        if (this.#isClosed || isThere()) end();
+      };
+      const timer = this.#options.clock.after(timeoutMs, end);
+      this.#waiting.add(look);
     });
-    return !this.#isClosed && isThere();
+    return isThere();
   }
 
   async shown(ids: readonly CommandId[]): Promise<Result<ReadonlySet<CommandId>>> {
@@ -133,175 +151,191 @@ export class Replica implements ReplicaView {
 
   async close(): Promise<void> {
     this.#isClosed = true;
-    this.#timer?.cancel();
-    for (const done of this.#waiting) done();
-    // Aborts what a sync waits for, so that its thread can end.
-    await this.#carrier.stop();
+    this.#wake();
+    // Ends what a sync waits for, so that it and its thread can end.
+    this.#carrier.refuse();
+    await Promise.race([
+      this.#loop.stop(),
+      new Promise<void>((resolve) => void this.#options.clock.after(CLOSE_WAIT_MS, resolve)),
+    ]);
     // The handle that reads first: the last one to close writes the journal back, and that is the replica's own affair.
     await this.store.close();
     await this.#thread.end();
-    await this.#syncing;
+    await this.#carrier.stop();
   }
 
-  #syncAfter(delayMs: number): void {
-    if (this.#isClosed || this.#syncing !== undefined) return;
-    this.#timer?.cancel();
-    this.#timer = this.#options.clock.after(delayMs, () => this.#sync());
+  #isBehind(): boolean {
+    return this.#target !== undefined && !hasReached(this.position(), this.#target);
   }
 
-  #sync(): void {
-    this.#syncing ??= this.#syncOnce()
-      .catch((cause: unknown) => {
-        this.#failures += 1;
-        this.#options.logger.error("the replica could not be brought up to date", { cause: String(cause) });
-      })
-      .finally(() => {
-        this.#syncing = undefined;
-        this.#syncAfter(this.#nextDelayMs());
-      });
+  #wake(): void {
+    for (const look of this.#waiting) look();
   }
 
-  #nextDelayMs(): number {
-    if (this.#isClosed) return 0;
-    if (this.#failures > 0) {
-      const { backoffMaxMs = BACKOFF_MAX_MS } = this.#options.limits ?? {};
-      const ceilingMs = Math.min(backoffMaxMs, BACKOFF_MIN_MS * 2 ** Math.min(this.#failures, 10));
-      return ceilingMs / 2 + (this.#options.random.next() * ceilingMs) / 2;
+  #damaged(why: string): void {
+    if (this.#damage !== undefined || this.#isClosed) return;
+    this.#damage = why;
+    this.#loop.heard();
+  }
+
+  /** @returns whether the hub was followed */
+  async #sync(): Promise<boolean> {
+    const inode = inodeOf(this.#path);
+    if (inode !== this.#inode) this.#damage ??= "the file was taken away";
+    if (this.#damage !== undefined) return await this.#rebuild(this.#damage);
+    const { clock, logger } = this.#options;
+    const beganAtMs = clock.monotonicMs();
+    const [before, target, failuresBefore] = [this.position(), this.#target, this.#carrier.failures()];
+    if (this.#thread.isOver) {
+      this.#thread = new ReplicaThread();
+      this.#isAttached = false;
     }
-    const isBehind = this.#target !== undefined && !hasReached(this.position(), this.#target);
-    return isBehind ? MIN_SYNC_MS : IDLE_SYNC_MS;
-  }
-
-  async #syncOnce(): Promise<void> {
-    const failuresBefore = this.#carrier.failures();
-    const beganAtMs = this.#options.clock.monotonicMs();
-    const synced = this.#isAttached
-      ? await this.#thread.sync()
-      : await this.#thread.open(this.#path, this.#carrier.url, this.#carrier.token);
-    if (this.#isClosed) return;
-    if (!synced.ok) {
-      await this.#failed(synced.error.message, this.#carrier.failures() > failuresBefore);
-      return;
-    }
-    if (this.#failures > 0 || !this.#isAttached) this.#options.logger.info("the replica follows the hub");
+    const log = logOfCopy(this.#path);
+    // The binding refuses such a file; without its note it could be of any log.
+    if (log === undefined) return await this.#rebuild("the note of the log it follows is missing");
+    this.#carrier.begin(log);
+    const isInDoubt = !this.#isAttached || this.#loop.failures > 0;
+    if (isInDoubt && !(await this.#carrier.reach())) return this.#failed("the hub does not answer", true);
+    const { url, token } = this.#carrier;
+    const synced = this.#isAttached ? await this.#thread.sync() : await this.#thread.open(this.#path, url, token);
+    if (this.#isClosed) return false;
+    if (!synced.ok) return await this.#failed(synced.error.message, this.#carrier.failures() > failuresBefore);
+    if (this.#loop.failures > 0 || !this.#isAttached) logger.info("the replica follows the hub");
     this.#isAttached = true;
-    this.#failures = 0;
-    const position = this.position();
-    const isBehind = this.#target !== undefined && !hasReached(position, this.#target);
-    if (!isBehind) this.#freshAtMs = beganAtMs;
-    this.#vain = isBehind ? this.#vain + 1 : 0;
-    const isForeign = this.store.uuid() !== this.#options.fleet;
-    if (isForeign || this.#vain >= VAIN_SYNCS) {
-      await this.#rebuild(isForeign ? "it is of another fleet" : "it does not come to what the hub has");
-      return;
+    const now = this.position();
+    // What was heard of before the sync must be there after it; what came meanwhile may be.
+    const isVain = target !== undefined && !hasReached(now, target) && isSame(now, before);
+    this.#vain = isVain ? this.#vain + 1 : 0;
+    if (target === undefined || hasReached(now, target)) {
+      this.#freshAtMs = beganAtMs;
+      this.#remakes = 0;
     }
+    if (this.#vain >= VAIN_SYNCS) return await this.#rebuild("it does not come to what the hub has");
     await this.store.announce();
-    for (const done of this.#waiting) done();
+    this.#wake();
+    return true;
   }
 
   /** @param isHubAway whether the hub did not answer; else the fault is the copy's */
-  async #failed(message: string, isHubAway: boolean): Promise<void> {
-    this.#failures += 1;
-    if (this.#failures === 1) this.#options.logger.warn("the replica cannot follow the hub", { why: message });
-    if (isHubAway) return;
-    this.#vain += 1;
-    if (this.#vain >= VAIN_SYNCS) await this.#rebuild(message);
-  }
-
-  #foreignness(path: string): string | undefined {
-    const connection = openReadOnly(path);
-    try {
-      const uuid = readMeta(connection, "uuid");
-      return uuid === this.#options.fleet ? undefined : "it is of another fleet";
-    } finally {
-      connection.close();
+  async #failed(message: string, isHubAway: boolean): Promise<boolean> {
+    const other = this.#carrier.otherLog();
+    if (other !== undefined && other !== this.#foreignLog) {
+      return await this.#rebuild("the hub's database has another history", other);
     }
+    const why = other === undefined ? message : "the hub shows the database of another fleet";
+    if (this.#loop.failures === 0) this.#options.logger.warn("the replica cannot follow the hub", { why });
+    if (isHubAway || other !== undefined) return false;
+    this.#vain += 1;
+    return this.#vain >= VAIN_SYNCS && (await this.#rebuild(message));
   }
 
-  /** P3. Reads go on with the old copy until the new one is here. */
-  async #rebuild(why: string): Promise<void> {
-    const { logger, clock } = this.#options;
+  /** P3, P4. Reads go on with the old copy until the new one is here. @returns whether it is */
+  async #rebuild(why: string, log?: string): Promise<boolean> {
+    const { logger, clock, fleet } = this.#options;
+    if (clock.monotonicMs() < this.#remakeNotBeforeMs) return false;
     logger.warn("the replica is made anew", { why });
     this.#isRebuilding = true;
     const making = `${this.#path}.making`;
     try {
       await this.#thread.end();
       this.#isAttached = false;
-      this.#thread = new ReplicaThread();
-      removeCopy(making);
-      const fetched = await this.#thread.open(making, this.#carrier.url, this.#carrier.token);
-      await this.#thread.end();
-      this.#thread = new ReplicaThread();
-      const fault = fetched.ok ? (faultOf(making) ?? this.#foreignness(making)) : fetched.error.message;
-      if (fault !== undefined) {
-        // Tried again with the next sync that fails or brings nothing.
-        this.#failures += 1;
-        logger.warn("the replica could not be fetched", { why: fault });
-        return;
+      const fetched = await fetchCopy(making, fleet, this.#carrier);
+      if (this.#isClosed) return false;
+      if (!fetched.ok) {
+        logger.warn("the replica could not be fetched", { why: describeFailure(fetched.error) });
+        if (fetched.error.code !== "conflict") return false;
+        this.#foreignLog = log;
+        this.#pauseRemakes();
+        return false;
       }
-      this.#vain = 0;
-      await this.store.exchange(() => {
-        setAside(this.#path, "unusable", clock.nowMs());
-        moveInto(this.#path, making);
-      });
-      const opened = await this.#thread.open(this.#path, this.#carrier.url, this.#carrier.token);
-      this.#isAttached = opened.ok;
-      await this.store.announce();
+      await this.#take(making);
     } finally {
       this.#isRebuilding = false;
     }
-    for (const done of this.#waiting) done();
+    await this.store.announce();
+    this.#wake();
+    this.#loop.heard(); // followed from here on
+    return true;
   }
+
+  async #take(making: string): Promise<void> {
+    const { logger, clock } = this.#options;
+    const before = this.position();
+    await this.store.exchange(() => {
+      setAside(this.#path, "unusable", clock.nowMs());
+      moveInto(this.#path, making);
+    });
+    this.#inode = inodeOf(this.#path);
+    this.#damage = undefined;
+    this.#vain = 0;
+    this.#pauseRemakes();
+    const position = this.position();
+    const fields = { epoch: position.epoch, seq: position.seq, seqBefore: before.seq };
+    if (hasReached(position, before)) logger.info("the replica was made anew", fields);
+    else logger.error("the hub has less than this node had already shown: it lost its latest commits", fields);
+  }
+
+  #pauseRemakes(): void {
+    this.#remakeNotBeforeMs = this.#options.clock.monotonicMs() + remakePauseMs(this.#remakes);
+    this.#remakes += 1;
+  }
+
+  /** A large file is read through by a thread, while it is in use. */
+  async #inspect(): Promise<void> {
+    const reader = new LongReader(this.#path);
+    const inspection = await reader.inspect(this.#path);
+    await reader.close();
+    const fault = inspection.ok ? inspection.value.faults[0] : inspection.error.message;
+    const isDamaged = inspection.ok ? fault !== undefined : inspection.error.code === "corrupt";
+    if (isDamaged) this.#damaged(fault ?? "it cannot be read");
+  }
+}
+
+function isSame(a: Position, b: Position): boolean {
+  return a.epoch === b.epoch && a.seq === b.seq;
+}
+
+function inodeOf(path: string): bigint | undefined {
+  return statSync(path, { bigint: true, throwIfNoEntry: false })?.ino;
 }
 
 /**
  * Opens this node's copy of the fleet's database, or fetches it. With a copy it opens without the hub too.
- * @returns a failure when there is no copy and the hub does not answer
+ * @returns a failure when there is no copy and the hub does not answer, or shows the database of another fleet
  */
 export async function openReplica(path: string, options: ReplicaOptions): Promise<Result<Replica>> {
-  const { clock, random, logger, carry } = options;
-  if (existsSync(path) && !isReplicaFile(path)) setAside(path, "alone", clock.nowMs());
-  const fault = faultOf(path);
-  if (fault === CUT_OFF) removeCopy(path);
-  else if (fault !== undefined) {
-    logger.warn("the replica is damaged and is fetched anew", { path, why: fault });
-    setAside(path, "unusable", clock.nowMs());
-  }
-  const carrier = startCarrier(carry, random, options.limits?.silenceMs);
+  const { random, carry, fleet, limits } = options;
+  const isThere = prepare(path, options);
+  const carrier = startCarrier(carry, random, limits?.silenceMs);
   if (!carrier.ok) return carrier;
-  const thread = new ReplicaThread();
-  const opened = await thread.open(path, carrier.value.url, carrier.value.token);
-  if (!opened.ok && !hasTables(path)) {
-    await carrier.value.stop();
-    await thread.end();
-    const message = `fetch the fleet's database from the hub: ${describeFailure(opened.error)}`;
-    return err(retryable("unavailable", message, "See whether the hub runs and can be reached from here"));
+  if (!isThere) {
+    const making = `${path}.making`;
+    const fetched = await fetchCopy(making, fleet, carrier.value);
+    if (!fetched.ok) {
+      await carrier.value.stop();
+      return err(fetched.error);
+    }
+    moveInto(path, making);
   }
-  const store = new ReplicaStore(path);
-  if (store.uuid() !== options.fleet) {
-    await carrier.value.stop();
-    await store.close();
-    await thread.end();
-    setAside(path, "foreign", clock.nowMs());
-    return err(
-      refused("conflict", "the hub shows the database of another fleet", "Look at the hub: drover status there"),
-    );
-  }
-  return ok(new Replica(path, options, { carrier: carrier.value, thread, store, isAttached: opened.ok }));
+  const replica = new Replica(path, options, carrier.value);
+  await replica.start();
+  return ok(replica);
 }
 
-/** Whether there is a copy that something can be read from. */
-function hasTables(path: string): boolean {
-  if (!existsSync(path)) return false;
-  try {
-    const store = new ReplicaStore(path);
-    try {
-      return store.position().seq >= 0;
-    } finally {
-      void store.close();
-    }
-  } catch {
-    // It was cut off before the first commit came: the same as none.
+/** Moves what is no copy of the fleet's database out of the way. @returns whether there is one. */
+function prepare(path: string, { clock, logger, fleet }: ReplicaOptions): boolean {
+  if (existsSync(path) && !isReplicaFile(path)) setAside(path, "alone", clock.nowMs());
+  if (!existsSync(path)) {
+    // A journal without its database would be taken for the next one's.
+    removeCopy(path);
     return false;
   }
+  const fault = faultOf(path);
+  if (fault === undefined && uuidOf(path) === fleet) return true;
+  if (fault === CUT_OFF) removeCopy(path);
+  else {
+    logger.warn("the replica cannot be used and is fetched anew", { path, why: fault ?? "it is of another fleet" });
+    setAside(path, fault === undefined ? "foreign" : "unusable", clock.nowMs());
+  }
+  return false;
 }

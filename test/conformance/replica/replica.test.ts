@@ -212,18 +212,25 @@ describe.skipIf(!hasSqld)("the replica of a member", () => {
     expect(valueOf(await following.replica.store.events(0, 100))).toHaveLength(3);
   });
 
-  it("P3: the database of another fleet is never shown as this one's", { timeout: 60_000 }, async () => {
+  it("P4: the database of another fleet is never shown as this one's: the copy stays, and says that it is old", {
+    timeout: 60_000,
+  }, async () => {
     const [server, other] = [await hub(), await hub()];
     const following = await follow(server);
     const seq = await commit(server, 3);
     await following.shows(seq);
     await following.replica.close();
     following.target = other;
-    await commit(other, 50);
+    const others = await commit(other, 50);
 
-    const opened = await following.open();
+    valueOf(await following.open());
+    const reached = await following.shows(others, 3_000);
+    const without = await new Following(join(folder(), FLEET_FILE), following.fleet, other).open();
 
-    expect(opened).toMatchObject({ ok: false, error: { code: "conflict" } });
+    expect(reached).toBe(false);
+    expect(following.replica.freshness()).toMatchObject({ state: "stale", position: { seq } });
+    expect(valueOf(await following.replica.store.events(0, 100))).toHaveLength(3);
+    expect(without).toMatchObject({ ok: false, error: { code: "conflict" } });
   });
 
   it("a file that this node wrote while it was alone is kept, under another name", async () => {
