@@ -1,6 +1,8 @@
 import { describeFailure, err, ok, type Result, refused, retryable } from "#base";
+import type { Position } from "#fleet";
 import { openReadOnly } from "../connection.ts";
 import { readMeta } from "../meta.ts";
+import { readPosition } from "../primary/position.ts";
 import type { Carrier } from "./carrier.ts";
 import { faultOf, removeCopy } from "./replica-files.ts";
 import { ReplicaThread } from "./replica-thread.ts";
@@ -32,6 +34,16 @@ function judge(path: string, fleet: string, fetched: Result<void>): Result<void>
   return err(
     refused("conflict", "the hub shows the database of another fleet", "Look at the hub: drover status there"),
   );
+}
+
+/** @returns how far a sound copy is. */
+export function positionOf(path: string): Position | undefined {
+  const connection = openReadOnly(path);
+  try {
+    return readPosition(connection);
+  } finally {
+    connection.close();
+  }
 }
 
 /** @returns the fleet that a sound copy is of. */

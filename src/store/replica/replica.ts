@@ -13,7 +13,7 @@ import { type Clock, type CommandId, describeFailure, err, type Logger, ok, type
 import { hasReached, type Position, type ReplicaView } from "#fleet";
 import { LongReader } from "../long-reader.ts";
 import { type Carrier, type Carry, startCarrier } from "./carrier.ts";
-import { fetchCopy, uuidOf } from "./fetch-copy.ts";
+import { fetchCopy, positionOf, uuidOf } from "./fetch-copy.ts";
 import {
   CUT_OFF,
   faultOf,
@@ -232,7 +232,7 @@ export class Replica implements ReplicaView {
   /** P3, P4. Reads go on with the old copy until the new one is here. @returns whether it is */
   async #rebuild(why: string, log?: string): Promise<boolean> {
     const { logger, clock, fleet } = this.#options;
-    if (clock.monotonicMs() < this.#remakeNotBeforeMs) return false;
+    if (log === undefined && clock.monotonicMs() < this.#remakeNotBeforeMs) return false;
     logger.warn("the replica is made anew", { why });
     this.#isRebuilding = true;
     const making = `${this.#path}.making`;
@@ -244,11 +244,11 @@ export class Replica implements ReplicaView {
       if (!fetched.ok) {
         logger.warn("the replica could not be fetched", { why: describeFailure(fetched.error) });
         if (fetched.error.code !== "conflict") return false;
+        if (log === undefined) this.#pauseRemakes();
         this.#foreignLog = log;
-        this.#pauseRemakes();
         return false;
       }
-      await this.#take(making);
+      await this.#take(making, log);
     } finally {
       this.#isRebuilding = false;
     }
@@ -258,17 +258,22 @@ export class Replica implements ReplicaView {
     return true;
   }
 
-  async #take(making: string): Promise<void> {
+  async #take(making: string, log: string | undefined): Promise<void> {
     const { logger, clock } = this.#options;
     const before = this.position();
+    const fetched = positionOf(making);
+    // A server that made its log anew (it does after each crash) has lost nothing: then there is nothing to be kept.
+    const isSuccessor =
+      log !== undefined && fetched !== undefined && fetched.epoch === before.epoch && fetched.seq >= before.seq;
     await this.store.exchange(() => {
-      setAside(this.#path, "unusable", clock.nowMs());
+      if (isSuccessor) removeCopy(this.#path);
+      else setAside(this.#path, log === undefined ? "unusable" : "superseded", clock.nowMs());
       moveInto(this.#path, making);
     });
     this.#inode = inodeOf(this.#path);
     this.#damage = undefined;
     this.#vain = 0;
-    this.#pauseRemakes();
+    if (log === undefined) this.#pauseRemakes();
     const position = this.position();
     const fields = { epoch: position.epoch, seq: position.seq, seqBefore: before.seq };
     if (hasReached(position, before)) logger.info("the replica was made anew", fields);

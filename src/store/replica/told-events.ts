@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import type { QueueEvent } from "#queue";
 
 /**
@@ -41,5 +42,11 @@ export class ToldEvents {
 }
 
 function markOf(event: QueueEvent): { readonly seq: number; readonly mark: string } {
-  return { seq: event.seq, mark: JSON.stringify([event.atMs, event.kind, event.taskId]) };
+  const { seq, atMs, kind, taskId, data } = event;
+  return {
+    seq,
+    mark: createHash("sha1")
+      .update(JSON.stringify([atMs, kind, taskId, data]))
+      .digest("base64"),
+  };
 }

@@ -195,23 +195,6 @@ describe.skipIf(!hasSqld)("the replica of a member", () => {
     expect(valueOf(await following.replica.store.lanes())).toHaveLength(5);
   });
 
-  it("P3: a copy that is ahead of a hub that was promoted is made anew", { timeout: 60_000 }, async () => {
-    const [server, other] = [await hub(), await hub()];
-    const following = await follow(server);
-    await following.shows(await commit(server, 30));
-    // The same fleet, by an earlier copy.
-    await other.client.execute({ sql: "UPDATE meta SET value = ? WHERE name = 'uuid'", args: [following.fleet] });
-    await other.client.execute("UPDATE fleet_commit SET epoch = 2");
-    const seq = await commit(other, 3);
-
-    following.target = other;
-    const reached = await following.replica.reached({ epoch: 2, seq }, 40_000);
-
-    expect(reached).toBe(true);
-    expect(following.replica.position()).toEqual({ epoch: 2, seq });
-    expect(valueOf(await following.replica.store.events(0, 100))).toHaveLength(3);
-  });
-
   it("P4: the database of another fleet is never shown as this one's: the copy stays, and says that it is old", {
     timeout: 60_000,
   }, async () => {
