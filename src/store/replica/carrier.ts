@@ -21,7 +21,10 @@ export type Carrier = {
   readonly failures: () => number;
   /** A sync begins. Greetings must name this log; undefined takes any. */
   readonly begin: (log: string | undefined) => void;
-  /** Whether the hub answers just now. Without it the binding tries for three seconds before it gives up. */
+  /**
+   * Whether the hub greets just now; {@link otherLog} says as whom. Without asking first the binding tries for three
+   * seconds before it gives up.
+   */
   readonly reach: () => Promise<boolean>;
   /** The log of a server that was not let through in this sync. */
   readonly otherLog: () => string | undefined;
@@ -34,8 +37,10 @@ export type Carrier = {
 /** The server behind the hub holds a request for new frames open for a few seconds at most. */
 const SILENCE_MS = 8_000;
 const TOKEN_BYTES = 32;
-const PATHS = /^\/(info|wal_log\.ReplicationLog\/[A-Za-z]{1,64})$/;
+const PATH = /^\/wal_log\.ReplicationLog\/[A-Za-z]{1,64}$/;
 const GREETING = "/wal_log.ReplicationLog/Hello";
+/** Of gRPC-web: a kind, and the length of what follows. */
+const FRAME_HEADER_BYTES = 5;
 /** A greeting has 160 bytes. */
 const MAX_GREETING_BYTES = 64 * 1024;
 /** gRPC's "unavailable", with HTTP status 200: while the server makes a snapshot of its log it has nothing to send. */
@@ -70,10 +75,6 @@ export function startCarrier(carry: Carry, random: Random, silenceMs = SILENCE_M
 /** With a text in it the binding would take that for a frame, and print a line of its own about it. */
 const refusal = (): Response => new Response(null, { status: 503 });
 
-/** The server answers 404 to /info: that is how the binding knows its protocol. */
-const isAnswer = (path: string, { ok: isOk, status }: Response): boolean =>
-  isOk || (path === "/info" && status === 404);
-
 class Exchanges {
   readonly token: string;
   failures = 0;
@@ -99,10 +100,17 @@ class Exchanges {
   async reach(): Promise<boolean> {
     const silence = new Silence(this.#silenceMs, this.#end.signal);
     try {
-      const request = new Request("http://127.0.0.1/info", { signal: silence.signal });
+      // The greeting of a client that says nothing of itself: one empty frame.
+      const request = new Request(`http://127.0.0.1${GREETING}`, {
+        method: "POST",
+        headers: { "content-type": "application/grpc-web+proto" },
+        body: new Uint8Array(FRAME_HEADER_BYTES),
+        signal: silence.signal,
+      });
       const carried = await silence.limit(this.#carry(request));
-      void carried.body?.cancel().catch(() => undefined);
-      return isAnswer("/info", carried);
+      if (!carried.ok) return false;
+      await this.#greet(carried, silence);
+      return true;
     } catch {
       return false;
     }
@@ -115,20 +123,24 @@ class Exchanges {
   async answer(request: Request): Promise<Response> {
     if (!this.#isOwn(request)) return new Response("not for you", { status: 401 });
     const { pathname } = new URL(request.url);
-    if (!PATHS.test(pathname)) return new Response("no such path", { status: 404 });
+    // Asked for first of all: an answer would mean another protocol, which no server of a fleet speaks.
+    if (!PATH.test(pathname)) return new Response(null, { status: 404 });
     const isGivenUp = this.otherLog !== undefined || this.failures > this.#failuresBefore;
     if (isGivenUp || this.#end.signal.aborted) return refusal();
     const silence = new Silence(this.#silenceMs, this.#end.signal);
     try {
       const signal = AbortSignal.any([silence.signal, request.signal]);
       const carried = await silence.limit(this.#carry(new Request(request, { signal })));
-      if (!isAnswer(pathname, carried) || carried.headers.get("grpc-status") === UNAVAILABLE) {
+      if (!carried.ok || carried.headers.get("grpc-status") === UNAVAILABLE) {
         this.failures += 1;
         void carried.body?.cancel().catch(() => undefined);
         return refusal();
       }
       const init = { status: carried.status, headers: carried.headers };
-      if (pathname === GREETING) return await this.#greet(carried, silence, init);
+      if (pathname === GREETING) {
+        const greeting = await this.#greet(carried, silence);
+        return greeting === undefined ? refusal() : new Response(greeting, init);
+      }
       return new Response(carried.body === null ? null : this.#timed(carried.body, silence), init);
     } catch {
       this.failures += 1;
@@ -136,13 +148,14 @@ class Exchanges {
     }
   }
 
-  async #greet(carried: Response, silence: Silence, init: ResponseInit): Promise<Response> {
+  /** K3. @returns the greeting; undefined when it is held back */
+  async #greet(carried: Response, silence: Silence): Promise<ArrayBuffer | undefined> {
     const bytes = await silence.limit(carried.arrayBuffer());
     if (bytes.byteLength > MAX_GREETING_BYTES) throw new Error("a greeting of that size is none");
     const log = logOfGreeting(new Uint8Array(bytes));
-    if (this.#expected === undefined || log === undefined || log === this.#expected) return new Response(bytes, init);
+    if (this.#expected === undefined || log === undefined || log === this.#expected) return bytes;
     this.otherLog = log;
-    return refusal();
+    return undefined;
   }
 
   /** The same stream; it fails when the other side is waited for in vain. */

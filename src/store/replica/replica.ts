@@ -195,7 +195,8 @@ export class Replica implements ReplicaView {
     if (log === undefined) return await this.#rebuild("the note of the log it follows is missing");
     this.#carrier.begin(log);
     const isInDoubt = !this.#isAttached || this.#loop.failures > 0;
-    if (isInDoubt && !(await this.#carrier.reach())) return this.#failed("the hub does not answer", true);
+    if (isInDoubt && !(await this.#carrier.reach())) return await this.#failed("the hub does not answer", true);
+    if (this.#carrier.otherLog() !== undefined) return await this.#failed("", true);
     const { url, token } = this.#carrier;
     const synced = this.#isAttached ? await this.#thread.sync() : await this.#thread.open(this.#path, url, token);
     if (this.#isClosed) return false;

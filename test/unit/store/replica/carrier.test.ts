@@ -35,6 +35,7 @@ describe("the carrier of a replica", () => {
     for (const [path, token] of [
       [FRAMES, "guess"],
       [FRAMES, ""],
+      ["/info", undefined],
       ["/v2/pipeline", undefined],
       ["/proxy.Proxy/Execute", undefined],
       ["/wal_log.ReplicationLog/../v2/pipeline", undefined],
@@ -43,7 +44,7 @@ describe("the carrier of a replica", () => {
     }
     const answer = await ask(carrier, FRAMES);
 
-    expect(statuses).toEqual([401, 401, 404, 404, 404]);
+    expect(statuses).toEqual([401, 401, 404, 404, 404, 404]);
     expect(await answer.text()).toBe("frames back");
     expect(carried).toEqual([`${FRAMES} frames`]);
   });
@@ -107,6 +108,26 @@ describe("the carrier of a replica", () => {
     const answer = await ask(carrier, FRAMES);
 
     expect([answer.status, await answer.text()]).toEqual([503, ""]);
+  });
+
+  it("asks by itself whether the hub is there, and as whom", async () => {
+    const hub = { status: 200, log: LOGS[0] as string };
+    const carrier = started(async (request) => {
+      const frame = Buffer.from(await request.arrayBuffer()).toString("hex");
+      const isAsked = new URL(request.url).pathname === HELLO && frame === "0000000000";
+      return isAsked && hub.status === 200 ? greeting(hub.log) : new Response(null, { status: 502 });
+    });
+
+    carrier.begin(LOGS[0]);
+    const there = await carrier.reach();
+    const own = carrier.otherLog();
+    hub.log = LOGS[1];
+    const stillThere = await carrier.reach();
+    const other = carrier.otherLog();
+    hub.status = 502;
+    const away = await carrier.reach();
+
+    expect([there, own, stillThere, other, away]).toEqual([true, undefined, true, LOGS[1], false]);
   });
 
   it("ends what is under way when it is to refuse", async () => {
