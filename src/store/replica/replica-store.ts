@@ -11,7 +11,7 @@ import {
 } from "#base";
 import type { Position } from "#fleet";
 import type { QueueEvent, QueueStore, QueueTransaction, TaskFilter, TaskRecord } from "#queue";
-import { type Connection, number, openConnection, text } from "../connection.ts";
+import { type Connection, number, openConnection, StoreClosed, text } from "../connection.ts";
 import { EventLog } from "../event-log.ts";
 import { LongReader } from "../long-reader.ts";
 import { readMeta } from "../meta.ts";
@@ -139,6 +139,7 @@ export class ReplicaStore implements QueueStore {
   async transact<T>(label: string, command: (tx: QueueTransaction) => Result<T>): Promise<Result<T>> {
     const read = this.#seen(
       onStorage(label, () => {
+        if (this.#isClosed) throw new StoreClosed(this.#path);
         this.#connection.exec("BEGIN");
         try {
           const unit = new QueueUnit(this.#connection, new EventLog(this.#connection, silentLogger), NO_EPOCH);
