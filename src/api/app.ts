@@ -29,6 +29,7 @@ import { keyRoutes, queueRoutes, scheduleRoutes } from "./routes/queue.ts";
 import { releaseRoutes, updateRoutes, watchdogRoutes } from "./routes/releases.ts";
 import { replicaRoutes } from "./routes/replica.ts";
 import { submissionRoutes } from "./routes/submissions.ts";
+import { successionRoutes } from "./routes/succession.ts";
 import { taskHistoryRoutes } from "./routes/task-history.ts";
 import { taskLogRoutes } from "./routes/task-log.ts";
 import { taskRoutes } from "./routes/tasks.ts";
@@ -61,6 +62,7 @@ function allRoutes(ports: ApiPorts, streams: Streams, describe: () => unknown) {
     .route("/", peerRoutes(ports))
     .route("/", membershipRoutes(ports))
     .route("/", departureRoutes(ports))
+    .route("/", successionRoutes(ports))
     .route("/", tokenRoutes(ports))
     .route("/", fleetNodeRoutes(ports))
     .route("/", fleetQueueRoutes(ports))

@@ -152,6 +152,17 @@ export interface FleetPort {
   readonly hub: HubAdministration | undefined;
   /** The queue for other nodes; undefined where this node is no hub. */
   readonly service?: () => HubService | undefined;
+  /** Who the hub is, when that changes. */
+  readonly succession?: {
+    promote(wish: {
+      readonly isHubOff: boolean;
+      readonly isForced: boolean;
+    }): Promise<Result<{ readonly epoch: number }>>;
+    hear(
+      signer: NodeId,
+      claim: { readonly epoch: number; readonly url: string },
+    ): Result<{ readonly accepted: boolean }>;
+  };
   /** This node's own place. */
   readonly enrolment: Enrolment;
   standing(): FleetStanding;

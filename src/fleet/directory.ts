@@ -1,5 +1,6 @@
 /** What a fleet keeps of its nodes, and a node of its fleet: ports of the store. */
 import type { JsonObject, NodeId, Result } from "#base";
+import type { Promotion } from "./succession.ts";
 import type { HubIdentity, JoinToken, LeaseClass } from "./trust/join-token.ts";
 import type { KeyChange } from "./trust/key-change.ts";
 import type { NodeKey } from "./trust/keys.ts";
@@ -97,4 +98,8 @@ export interface NodeSecrets {
   /** Whether this node became a hub. */
   isHub(): Result<boolean>;
   setHub(isHub: boolean): Result<void>;
+  /** This node takes the hub's place with its next start. */
+  beginPromotion(promotion: Promotion): Result<void>;
+  /** This node, a hub, becomes a member with its next start; what it had is moved to `folder`. */
+  beginStepDown(membership: Membership, folder: string): Result<void>;
 }

@@ -336,7 +336,7 @@ function refusal(id: CommandId, taskId: TaskId): CommandResult {
   return { id, ok: false, failure: refused("stale_fence", `task ${taskId} is held by another node`) };
 }
 
-async function performOn(queue: Queue, command: FleetCommand, once: Once): Promise<Result<unknown>> {
+export async function performOn(queue: Queue, command: FleetCommand, once: Once): Promise<Result<unknown>> {
   switch (command.kind) {
     case "submit":
       return queue.submit(command.args.tasks, once);

@@ -20,7 +20,7 @@ export { FailingNodes, type NodeBackOff } from "./failing-nodes.ts";
 export { FleetQueue } from "./fleet-queue.ts";
 export type { FleetQueueOptions } from "./fleet-queue-options.ts";
 export { type HubRequest, httpLink } from "./http-link.ts";
-export { directLink, HubService, type HubServiceOptions } from "./hub-service.ts";
+export { directLink, HubService, type HubServiceOptions, performOn } from "./hub-service.ts";
 export { cryptography } from "./io/cryptography.ts";
 export type { FetchFrom } from "./io/exchange.ts";
 export { type CallLimits, HubClient, type HubClientOptions } from "./io/hub-client.ts";
@@ -32,6 +32,13 @@ export { betterPlace, type Deferral, type NodeFacts, type Places, type WorkKind 
 export type { Outbox, OutboxRow, QueueLink, ReplicaView } from "./ports.ts";
 export { hasReached, type Position } from "./position.ts";
 export { Presence } from "./presence.ts";
+export {
+  type HubWord,
+  hubToFollow,
+  obstacleToPromotion,
+  type Promotion,
+  type PromotionFacts,
+} from "./succession.ts";
 export { RequestGate, refusalText } from "./trust/gate.ts";
 export { HubClock } from "./trust/hub-clock.ts";
 export {

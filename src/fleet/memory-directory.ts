@@ -1,6 +1,7 @@
 /** The ports of directory.ts in memory: for tests, and for a queue that lives no longer than its process. */
 import { err, type NodeId, ok, type Result, refused } from "#base";
 import type { FleetNode, HubTerm, JoinTokens, Membership, NodeDirectory, NodeSecrets } from "./directory.ts";
+import type { Promotion } from "./succession.ts";
 import type { JoinToken } from "./trust/join-token.ts";
 import { type KeyChange, MAX_KEY_CHANGES } from "./trust/key-change.ts";
 import type { Cryptography, NodeKey } from "./trust/keys.ts";
@@ -107,6 +108,7 @@ export class MemoryNodeSecrets implements NodeSecrets {
   #changes: readonly KeyChange[] = [];
   #membership: Membership | undefined;
   #isHub = false;
+  promotion: Promotion | undefined;
 
   constructor(cryptography: Cryptography) {
     this.#cryptography = cryptography;
@@ -132,6 +134,15 @@ export class MemoryNodeSecrets implements NodeSecrets {
 
   keyChanges(): Result<readonly KeyChange[]> {
     return ok(this.#changes);
+  }
+
+  beginPromotion(promotion: Promotion): Result<void> {
+    this.promotion = promotion;
+    return ok(undefined);
+  }
+
+  beginStepDown(membership: Membership): Result<void> {
+    return this.setMembership(membership);
   }
 
   membership(): Result<Membership | undefined> {

@@ -11,6 +11,7 @@ import {
   ok,
   type Random,
   type Result,
+  type TaskId,
 } from "#base";
 import { EXECUTORS, ModelSocket, modelSocketPath, type SandboxPlan, socketPathFor, WorkerPool } from "#execution";
 import { fenceOf, type Queue, type QueueService, type TaskRow } from "#queue";
@@ -23,6 +24,7 @@ import { Consumers } from "./consumers.ts";
 import { CRASH_VARIABLES, stalledLoop } from "./crash-point.ts";
 import type { Failsafes } from "./failsafes/failsafes.ts";
 import type { NodeStores } from "./fleet/open-node-stores.ts";
+import { carryOutOwn } from "./fleet/own-outbox.ts";
 import { applyKeyPolicies } from "./key-policies.ts";
 import { makeQueue } from "./make-queue.ts";
 import { Expectations } from "./models/expectations.ts";
@@ -144,7 +146,7 @@ async function startOn({ stores, member }: NodeStores, options: EngineOptions): 
   const silence = joinUp(pulses, { queue, attempts, models, consumers, failsafes });
   const { endAttempts, stop } = stopping({ stores, queue, pool, consumers, attempts, models, socket }, silence);
 
-  const takenOver = await takeOver({ queue, pool, attempts, consumers, socket, nodeId });
+  const takenOver = await takeOver({ queue, service, stores, pool, attempts, consumers, socket, nodeId });
   // Those of the hub hold for the whole fleet.
   const prepared = takenOver.ok && member === undefined ? await applyKeyPolicies(queue, config) : takenOver;
   if (!prepared.ok) {
@@ -295,11 +297,15 @@ function createPool(options: EngineOptions, nodeId: NodeId, observer: Attempts):
   });
 }
 
-type Parts = Pick<Engine, "queue" | "pool" | "consumers" | "nodeId" | "attempts"> & { readonly socket: ModelSocket };
+type Parts = Pick<Engine, "service" | "stores" | "queue" | "pool" | "consumers" | "nodeId" | "attempts"> & {
+  readonly socket: ModelSocket;
+};
 
 /** Adopts live workers, applies results that wait on disk, and offers everything else of this node again. */
 async function takeOver({
   queue,
+  service,
+  stores,
   pool,
   attempts,
   consumers,
@@ -308,6 +314,8 @@ async function takeOver({
 }: Parts): Promise<Result<readonly TaskRow[]>> {
   const running = await queue.start();
   if (!running.ok) return running;
+  const told = service === undefined ? ok(new Set<TaskId>()) : await carryOutOwn(stores.outbox, service, nodeId);
+  if (!told.ok) return told;
   const listening = await pool.start();
   if (!listening.ok) return listening;
   // After the pool: that no other node lives on this folder is seen at its socket.
@@ -321,7 +329,7 @@ async function takeOver({
   for (const row of running.value) {
     // Asked for while the node before this one ended: its worker may not have heard of it.
     if (row.cancelRequested) attempts.stop(row.id, fenceOf(row), "cancelled");
-    if (row.holder !== nodeId || known.has(`${row.id} ${row.fenceN}`)) continue;
+    if (row.holder !== nodeId || known.has(`${row.id} ${row.fenceN}`) || told.value.has(row.id)) continue;
     const reason = "the node stopped before it had started a worker";
     const receipt = await queue.release(row.id, fenceOf(row), reason);
     if (!receipt.ok) return receipt;

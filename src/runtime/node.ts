@@ -2,15 +2,18 @@
 import { readFileSync, rmSync } from "node:fs";
 import { createApi, type HttpServer, serveApi, unwatched, type WatchdogPort } from "#api";
 import { type Logger, ok, type Result } from "#base";
-import type { Fleet } from "#fleet";
+import { type Fleet, FleetQueue, nonceMaker } from "#fleet";
 import { apiPorts, nodeName } from "./api-ports.ts";
 import type { LoadedConfig } from "./config/load.ts";
 import { type Engine, type StopMode, startEngine } from "./engine.ts";
+import { readAuthorities } from "./fleet/authorities.ts";
 import { fleetPort } from "./fleet/fleet-port.ts";
 import { type HubDuty, startHubDuty } from "./fleet/hub-duty.ts";
 import { openNodeFleet } from "./fleet/open-node-fleet.ts";
 import { openNodeStores, seedFor } from "./fleet/open-node-stores.ts";
+import { settleSuccession } from "./fleet/settle-succession.ts";
 import { type NodeFleet, startFleet } from "./fleet/start-fleet.ts";
+import { Succession } from "./fleet/succession.ts";
 import { startMaintenance } from "./maintenance.ts";
 import { ownCommand } from "./program.ts";
 import { realClock, realRandom } from "./real-clock.ts";
@@ -53,6 +56,11 @@ export async function startNode(options: NodeOptions): Promise<Result<RunningNod
   const { stateDir, supervision, logger } = options;
   // Before there is a node: the server of a hub is started by the watchdog, and needed to start.
   const link = supervision === null ? undefined : linkToWatchdog(supervision, logger);
+  const settled = await settleSuccession({ ...options, config, clock: realClock, random });
+  if (!settled.ok) {
+    link?.close();
+    return settled;
+  }
   const seed = seedFor(stateDir, realClock);
   const place = await startFleet({ config, stateDir, link, clock: realClock, random, logger, seed });
   if (!place.ok) {
@@ -153,9 +161,10 @@ async function serve(parts: Started): Promise<Result<RunningNode>> {
   const builds = sourceBuilds({ config, stateDir: options.stateDir, engine, watchdog, logger: options.logger });
   const duty = hubDutyOf(parts);
   const becomeHub = (): void => void realClock.after(ANSWERED_MS, parts.restart);
+  const succession = successionOf(parts);
   const ports = apiPorts({
     ...options,
-    fleet: fleetPort({ fleet, engine, duty, clock: realClock, becomeHub }),
+    fleet: fleetPort({ fleet, engine, duty, succession, clock: realClock, becomeHub }),
     engine,
     token: token.value,
     startedAtMs: parts.startedAtMs,
@@ -197,6 +206,7 @@ async function serve(parts: Started): Promise<Result<RunningNode>> {
     if (mode === "leave") await (server.ok ? server.value.handOver({ longMs: HAND_OVER_LONG_MS }) : undefined);
     await (server.ok ? server.value.stop({ graceMs: HTTP_GRACE_MS }) : undefined);
     duty?.stop();
+    succession.stop();
     await engine.stop(mode);
     await place.close();
     // Last of all: whoever waits for this may then start another node on the folder.
@@ -204,6 +214,7 @@ async function serve(parts: Started): Promise<Result<RunningNode>> {
     link?.close();
     stopped.resolve();
   }
+  succession.start();
   void builds.start();
   writeDurably(folder.nodeFile, `${JSON.stringify(nodeFile(server.value, parts.startedAtMs))}\n`);
   link?.ready(server.value.url);
@@ -225,6 +236,27 @@ function hubDutyOf({ options, engine, place, fleet }: Started): HubDuty | undefi
     clock: realClock,
     logger,
     describeSelf,
+  });
+}
+
+function successionOf({ options, engine, place, fleet, restart }: Started): Succession {
+  const { stores, member, queue } = engine;
+  const { config } = options.loaded;
+  const ca = readAuthorities(config["fleet.ca_file"]);
+  return new Succession({
+    fleet,
+    stores,
+    member,
+    stateDir: options.stateDir,
+    isHub: place.role.kind === "hub",
+    isReaching: () => !(queue instanceof FleetQueue) || queue.isReaching,
+    uuid: stores.identity.uuid,
+    configuredUrl: config["fleet.url"],
+    ca: ca.ok ? ca.value : undefined,
+    nonce: member?.nonce ?? nonceMaker(realRandom()),
+    clock: realClock,
+    logger: options.logger,
+    restart: () => void realClock.after(ANSWERED_MS, restart),
   });
 }
 

@@ -6,6 +6,7 @@ import {
   type Membership,
   type NodeKey,
   type NodeSecrets,
+  type Promotion,
 } from "#fleet";
 import type { Connection } from "./connection.ts";
 import { readMeta, writeMeta } from "./meta.ts";
@@ -16,6 +17,9 @@ const NEXT_KEY = "node_key_next";
 const KEY_CHANGES = "node_key_changes";
 const MEMBERSHIP = "membership";
 const ROLE = "role";
+/** Begun, and finished by the next start (succession.ts). */
+export const PROMOTION = "promotion";
+export const STEP_DOWN = "step_down";
 
 /** This node's key and its place in a fleet, in the notes of node.db. Synchronous, each call one flush. */
 export class LibsqlNodeSecrets implements NodeSecrets {
@@ -79,6 +83,16 @@ export class LibsqlNodeSecrets implements NodeSecrets {
     return onStorage("note the role", () => writeMeta(this.#connection, ROLE, isHub ? "hub" : "solo"));
   }
 
+  beginPromotion(promotion: Promotion): Result<void> {
+    return onStorage("note the promotion", () => writeMeta(this.#connection, PROMOTION, JSON.stringify(promotion)));
+  }
+
+  beginStepDown(membership: Membership, folder: string): Result<void> {
+    return onStorage("note the new hub", () =>
+      writeMeta(this.#connection, STEP_DOWN, JSON.stringify({ membership, folder })),
+    );
+  }
+
   #keyAt(name: string): NodeKey {
     const known = readMeta(this.#connection, name);
     if (known !== undefined) return JSON.parse(known) as NodeKey; // `as`: written below
@@ -94,7 +108,7 @@ export class LibsqlNodeSecrets implements NodeSecrets {
 
 /** What a copy of a state folder must not have: its original may still run. */
 export function forgetSecrets(connection: Connection): void {
-  for (const name of [KEY, NEXT_KEY, KEY_CHANGES, MEMBERSHIP, ROLE]) removeMeta(connection, name);
+  for (const name of [KEY, NEXT_KEY, KEY_CHANGES, MEMBERSHIP, ROLE, PROMOTION, STEP_DOWN]) removeMeta(connection, name);
   connection.exec("DELETE FROM join_token");
 }
 

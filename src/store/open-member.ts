@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { createIdFactory, err, FLEET_FILE, type Logger, NODE_FILE, type NodeId, ok, type Result, refused } from "#base";
-import { cryptography, type Membership, type NodeDirectory, type NodeSecrets, type Outbox } from "#fleet";
+import { cryptography, type Membership, type NodeDirectory, type NodeSecrets } from "#fleet";
 import { BACKUP_FOLDER, Backups } from "./backup.ts";
 import { LibsqlCapacityHistory } from "./capacity-history.ts";
 import { type Connection, openConnection } from "./connection.ts";
@@ -38,7 +38,7 @@ export type MemberOptions = Omit<StoreOptions, "primary"> & {
   }) => Result<{ readonly carry: Carry }>;
 };
 
-export type MemberStores = Stores & { readonly replica: Replica; readonly outbox: Outbox };
+export type MemberStores = Stores & { readonly replica: Replica };
 
 /**
  * Opens the databases of a node that follows a hub: a copy of the fleet's, and its own two. What this node had while it

@@ -11,7 +11,14 @@ import {
   type Random,
   type Result,
 } from "#base";
-import { cryptography, type JoinTokens, type NodeDirectory, type NodeSecrets, type Position } from "#fleet";
+import {
+  cryptography,
+  type JoinTokens,
+  type NodeDirectory,
+  type NodeSecrets,
+  type Outbox,
+  type Position,
+} from "#fleet";
 import type { CapacityHistory } from "#hw";
 import type { ModelStore } from "#inference";
 import type { QueueStore } from "#queue";
@@ -36,6 +43,7 @@ import {
   type Place,
   writeBack,
 } from "./open-database.ts";
+import { LibsqlOutbox } from "./outbox.ts";
 import { readPosition } from "./primary/position.ts";
 import { type PrimaryOptions, startOnServer } from "./primary/start.ts";
 import { LibsqlQueueStore } from "./queue-store.ts";
@@ -69,6 +77,8 @@ export type Stores = {
   /** What this host alone knows of a fleet, in its own database. */
   readonly joinTokens: JoinTokens;
   readonly secrets: NodeSecrets;
+  /** Commands to the hub. Of a node that became the hub itself: those that it still has to carry out. */
+  readonly outbox: Outbox;
   /** The holder of leases on this host, the same from start to start. */
   readonly nodeId: NodeId;
   readonly identity: Identity;
@@ -173,6 +183,7 @@ async function openLocked(
     fleetNodes,
     joinTokens: new LibsqlJoinTokens(node.value),
     secrets: new LibsqlNodeSecrets(node.value, cryptography),
+    outbox: new LibsqlOutbox(node.value),
     nodeId: nodeId.value,
     identity,
     backups: new Backups(backupFolder, files, identity.uuid, clock),

@@ -64,6 +64,24 @@ export const leave: Handler<{ readonly force: boolean }> = async ({ options }, c
   return EXIT.ok;
 };
 
+type PromoteFlags = { readonly yes: boolean; readonly force: boolean };
+
+export const promote: Handler<PromoteFlags> = async ({ options }, context) => {
+  const { console } = context;
+  const api = await context.connect();
+  if (!api.ok) return console.fail(api.error);
+  const json = { hubIsOff: options.yes, force: options.force };
+  const promoted = await api.value.ask("promote this node", (client) => client.api.fleet.promote.$post({ json }));
+  if (!promoted.ok) return console.fail(promoted.error);
+  if (console.json) {
+    console.document(promoted.value);
+    return EXIT.ok;
+  }
+  console.line(`This node becomes the hub of its fleet (epoch ${promoted.value.epoch}).`);
+  noteRestart(promoted.value.restarting, context);
+  return EXIT.ok;
+};
+
 function noteRestart(restarting: boolean, { console }: CommandContext): void {
   if (restarting) console.note("The node is being replaced, and is then what it is now.");
   else console.note("The node has no watchdog: stop it and start it again, and it takes effect.");

@@ -62,6 +62,21 @@ export const FLEET_COMMANDS: readonly Command[] = [
     load: async () => (await import("../commands/membership.ts")).leave,
   }),
   command({
+    name: "promote",
+    section: "Fleet",
+    summary: "Let the node that answers take the place of its fleet's hub, which is lost",
+    notes: [
+      "What the old hub had answered and no other node had received yet is not in the new one's database. Promote the node that was in touch with it last.",
+      "The other nodes follow by themselves. The old hub becomes a member when it returns, and keeps what it alone had aside.",
+    ],
+    options: {
+      yes: flag("The old hub is off, and stays off until this is over"),
+      force: flag("Also when the old hub still answers this node"),
+    },
+    examples: [{ line: "drover promote --yes", does: "Take over after the hub was stopped" }],
+    load: async () => (await import("../commands/membership.ts")).promote,
+  }),
+  command({
     name: "node list",
     section: "Fleet",
     summary: "List the nodes of the fleet",

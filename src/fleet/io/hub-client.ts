@@ -42,6 +42,8 @@ export type HubClientOptions = {
   readonly hub: HubIdentity;
   /** Nodes of the fleet that may have become the hub, as far as this node knows. */
   readonly peers: () => readonly HubIdentity[];
+  /** The highest epoch that this node knows: a node that knows less is not believed about who the hub is. */
+  readonly epoch?: () => number;
   readonly clock: Clock;
   /** Of the whole process: see `nonceMaker`. */
   readonly nonce: () => string;
@@ -244,12 +246,20 @@ export class HubClient {
   /** @returns whether another hub is to be asked: one that the fleet knows, under the key that the fleet knows of it. */
   #follow({ response, hub }: Exchange, answer: JsonValue): boolean {
     if (response.status !== 421) return false;
+    const { epoch } = fieldsOf(answer);
+    if (typeof epoch === "number" && epoch < (this.#options.epoch?.() ?? 0)) return false;
     const named = fieldsOf(fieldsOf(answer)["hub"] ?? null);
     const known = this.#options.peers().find((peer) => peer.id === named["id"] && peer.id !== hub.id);
     if (known === undefined) return false;
     this.#session = "";
     this.#adopt(known);
     return true;
+  }
+
+  /** Asks another hub from now on: one of a higher epoch than the present one. */
+  follow(hub: HubIdentity): void {
+    this.#session = "";
+    this.#hub = hub;
   }
 
   #adopt(hub: HubIdentity): void {

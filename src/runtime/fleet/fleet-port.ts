@@ -3,24 +3,28 @@ import type { Clock } from "#base";
 import { type Fleet, type FleetAdministration, type FleetNode, FleetQueue } from "#fleet";
 import type { Engine } from "../engine.ts";
 import type { HubDuty } from "./hub-duty.ts";
+import type { Succession } from "./succession.ts";
 
 export type FleetPortParts = {
   readonly fleet: Fleet;
   readonly engine: Pick<Engine, "member" | "queue">;
   readonly duty: HubDuty | undefined;
+  readonly succession: Succession;
   readonly clock: Clock;
   readonly becomeHub: () => void;
 };
 
 /** What the API sees of a fleet: on a hub with what its nodes said a moment ago, which is not written each time. */
-export function fleetPort({ fleet, engine, duty, clock, becomeHub }: FleetPortParts): FleetPort {
+export function fleetPort({ fleet, engine, duty, succession, clock, becomeHub }: FleetPortParts): FleetPort {
   if (duty === undefined) {
-    return { ...fleet, administration: inviting(fleet, becomeHub), following: () => followingOf(engine) };
+    return { ...fleet, succession, administration: inviting(fleet, becomeHub), following: () => followingOf(engine) };
   }
   const { presence, service, placements } = duty;
   return {
     ...fleet,
-    service: () => service,
+    succession,
+    service: () => (succession.isSuperseded ? undefined : service),
+    replica: (role) => (succession.isSuperseded ? undefined : fleet.replica(role)),
     backOff: (node) => {
       const held = placements.backOff(node);
       // Told by the wall clock, for people.

@@ -9,7 +9,7 @@ import { realClock, realRandom } from "../real-clock.ts";
 import { version } from "../version.ts";
 import { readAuthToken } from "./auth-token.ts";
 import { readAuthorities } from "./authorities.ts";
-import type { NodeStores } from "./open-node-stores.ts";
+import { knownEpoch, type NodeStores } from "./open-node-stores.ts";
 import type { NodeFleet } from "./start-fleet.ts";
 
 export type NodeFleetParts = {
@@ -33,7 +33,8 @@ export function openNodeFleet(parts: NodeFleetParts): Result<Fleet> {
     self: { id: stores.nodeId, name: parts.name, version, featureLevel: FEATURE_LEVEL },
     uuid: stores.identity.uuid,
     address: () => hubAddress(config["fleet.url"], config["http.host"], parts.port(), hostname()),
-    epoch: () => member?.replica.position().epoch ?? stores.identity.epoch,
+    epoch: () =>
+      member === undefined ? stores.identity.epoch : knownEpoch(stores.secrets, member.replica.position().epoch),
     ...(member === undefined ? {} : { client: member.client, nonce: member.nonce }),
     nodes: stores.fleetNodes,
     tokens: stores.joinTokens,

@@ -57,6 +57,12 @@ export async function openNodeStores(parts: NodeStoresParts): Promise<Result<Nod
   return stores.ok ? ok({ stores: stores.value, member: undefined }) : stores;
 }
 
+/** The highest epoch that a node has heard of; what its replica shows may be older. */
+export function knownEpoch(secrets: Stores["secrets"], shown: number): number {
+  const membership = secrets.membership();
+  return Math.max(shown, membership.ok ? (membership.value?.epoch ?? 0) : 0);
+}
+
 function primaryOf({ place, logger, onDiverged }: NodeStoresParts): PrimaryOptions | undefined {
   const diverged: PrimaryOptions["onDiverged"] = (failure) => {
     logger.error("the server has other data than this hub; the node starts anew", { why: failure.message });
@@ -97,12 +103,14 @@ async function openAsMember(
           return now.ok ? now.value : first.value;
         },
         hub: membership.hub,
+        epoch: () => knownEpoch(secrets, 0),
         peers: () => peersOf(nodes()?.all() ?? []),
         clock,
         nonce,
         onHub: (hub) => {
           logger.info("the hub of the fleet has changed", { hub: hub.name, url: hub.url });
-          const kept = secrets.setMembership({ ...membership, hub });
+          const present = secrets.membership();
+          const kept = secrets.setMembership({ ...((present.ok ? present.value : undefined) ?? membership), hub });
           if (!kept.ok) logger.error("the new hub could not be noted", { why: kept.error.message });
         },
         ...(ca.value === undefined ? {} : { ca: ca.value }),

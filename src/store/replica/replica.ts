@@ -172,6 +172,11 @@ export class Replica implements ReplicaView {
     for (const look of this.#waiting) look();
   }
 
+  /** Has the copy made anew: what it shows may be of a history that the fleet has left. Reads go on with it until then. */
+  renew(why: string): void {
+    this.#damaged(why);
+  }
+
   #damaged(why: string): void {
     if (this.#damage !== undefined || this.#isClosed) return;
     this.#damage = why;
