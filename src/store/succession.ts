@@ -71,7 +71,8 @@ export function finishPromotion(
 function copyUnder(path: string, ready: string, promotion: Promotion): boolean {
   const making = `${path}.promoting`;
   removeCopy(making);
-  const source = openConnection(path, { queryOnly: true });
+  // Not for reading alone: VACUUM INTO is refused there. The replica is set aside when the copy is whole.
+  const source = openConnection(path);
   try {
     const epoch = Math.max(Number(readMeta(source, "epoch") ?? 1), readPosition(source)?.epoch ?? 0);
     if (epoch >= promotion.epoch) return false;

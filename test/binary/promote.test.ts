@@ -1,0 +1,78 @@
+import { existsSync, readdirSync } from "node:fs";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, it } from "vitest";
+import { type BinaryNode, BinaryWorld, startBinaryNode } from "../support/binary-node.ts";
+import { killPid } from "../support/binary-processes.ts";
+import { waitUntil } from "../support/wait-until.ts";
+
+type Fleet = { readonly role: string; readonly epoch: number; readonly hub: { readonly name: string } | null };
+
+let world: BinaryWorld;
+
+beforeEach(() => {
+  world = new BinaryWorld();
+});
+afterEach(() => {
+  world.remove();
+});
+
+function start(name: string, env: Record<string, string> = {}): Promise<BinaryNode> {
+  return startBinaryNode(world, {
+    state: join(world.path, name),
+    env: { DROVER_NODE_NAME: name, DROVER_HW_DISCOVER: "false", ...env },
+  });
+}
+
+/** A node without a watchdog takes up what was noted with its next start, on the port that the others know. */
+async function again(node: BinaryNode, name: string, env: Record<string, string> = {}): Promise<BinaryNode> {
+  await node.kill();
+  return start(name, { DROVER_HTTP_PORT: new URL(node.url).port, ...env });
+}
+
+async function standing(node: BinaryNode): Promise<Fleet> {
+  return (await node.request("GET", "/api/fleet")).body as Fleet; // `as`: the API's own document
+}
+
+async function submit(node: BinaryNode): Promise<string> {
+  const body = { executor: "shell", command: ["true"] };
+  const { body: said } = await node.request("POST", "/api/tasks", { tasks: [{ title: "t", spec: body }] });
+  return JSON.stringify(said);
+}
+
+it("a member that is promoted is followed by the others and by the old hub, wherever it was killed", async () => {
+  const hub = await start("hub");
+  const invited = await hub.request("POST", "/api/tokens", { uses: 2 });
+  const { invitation } = invited.body as { readonly invitation: string }; // `as`: the API's own document
+  const hubAgain = await again(hub, "hub");
+  const token = `${invitation.split("@")[0]}@${hubAgain.url}`;
+  const joined = async (name: string): Promise<BinaryNode> => {
+    const node = await start(name);
+    const answer = await node.request("POST", "/api/fleet/join", { invitation: token, name, url: node.url });
+    expect(answer.status).toBe(200);
+    return again(node, name);
+  };
+  const a = await joined("a");
+  const b = await joined("b");
+
+  expect((await a.request("POST", "/api/fleet/promote", { hubIsOff: true })).status).toBe(409);
+  await hubAgain.kill();
+  for (const { pid } of world.processes()) if (pid !== a.pid && pid !== b.pid) killPid(pid);
+  const promoted = await a.request("POST", "/api/fleet/promote", { hubIsOff: true });
+  expect(promoted.body).toMatchObject({ epoch: 2 });
+
+  let next = a;
+  for (const label of ["promotion.noted", "promotion.copied", "promotion.exchanged"]) {
+    await expect(again(next, "a", { DROVER_CRASH_POINT: label })).rejects.toThrow();
+    next = a;
+  }
+  const newHub = await again(a, "a");
+  expect(await standing(newHub)).toMatchObject({ role: "hub", epoch: 2 });
+  await waitUntil("b follows", async () => (await standing(b)).hub?.name === "a");
+  await waitUntil("b shows the new epoch", async () => (await standing(b)).epoch === 2);
+  expect(await submit(b)).toContain("t_");
+
+  const back = await start("hub", { DROVER_HTTP_PORT: new URL(hubAgain.url).port });
+  await waitUntil("the old hub follows", async () => (await standing(back)).hub?.name === "a");
+  expect(readdirSync(join(world.path, "hub", "quarantine"))).toHaveLength(1);
+  expect(existsSync(join(world.path, "a", "fleet.db.promoted"))).toBe(false);
+}, 60_000);
