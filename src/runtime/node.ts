@@ -192,10 +192,8 @@ async function serve(parts: Started): Promise<Result<RunningNode>> {
   parts.listening.port = server.value.port;
   supervision?.socket?.close();
   if (link !== undefined) attachNode(link, { api, server: server.value, engine, stop });
-  const stopMaintenance = startMaintenance(
-    { ...engine, stateDir: options.stateDir, clock: realClock, logger: options.logger },
-    config,
-  );
+  const { stateDir, logger } = options;
+  const stopMaintenance = startMaintenance({ ...engine, stateDir, clock: realClock, logger }, config);
 
   async function shutDown(mode: StopMode): Promise<void> {
     options.logger.info("the node stops", { mode, running: engine.pool.live.length });
