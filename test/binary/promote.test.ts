@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { type BinaryNode, BinaryWorld, startBinaryNode } from "../support/binary-node.ts";
 import { killPid } from "../support/binary-processes.ts";
-import { submitTask, taskEnds } from "../support/node-tasks.ts";
+import { submitTask } from "../support/node-tasks.ts";
 import { waitUntil } from "../support/wait-until.ts";
 
 type Fleet = { readonly role: string; readonly epoch: number; readonly hub: { readonly name: string } | null };
@@ -62,14 +62,15 @@ it("a member that is promoted is followed by the others and by the old hub, wher
   expect(await standing(newHub)).toMatchObject({ role: "hub", epoch: 2 });
   await waitUntil("b follows", async () => (await standing(b)).hub?.name === "a");
   await waitUntil("b shows the new epoch", async () => (await standing(b)).epoch === 2);
-  const { id } = await submitTask(b, { executor: "shell", command: ["true"] });
+  const { id } = await submitTask(b, { title: "after", command: ["true"] });
 
   const back = await start("hub", { DROVER_HTTP_PORT: new URL(hubAgain.url).port });
   await waitUntil("the old hub follows", async () => (await standing(back)).hub?.name === "a");
   for (const node of [newHub, b, back]) {
-    const isKnown = async (): Promise<boolean> => (await node.request("GET", `/api/tasks/${id}`)).status === 200;
-    await waitUntil("the node shows the task", isKnown);
-    expect((await taskEnds(node, id)).state).toBe("done");
+    await waitUntil("the node shows the task as done", async () => {
+      const { body } = await node.request("GET", `/api/tasks/${id}`);
+      return (body as { readonly state?: string }).state === "done"; // `as`: the API's own document
+    });
   }
   expect(readdirSync(join(world.path, "hub", "quarantine"))).toHaveLength(1);
   expect(existsSync(join(world.path, "a", "fleet.db.promoted"))).toBe(false);
