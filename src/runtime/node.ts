@@ -175,13 +175,7 @@ async function serve(parts: Started): Promise<Result<RunningNode>> {
       void stop(mode);
     },
   });
-  const api = createApi(ports, {
-    hosts: [config["http.host"], ...config["http.allow_hosts"]],
-    rateLimits: {
-      read: withBurst(config["http.reads_per_second"]),
-      write: withBurst(config["http.writes_per_second"]),
-    },
-  });
+  const api = createApi(ports, apiOptions(config));
   const server = await serveApi(api, {
     host: config["http.host"],
     port: config["http.port"],
@@ -217,6 +211,16 @@ async function serve(parts: Started): Promise<Result<RunningNode>> {
   writeDurably(folder.nodeFile, `${JSON.stringify(nodeFile(server.value, parts.startedAtMs))}\n`);
   link?.ready(server.value.url);
   return ok({ url: server.value.url, stateDir: options.stateDir, stopped: stopped.promise, stop });
+}
+
+function apiOptions(config: LoadedConfig["config"]): Parameters<typeof createApi>[1] {
+  return {
+    hosts: [config["http.host"], ...config["http.allow_hosts"]],
+    rateLimits: {
+      read: withBurst(config["http.reads_per_second"]),
+      write: withBurst(config["http.writes_per_second"]),
+    },
+  };
 }
 
 /** Only where this node writes for others. */

@@ -185,7 +185,9 @@ async function drain({ hub }: CrashFleet): Promise<readonly string[]> {
       .request("GET", "/api/tasks?state=waiting,ready,running&limit=20")
       .catch(() => undefined);
     // `as`: the contract of the API.
-    const said = answer?.body as { readonly items?: readonly { readonly title: string; readonly state: string }[] };
+    const said = answer?.body as
+      | { readonly items?: readonly { readonly title: string; readonly state: string }[] }
+      | undefined;
     const items = said?.items;
     if (items?.length === 0) return [];
     if (performance.now() > endMs) {
