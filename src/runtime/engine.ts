@@ -314,7 +314,9 @@ async function takeOver({
 }: Parts): Promise<Result<readonly TaskRow[]>> {
   const running = await queue.start();
   if (!running.ok) return running;
-  const told = service === undefined ? ok(new Set<TaskId>()) : await carryOutOwn(stores.outbox, service, nodeId);
+  // Of a fleet that this node left, nothing is carried into its own queue.
+  const isSuccessor = service !== undefined && stores.fleetNodes.hub()?.node === nodeId;
+  const told = isSuccessor ? await carryOutOwn(stores.outbox, service, nodeId) : ok(new Set<TaskId>());
   if (!told.ok) return told;
   const listening = await pool.start();
   if (!listening.ok) return listening;
