@@ -167,6 +167,7 @@ describe("the fleet's database", () => {
       "primary/rebuild-worker.ts",
       "reader-worker.ts",
       "restore.ts",
+      "succession.ts",
     ]);
   });
 });
