@@ -97,7 +97,7 @@ describe("the server of a hub, from the executable", () => {
 
     const second = await tryStartNode(world, { watched: false, env: { DROVER_NODE_ROLE: "hub" } });
 
-    expect(second.kind === "ended" ? second.stderr : "").toMatch(/runs on this state folder/);
+    expect(second.kind === "ended" ? second.stderr : "").toMatch(/used by another drover|runs on this state folder/);
     expect(servers()).toEqual([server]);
   });
 
