@@ -12,9 +12,6 @@ const START_LIMIT_MS = 15_000;
 /** Frames of one answer of a small write; the log of a test never comes near. */
 const POLL_MS = 20;
 
-/** Whether this machine has the server; without it the tests that need one are skipped. */
-export const hasSqld = existsSync(PROGRAM);
-
 /** A database server of its own, over a data folder that outlives it. */
 export class ReplicaSqld {
   readonly dir: string;

@@ -4,7 +4,8 @@ import { afterEach, describe, expect, it } from "vitest";
 import { FLEET_FILE, ok, seededRandom, silentLogger } from "#base";
 import { openReplica, type Replica } from "../../../src/store/replica/replica.ts";
 import { realClock } from "../../support/real-clock.ts";
-import { emptyFleetDatabase, hasSqld, ReplicaSqld } from "../../support/replica-sqld.ts";
+import { emptyFleetDatabase, ReplicaSqld } from "../../support/replica-sqld.ts";
+import { hasSqld } from "../../support/sqld.ts";
 import { temporaryFolders } from "../../support/temporary-folder.ts";
 import { valueOf } from "../../unit/api/api-harness.ts";
 

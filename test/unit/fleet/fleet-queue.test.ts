@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { present } from "#base";
 import type { ClaimedTask, NewTask } from "#queue";
 import { FleetWorld, type Member } from "../../support/fleet-world.ts";
-import { attemptReport } from "../../support/queue-world.ts";
+import { attemptReport, newTask } from "../../support/queue-world.ts";
 import { valueOf } from "../api/api-harness.ts";
 
 let world: FleetWorld;
@@ -15,23 +15,7 @@ afterEach(async () => {
 });
 
 function task(over: Partial<NewTask> = {}): NewTask {
-  return {
-    id: world.ids.task(),
-    lane: 2,
-    key: "",
-    requirements: "{}",
-    dependsOn: [],
-    dependencyPolicy: "fail",
-    runAtMs: null,
-    maxAttempts: 3,
-    retryBaseMs: 1_000,
-    retryMaxMs: 300_000,
-    idempotencyKey: null,
-    bodyHash: "h",
-    labels: {},
-    body: '{"title":"t"}',
-    ...over,
-  };
+  return { ...newTask(world.ids.task()), ...over };
 }
 
 /** A call that needs time to pass before it is answered. */

@@ -3,28 +3,12 @@ import { createIdFactory, SimulatedClock, seededRandom } from "#base";
 import { MemoryOutbox } from "#fleet";
 import { MemoryQueueStore, type NewTask } from "#queue";
 import { memberStore } from "../../../src/fleet/member-store.ts";
+import { newTask } from "../../support/queue-world.ts";
 import { valueOf } from "../api/api-harness.ts";
 
 const ids = createIdFactory(new SimulatedClock(), seededRandom(3));
 
-function task(): NewTask {
-  return {
-    id: ids.task(),
-    lane: 2,
-    key: "",
-    requirements: "{}",
-    dependsOn: [],
-    dependencyPolicy: "fail",
-    runAtMs: null,
-    maxAttempts: 3,
-    retryBaseMs: 1_000,
-    retryMaxMs: 300_000,
-    idempotencyKey: null,
-    bodyHash: "h",
-    labels: {},
-    body: "{}",
-  };
-}
+const task = (): NewTask => newTask(ids.task());
 
 it("a task that the hub has accepted is found while the replica is behind, and one that it refused is not", async () => {
   const outbox = new MemoryOutbox();

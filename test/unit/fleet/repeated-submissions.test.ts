@@ -3,27 +3,13 @@ import { createIdFactory, SimulatedClock, seededRandom } from "#base";
 import { MemoryOutbox } from "#fleet";
 import { MemoryQueueStore, type NewTask } from "#queue";
 import { repeatedSubmissions } from "../../../src/fleet/repeated-submissions.ts";
+import { newTask } from "../../support/queue-world.ts";
 import { valueOf } from "../api/api-harness.ts";
 
 const ids = createIdFactory(new SimulatedClock(), seededRandom(5));
 
 function task(idempotencyKey: string | null, bodyHash = "h"): NewTask {
-  return {
-    id: ids.task(),
-    lane: 2,
-    key: "",
-    requirements: "{}",
-    dependsOn: [],
-    dependencyPolicy: "fail",
-    runAtMs: null,
-    maxAttempts: 3,
-    retryBaseMs: 1_000,
-    retryMaxMs: 300_000,
-    idempotencyKey,
-    bodyHash,
-    labels: {},
-    body: "{}",
-  };
+  return { ...newTask(ids.task()), idempotencyKey, bodyHash };
 }
 
 describe("a submission that is repeated on a node without its hub", () => {
