@@ -3,7 +3,6 @@ import { dirname } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
 import type { QueueEvent } from "#queue";
 import { openConnection } from "../../../src/store/connection.ts";
-import {} from "../../support/replica-sqld.ts";
 import { hasSqld } from "../../support/sqld.ts";
 import { temporaryFolders } from "../../support/temporary-folder.ts";
 import { waitUntil } from "../../support/wait-until.ts";
