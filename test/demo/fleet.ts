@@ -132,6 +132,7 @@ async function demo(hub: FleetNode, first: FleetNode, second: FleetNode): Promis
 
 /** From each node that is left, and from the files that the tasks made. */
 async function check(nodes: readonly FleetNode[], ids: readonly string[]): Promise<void> {
+  let mostLost = 0;
   for (const node of nodes) {
     const tasks = await Promise.all(ids.map((id) => node.ask(taskSchema, `/api/tasks/${id}`)));
     const passed = tasks.filter(
@@ -141,13 +142,16 @@ async function check(nodes: readonly FleetNode[], ids: readonly string[]): Promi
     say(
       `${node.name} shows ${passed.length} tasks done by exactly one attempt, and ${lost.length} attempts that were lost`,
     );
+    mostLost = Math.max(mostLost, lost.length);
     if (passed.length !== TASKS) throw new Error(`${node.name} does not show every task done once`);
   }
   const wrote = readdirSync(effects).filter((name) => /^\d+\./.test(name));
   const effectsOf = new Set(wrote.map((name) => readFileSync(join(effects, name), "utf8").trim()));
   say(`files that tasks wrote: ${wrote.length}, of ${effectsOf.size} tasks`);
-  if (wrote.length !== TASKS - PROMPTS || effectsOf.size !== wrote.length)
-    throw new Error("a task had no effect, or two");
+  // A task whose node was killed after it wrote and before it reported runs again: results count once, runs may not.
+  const again = wrote.length - effectsOf.size;
+  if (effectsOf.size !== TASKS - PROMPTS) throw new Error("a task had no effect");
+  if (again > mostLost) throw new Error(`${again} tasks ran twice, but only ${mostLost} attempts were lost`);
 }
 
 async function main(): Promise<void> {
