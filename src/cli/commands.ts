@@ -5,6 +5,7 @@ import { MODEL_COMMANDS } from "./table/models.ts";
 import { NODE_COMMANDS } from "./table/node.ts";
 import { PROGRAM_COMMANDS } from "./table/program.ts";
 import { QUEUE_COMMANDS } from "./table/queue.ts";
+import { REPOSITORY_COMMANDS } from "./table/repositories.ts";
 import { TASK_COMMANDS } from "./table/tasks.ts";
 
 /** Every command of drover. Parsing, help, completion and the reference page are made from this table. */
@@ -14,6 +15,7 @@ export const COMMANDS: readonly Command[] = [
   ...TASK_COMMANDS,
   ...QUEUE_COMMANDS,
   ...MODEL_COMMANDS,
+  ...REPOSITORY_COMMANDS,
   ...FIGURE_COMMANDS,
   ...PROGRAM_COMMANDS,
 ];

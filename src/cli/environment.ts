@@ -33,6 +33,14 @@ export type RunOptions = GlobalOptions & {
 export type RestoreOptions = GlobalOptions & { readonly file: string };
 export type ConfigShowOptions = GlobalOptions & { readonly origin: boolean };
 export type SelftestOptions = GlobalOptions & { readonly copy: string | undefined };
+export type RepoScanOptions = GlobalOptions & {
+  readonly directory: string;
+  readonly staged: boolean;
+  readonly base: string | undefined;
+  readonly head: string | undefined;
+  readonly watch: readonly string[];
+  readonly replace: boolean;
+};
 export type WorkerOptions = GlobalOptions & { readonly directory: string };
 
 /** One thing that was looked at: what was found and, when it is not well, what to do. */
@@ -61,6 +69,8 @@ export interface LocalCommands {
   diagnose(options: GlobalOptions): Promise<readonly Finding[]>;
   selftest(options: SelftestOptions, console: Console): Promise<number>;
   releaseKey(options: GlobalOptions, console: Console): Promise<number>;
+  /** Says what may not leave a repository; exit code 1 when something blocks. */
+  repoScan(options: RepoScanOptions, console: Console): Promise<number>;
   stateMark(options: GlobalOptions, console: Console): Promise<number>;
 }
 

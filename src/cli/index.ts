@@ -7,6 +7,7 @@ export type {
   Finding,
   GlobalOptions,
   LocalCommands,
+  RepoScanOptions,
   RestoreOptions,
   RunOptions,
   SelftestOptions,
@@ -17,6 +18,7 @@ export type {
 export { EXIT, type ExitCode } from "./exit-codes.ts";
 export { renderCommandReference } from "./help/reference.ts";
 export type { Console, Fault } from "./output/console.ts";
+export type { Column } from "./output/table.ts";
 export { type EnvironmentParts, endSoon, processEnvironment } from "./process-environment.ts";
 export { runCli } from "./run-cli.ts";
 export { defaultStateDir } from "./state-dir.ts";

@@ -22,6 +22,7 @@ export const localCommands: EnvironmentParts = {
     diagnose: async (options) => (await import("./commands/diagnose.ts")).diagnose(options),
     stateMark: async (options, console) => (await import("./commands/state-mark.ts")).stateMark(options, console),
     releaseKey: async (options, console) => (await import("./commands/release-key.ts")).releaseKey(options, console),
+    repoScan: async (options, console) => (await import("./commands/repo-scan.ts")).repoScan(options, console),
     selftest: async (options, console) => (await import("./commands/selftest.ts")).selftest(options, console),
   },
 };

@@ -1,5 +1,5 @@
 /** Commands that the composition root carries out: this only hands them their options. */
-import type { UpOptions } from "../environment.ts";
+import type { GlobalOptions, RepoScanOptions, UpOptions } from "../environment.ts";
 import type { Handler } from "../parsing/command.ts";
 
 export const up: Handler<{ readonly detach: boolean }> = ({ options, globals }, { environment, console }) =>
@@ -38,3 +38,8 @@ export const stateMark: Handler<object> = ({ globals }, { environment, console }
 
 export const releaseKey: Handler<object> = ({ globals }, { environment, console }) =>
   environment.local.releaseKey(globals, console);
+
+export const repoScan: Handler<Omit<RepoScanOptions, keyof GlobalOptions | "directory">> = (
+  { options, globals, args },
+  { environment, console },
+) => environment.local.repoScan({ ...globals, ...options, directory: args[0] ?? environment.cwd }, console);

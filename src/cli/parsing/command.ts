@@ -34,6 +34,7 @@ export const SECTIONS = [
   "Tasks",
   "Queue",
   "Models",
+  "Repositories",
   "Figures",
   "State and configuration",
   "This program",

@@ -45,6 +45,11 @@ export const SETTINGS = {
   "http.gateway": setting(z.boolean(), true, "answer /ollama and /openai, so that other programs can use the models"),
   "http.reads_per_second": setting(count(1_000_000), 1_000, "reads that one client may make; twice as many at once"),
   "http.writes_per_second": setting(count(1_000_000), 2_000, "changes that one client may make; twice as many at once"),
+  "publication.watched_words": setting(
+    z.array(z.string().min(2).max(128)).max(256),
+    [],
+    "names and words that must not leave a repository, in any case",
+  ),
   "fleet.url": setting(
     z.union([z.literal(""), z.url({ protocol: /^https?$/ }).max(2_048)]),
     "",

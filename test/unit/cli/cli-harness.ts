@@ -90,6 +90,7 @@ const noLocal: LocalCommands = {
   node: unexpected,
   run: unexpected,
   restore: unexpected,
+  repoScan: unexpected,
   configShow: unexpected,
   configCheck: unexpected,
   worker: unexpected,

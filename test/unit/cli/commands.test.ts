@@ -320,6 +320,7 @@ describe("local commands", () => {
       selftest: look,
       stateMark: look,
       releaseKey: look,
+      repoScan: look,
     };
     const clock = createCli().harness.clock;
     const configuredStateDir = async () => ok(undefined);
