@@ -1,9 +1,10 @@
 /** Endpoints and their models as the API returns them. */
 import { z } from "zod";
 import { MAX_LABELS } from "#base";
-import { ENDPOINT_KINDS, type EndpointState, LEASE_BOUNDS_MS, type LoadedModel, type Model } from "#hw";
+import { ENDPOINT_KINDS, type EndpointState, LEASE_BOUNDS_MS, type LoadedModel, type Model, TIERS } from "#hw";
 
 import { announcedHostSchema, announcementSchema, announcementView } from "./announcement.ts";
+import type { ModelPassRate } from "./model-ports.ts";
 
 /** The longest name of a host, so that every host can be an id. */
 const MAX_ID_CHARS = 63;
@@ -155,23 +156,52 @@ function loadedView({ digest: _digest, isExpected, ...shown }: LoadedModel): End
   return { ...shown, isExpected: isExpected === true };
 }
 
+const passRateSchema = z.object({
+  /** What the tasks were classed as. */
+  tier: z.enum(TIERS),
+  /** Attempts that verification judged; fewer than there were once there are many, for older ones fade. */
+  samples: z.int(),
+  /** As it is estimated, one pass and one failure counted in beforehand; and one standard deviation below and above. */
+  passRatio: z.number(),
+  lowRatio: z.number(),
+  highRatio: z.number(),
+});
+
 /** One model of the fleet, wherever it is. */
 export const fleetModelSchema = z.object({
   ...modelSchema.shape,
   endpoints: z.array(z.object({ id: z.string(), isHealthy: z.boolean(), isLoaded: z.boolean() })),
+  /** By tier, of those in which it was judged on this node. */
+  passRates: z.array(passRateSchema),
 });
 export type FleetModelView = z.output<typeof fleetModelSchema>;
 
 /** @returns every model by name, with the endpoints that offer it. What differs between them is the first one's. */
-export function fleetModels(states: readonly EndpointState[]): readonly FleetModelView[] {
+export function fleetModels(
+  states: readonly EndpointState[],
+  rates: readonly ModelPassRate[],
+): readonly FleetModelView[] {
   const found = new Map<string, FleetModelView>();
   for (const { endpoint, health, models, loaded } of states) {
     for (const model of models) {
-      const known = found.get(model.name) ?? { ...modelView(model), endpoints: [] };
+      const known = found.get(model.name) ?? {
+        ...modelView(model),
+        endpoints: [],
+        passRates: passRatesOf(model.name, rates),
+      };
       const isLoaded = loaded.some(({ name, isExpected }) => name === model.name && isExpected !== true);
       known.endpoints.push({ id: endpoint.id, isHealthy: health.kind === "healthy", isLoaded });
       found.set(model.name, known);
     }
   }
   return [...found.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+/** In the order of tiers. */
+function passRatesOf(name: string, rates: readonly ModelPassRate[]): FleetModelView["passRates"] {
+  return TIERS.flatMap((tier) =>
+    rates
+      .filter((rate) => rate.model === name && rate.tier === tier)
+      .map(({ samples, mean, low, high }) => ({ tier, samples, passRatio: mean, lowRatio: low, highRatio: high })),
+  );
 }

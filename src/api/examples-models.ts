@@ -84,6 +84,7 @@ export const exampleEndpoint: EndpointView = {
 export const exampleModel: FleetModelView = {
   ...model,
   endpoints: [{ id: "ollama-11434", isHealthy: true, isLoaded: true }],
+  passRates: [{ tier: "standard", samples: 40, passRatio: 0.881, lowRatio: 0.831, highRatio: 0.931 }],
 };
 
 export const exampleDecision: DecisionView = {

@@ -9,6 +9,7 @@ export type {
   BudgetState,
   CapacityPoint,
   Classification,
+  ModelPassRate,
   ModelPorts,
 } from "./model-ports.ts";
 export type { BottlenecksView, NodeFiguresView, NodesView, NodeView } from "./node-view.ts";

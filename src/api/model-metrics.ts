@@ -4,6 +4,8 @@ import type { ApiPorts } from "./ports.ts";
 
 /** Sums over more than this many models are of no use to a graph. */
 const MAX_MODELS = 200;
+/** Each in each of the three tiers. */
+const MAX_RATES = 3 * MAX_MODELS;
 const DAY_MS = 86_400_000;
 
 /** Registers everything; figures are taken when somebody scrapes. */
@@ -20,14 +22,23 @@ export function publishModelMetrics({ metrics, models, clock }: ApiPorts): void 
   const vram = metrics.gauge("drover_vram_free_bytes", "Memory of a graphics card that is free, by card");
   const ram = metrics.gauge("drover_ram_available_bytes", "Memory that this node can still take");
   const budget = metrics.gauge("drover_budget_used_ratio", "Used part of a budget, by span and unit; 1 is all of it");
+  const passed = metrics.gauge("drover_model_pass_ratio", "Estimated share of verified attempts, by model and tier");
+  const judged = metrics.gauge(
+    "drover_model_judged_attempts",
+    "Attempts behind drover_model_pass_ratio; old ones fade",
+  );
   metrics.onScrape(async () => {
     waiting.set(models.inference.waiting);
     const { meanAbsoluteErrorRatio } = models.accuracy();
     if (meanAbsoluteErrorRatio !== null) error.set(meanAbsoluteErrorRatio);
-    for (const gauge of [healthy, inFlight, tokens, cost, vram]) gauge.clear();
+    for (const gauge of [healthy, inFlight, tokens, cost, vram, passed, judged]) gauge.clear();
     for (const { endpoint, health, inFlight: running } of models.endpoints()) {
       healthy.set(health.kind === "healthy" ? 1 : 0, { endpoint: endpoint.id });
       for (const [model, count] of Object.entries(running)) inFlight.set(count, { endpoint: endpoint.id, model });
+    }
+    for (const { model, tier, mean, samples } of models.passRates().slice(0, MAX_RATES)) {
+      passed.set(mean, { model, tier });
+      judged.set(samples, { model, tier });
     }
     const capacity = models.capacity();
     if (capacity.ram.availableBytes !== null) ram.set(capacity.ram.availableBytes);

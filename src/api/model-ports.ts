@@ -1,8 +1,8 @@
 /** What the API needs of hardware, endpoints and models. */
 import type { Result } from "#base";
-import type { AnnouncedEndpoint, Endpoint, EndpointState, HostCapacity } from "#hw";
+import type { AnnouncedEndpoint, Endpoint, EndpointState, HostCapacity, Tier } from "#hw";
 import type { ChatModel, ChatRequest, EmbedOutcome, EmbedRequest, ModelStore, RequestContext } from "#inference";
-import type { PredictionAccuracy, RouteDecision } from "#scheduler";
+import type { PassRate, PredictionAccuracy, RouteDecision } from "#scheduler";
 
 /** The limits on spending and how much of each is used. Null means without limit. */
 export type BudgetState = {
@@ -21,6 +21,9 @@ export type CapacityPoint = { readonly atMs: number; readonly sample: unknown };
 
 /** How a prompt was classed. */
 export type Classification = { readonly tier: "trivial" | "standard" | "complex"; readonly reason: string };
+
+/** How often a model passed the verification of tasks that were classed as a tier. */
+export type ModelPassRate = { readonly model: string; readonly tier: Tier } & PassRate;
 
 export interface ModelPorts {
   readonly store: ModelStore;
@@ -52,5 +55,7 @@ export interface ModelPorts {
   classify(prompt: string): Classification;
   /** How far expected times were from what replies took. */
   accuracy(): PredictionAccuracy;
+  /** What verification said of models so far, by model and tier; none of a model that was never judged. */
+  passRates(): readonly ModelPassRate[];
   budgets(): Promise<Result<readonly BudgetState[]>>;
 }

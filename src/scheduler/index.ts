@@ -18,7 +18,7 @@ export { type Lookahead, type NeededSoon } from "./demand-book.ts";
 export type { EndpointHardware } from "./first-estimate.ts";
 export type { FitPlanner, RouteFit } from "./fit-planner.ts";
 export { statedMemorySpeed } from "./memory-speed.ts";
-export { PassLedger, type PassRow } from "./pass-ledger.ts";
+export { PassLedger, type PassRate, type PassRow } from "./pass-ledger.ts";
 export { type Prewarm, type PrewarmEndpoint, type PrewarmOffer, planPrewarms } from "./prewarm.ts";
 export { energyCost, type ModelPrice, priceOf, tokenCost } from "./price.ts";
 export type {

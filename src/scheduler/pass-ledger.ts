@@ -99,6 +99,11 @@ export class PassLedger {
     return { tier, reason: `${tier} tasks begin with the models of their own tier` };
   }
 
+  /** @returns what is known of every model and tier. */
+  rates(): readonly (Pick<PassRow, "model" | "tier"> & PassRate)[] {
+    return this.toRows().map(({ model, tier }) => ({ model, tier, ...this.rate(model, tier) }));
+  }
+
   toRows(): readonly PassRow[] {
     return [...this.#rows.values()];
   }

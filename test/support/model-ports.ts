@@ -57,6 +57,7 @@ export function modelPorts(
       return state === undefined ? none(id) : ok(state);
     },
     classify: (prompt) => ({ tier: prompt.length > 20 ? "complex" : "trivial", reason: `${prompt.length} characters` }),
+    passRates: () => [],
     accuracy: () => ({ samples: 0, meanAbsoluteErrorRatio: null }),
     budgets: async () =>
       ok([{ span: "day", unit: "microdollars", limit: 1_000_000, used: 5, action: "localOnly", freesAtMs: null }]),

@@ -85,12 +85,12 @@ export function endpointRoutes(ports: ApiPorts) {
       "/api/models",
       route({
         tag: "models",
-        summary: "Every model of the fleet, and where it is",
+        summary: "Every model, where it is, and how often it passed verification",
         responses: {
           200: json("The models", z.object({ models: z.array(fleetModelSchema) }), { models: [exampleModel] }),
         },
       }),
-      (c) => c.json({ models: [...fleetModels(models.endpoints())] }, 200),
+      (c) => c.json({ models: [...fleetModels(models.endpoints(), models.passRates())] }, 200),
     );
 }
 

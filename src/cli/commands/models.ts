@@ -35,6 +35,7 @@ const MODEL_COLUMNS: readonly Column<Model>[] = [
     align: "right",
     optional: true,
   },
+  { title: "PASSES", value: ({ passRates }) => passRates.map(passText).join(", ") || "-", optional: true },
   { title: "CAN", value: ({ capabilities }) => capabilities?.join(", ") ?? "?", shrinks: true, optional: true },
   {
     title: "ON",
@@ -42,6 +43,10 @@ const MODEL_COLUMNS: readonly Column<Model>[] = [
     shrinks: true,
   },
 ];
+
+function passText({ tier, samples, passRatio }: Model["passRates"][number]): string {
+  return `${tier} ${Math.round(100 * passRatio)} % of ${samples}`;
+}
 
 type ExplainFlags = {
   readonly model: readonly string[];

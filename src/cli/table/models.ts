@@ -71,7 +71,7 @@ export const MODEL_COMMANDS: readonly Command[] = [
   command({
     name: "models",
     section: "Models",
-    summary: "List the models of all endpoints, and where they are loaded",
+    summary: "List all models, where they are loaded, and how often they pass",
     load: async () => (await import("../commands/models.ts")).models,
   }),
   command({

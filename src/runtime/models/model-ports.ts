@@ -2,7 +2,7 @@ import type { ModelPorts } from "#api";
 import { type Clock, err, ok, refused } from "#base";
 import type { CapacityMonitor, EndpointRegistry } from "#hw";
 import type { InferenceService } from "#inference";
-import { classifyComplexity, type ExpectedCompletionRouter } from "#scheduler";
+import { classifyComplexity, type ExpectedCompletionRouter, type PassLedger } from "#scheduler";
 import type { Stores } from "#store";
 import type { Config } from "../config/settings.ts";
 import type { Spending } from "./spending.ts";
@@ -16,6 +16,7 @@ export type ModelPortParts = {
   readonly inference: InferenceService;
   readonly spending: Spending;
   readonly router: Pick<ExpectedCompletionRouter, "accuracy">;
+  readonly passes: Pick<PassLedger, "rates">;
 };
 
 /** What the HTTP API may see and do of hardware, endpoints and models. */
@@ -27,6 +28,7 @@ export function modelPorts({
   inference,
   spending,
   router,
+  passes,
   clock,
 }: ModelPortParts): ModelPorts {
   return {
@@ -75,6 +77,7 @@ export function modelPorts({
       return { tier, reason };
     },
     accuracy: () => router.accuracy(),
+    passRates: () => passes.rates(),
     budgets: async () => ok(spending.states()),
   };
 }

@@ -79,7 +79,8 @@ export async function openModels(parts: ModelParts): Promise<Result<NodeModels>>
   const concurrency = config["executor.ollama.concurrency"];
   const { residency, stop: stopWatching } = watchResidency(registry, monitor);
   const fit = new HostFitPlanner(monitor, registry, residency);
-  const plans = new TaskPlans(config, stateDir, chains, learned.passes);
+  const { speeds, slots, passes } = learned;
+  const plans = new TaskPlans(config, stateDir, chains, passes);
   const lookahead = new QueueLookahead({
     queue,
     clock,
@@ -92,12 +93,11 @@ export async function openModels(parts: ModelParts): Promise<Result<NodeModels>>
     router: () => router,
     inference: () => inference,
   });
-  const { speeds, slots } = learned;
   const router = new ExpectedCompletionRouter({ directory: registry, clock, random, fit, speeds, slots, lookahead });
   const inference = createInference({ ...parts, registry, monitor, learned, spending, chains, router });
   const stopListening = registry.onChange(() => inference.endpointsChanged());
   return ok({
-    ports: modelPorts({ config, stores, monitor, registry, inference, spending, router, clock }),
+    ports: modelPorts({ config, stores, monitor, registry, inference, spending, router, passes, clock }),
     inference,
     plans,
     learned,

@@ -328,4 +328,30 @@ describe("models", () => {
       },
     ]);
   });
+
+  it("say by tier how often they passed verification, also to whoever scrapes", async () => {
+    const rate = { mean: 0.75, low: 0.7, high: 0.8, samples: 40 };
+    const passRates = () => [
+      { model: MODEL, tier: "complex" as const, ...rate },
+      { model: "gone:1b", tier: "standard" as const, ...rate },
+      { model: MODEL, tier: "trivial" as const, ...rate, samples: 3 },
+    ];
+    const { harness } = modelWorld(undefined, { passRates });
+
+    const { body } = await answer(harness, "GET", "/api/models");
+    const metrics = await (await harness.send("GET", "/metrics")).text();
+
+    const shown = { passRatio: 0.75, lowRatio: 0.7, highRatio: 0.8 };
+    expect(body["models"]).toMatchObject([
+      {
+        name: MODEL,
+        passRates: [
+          { tier: "trivial", samples: 3, ...shown },
+          { tier: "complex", samples: 40, ...shown },
+        ],
+      },
+    ]);
+    expect(metrics).toContain(`drover_model_pass_ratio{model="${MODEL}",tier="complex"} 0.75\n`);
+    expect(metrics).toContain(`drover_model_judged_attempts{model="${MODEL}",tier="trivial"} 3\n`);
+  });
 });

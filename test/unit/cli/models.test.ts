@@ -301,6 +301,19 @@ describe("endpoints probe", () => {
   });
 });
 
+describe("models", () => {
+  it("show where they are, and how often they passed verification", async () => {
+    const passRates = () => [
+      { model: MODEL, tier: "standard" as const, mean: 0.881, low: 0.8, high: 0.9, samples: 40 },
+    ];
+    const { run } = createModelCli(fleet().slice(0, 1), { models: { passRates } });
+
+    const { stdout } = await run("models");
+
+    expect(stdout).toMatch(new RegExp(`^${MODEL} .* standard 88 % of 40 .* ollama-11434 \\(loaded\\)$`, "m"));
+  });
+});
+
 describe("every command about models", () => {
   const LINES = [
     ["hw"],

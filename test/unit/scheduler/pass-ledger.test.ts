@@ -18,6 +18,16 @@ describe("the pass ledger", () => {
     expect(high - low).toBeGreaterThan(0.5);
   });
 
+  it("tells of every model and tier what it would decide by", () => {
+    const made = ledger("small", 3, 1);
+    made.record("large", "complex", true);
+
+    expect(made.rates()).toEqual([
+      { model: "small", tier: "standard", ...made.rate("small", "standard") },
+      { model: "large", tier: "complex", ...made.rate("large", "complex") },
+    ]);
+  });
+
   it("begins with a smaller tier whose model has passed such tasks often enough", () => {
     const { tier, reason } = ledger("small", 20, 1).startTier("standard", FIRST);
 
