@@ -1,6 +1,6 @@
 /**
  * Optional check: builds drover for linux-arm64 and runs it here under qemu's user emulation, which needs no ARM
- * machine: its version, then `selftest`, which opens, writes and backs up a database through the embedded ARM addon.
+ * machine: its version, then `selftest`, whose node opens, writes and backs up its databases through the embedded ARM addon.
  */
 import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
@@ -44,7 +44,7 @@ function main(): number {
 }
 
 /** The steps of `selftest` that need no process of their own: an emulated one cannot start another ARM executable. */
-const STEPS = ["databases", "backup"];
+const STEPS = ["node", "ready", "backup"];
 
 function selftestFault(launcher: readonly string[]): string | undefined {
   const [program, ...args] = [...launcher, EXECUTABLE, "selftest", "--json"];
