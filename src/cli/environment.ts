@@ -1,11 +1,16 @@
 import type { Clock, Result } from "#base";
 import type { Console } from "./output/console.ts";
 
-/** Where text goes. `columns` is the width of a terminal, undefined when it is not known or not a terminal. */
+/** Where text goes. `columns` and `rows` are those of a terminal now, undefined when not known or not a terminal. */
 export type TextOutput = {
   readonly isTerminal: boolean;
   readonly columns: number | undefined;
+  readonly rows: number | undefined;
+  /** Whether whoever read it has left: nothing that is written is seen any more. */
+  readonly isClosed: boolean;
   readonly write: (text: string | Uint8Array) => void;
+  /** Calls back when the terminal has another size. @returns a function that ends it. */
+  readonly onResize: (listener: () => void) => () => void;
 };
 
 /** The form of `fetch` that the CLI uses; a test passes `app.request`. */

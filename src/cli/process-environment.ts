@@ -46,8 +46,13 @@ function listenForStop(): AbortSignal {
  */
 function outputOf(stream: () => NodeJS.WriteStream, shortcut: (text: string) => boolean): TextOutput {
   let made: NodeJS.WriteStream | undefined;
+  let isClosed = false;
+  const noteClosedPipe = (cause: unknown): void => {
+    ignoreClosedPipe(cause);
+    isClosed = true;
+  };
   const make = (): NodeJS.WriteStream => {
-    made ??= stream().on("error", ignoreClosedPipe);
+    made ??= stream().on("error", noteClosedPipe);
     return made;
   };
   return {
@@ -57,13 +62,23 @@ function outputOf(stream: () => NodeJS.WriteStream, shortcut: (text: string) => 
     get columns() {
       return make().isTTY ? make().columns : undefined;
     },
+    get rows() {
+      return make().isTTY ? make().rows : undefined;
+    },
+    get isClosed() {
+      return isClosed;
+    },
+    onResize: (listener) => {
+      make().on("resize", listener);
+      return () => make().off("resize", listener);
+    },
     write: (text) => {
       try {
         const isWritten = made === undefined && typeof text === "string" && shortcut(text);
         if (!isWritten) make().write(text);
       } catch (cause) {
         // The shortcut throws where the stream raises an event.
-        ignoreClosedPipe(cause);
+        noteClosedPipe(cause);
       }
     },
   };

@@ -61,6 +61,7 @@ describe("the live view of a tool loop", { timeout: LIMIT_MS }, () => {
     const { id } = await submitTask(running, { title: "many", prompt: "Write many files." });
     const followed = command(world, ["task", "logs", id, "--follow", "--json"]);
     await server.chat(1);
+    const seen = await command(world, ["top", "--json", "--count", "1"]);
     begin.open();
 
     const { code, stdout } = await followed;
@@ -69,6 +70,11 @@ describe("the live view of a tool loop", { timeout: LIMIT_MS }, () => {
     const called = steps.filter(({ kind }) => kind === "called");
     const observed = steps.filter(({ kind }) => kind === "observed");
     const paths = Array.from({ length: ROUNDS * CALLS }, (_, n) => `${Math.floor(n / CALLS)}-${n % CALLS}.txt`);
+    expect(seen.code).toBe(0);
+    expect(JSON.parse(seen.stdout)).toMatchObject({
+      running: [{ id, progress: { message: "ask 1" } }],
+      endpoints: [{ id: "one", inFlight: { "a:latest": 1 } }],
+    });
     expect(code).toBe(0);
     expect(called.map(({ call }) => /\d+-\d+\.txt/.exec(String(call))?.[0])).toEqual(paths);
     expect(new Set(called.map(({ tool }) => tool))).toEqual(new Set(["write_file"]));

@@ -1,7 +1,7 @@
 import type { Api, Client, SuccessOf } from "../connection/api.ts";
 import type { CommandContext } from "../context.ts";
 import { EXIT } from "../exit-codes.ts";
-import { bytesText, instantText } from "../output/quantities.ts";
+import { bytesText, freeText, instantText, percentText } from "../output/quantities.ts";
 import type { Column } from "../output/table.ts";
 import { oneLine } from "../output/text.ts";
 import type { Handler } from "../parsing/command.ts";
@@ -88,15 +88,4 @@ function countTexts(available: number | null, logical: number | null): readonly 
   if (available === null) return logical === null ? [] : [`${logical} threads`];
   const rounded = Math.round(available * 100) / 100;
   return [logical === null || logical === available ? `${rounded} threads` : `${rounded} of ${logical} threads`];
-}
-
-function percentText(ratio: number | null): string {
-  return ratio === null ? "unknown" : `${Math.round(ratio * 100)} %`;
-}
-
-function freeText(freeBytes: number | null, totalBytes: number | null): string {
-  if (totalBytes === null) return freeBytes === null ? "unknown" : `${bytesText(freeBytes)} free`;
-  return freeBytes === null
-    ? `${bytesText(totalBytes)} in all`
-    : `${bytesText(freeBytes)} free of ${bytesText(totalBytes)}`;
 }

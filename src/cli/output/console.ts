@@ -55,6 +55,22 @@ export class Console {
     return this.#err;
   }
 
+  /** What the standard output can show now, for what redraws itself: windows change their size. */
+  get screen(): Terminal & { readonly rows: number | undefined } {
+    this.#out = undefined;
+    return { ...this.out, rows: this.#stdout.rows };
+  }
+
+  /** Whether whoever read the standard output has left. */
+  get isClosed(): boolean {
+    return this.#stdout.isClosed;
+  }
+
+  /** Calls back when the window has another size. @returns a function that ends it. */
+  onResize(listener: () => void): () => void {
+    return this.#stdout.onResize(listener);
+  }
+
   /** One line on the standard output. The caller has made foreign text safe. */
   line(text = ""): void {
     this.#stdout.write(`${text}\n`);

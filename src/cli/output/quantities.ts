@@ -83,6 +83,19 @@ export function bytesText(bytes: number): string {
   return `${size.toFixed(1)} ${units[unit] ?? ""}`;
 }
 
+/** A share of something, in percent; null is unknown. */
+export function percentText(ratio: number | null): string {
+  return ratio === null ? "unknown" : `${Math.round(ratio * 100)} %`;
+}
+
+/** How much of something is free; null is unknown. */
+export function freeText(freeBytes: number | null, totalBytes: number | null): string {
+  if (totalBytes === null) return freeBytes === null ? "unknown" : `${bytesText(freeBytes)} free`;
+  return freeBytes === null
+    ? `${bytesText(totalBytes)} in all`
+    : `${bytesText(freeBytes)} free of ${bytesText(totalBytes)}`;
+}
+
 /** @returns dollars to four places: model calls cost fractions of a cent. */
 export function moneyText(microdollars: number): string {
   return `$${(microdollars / 1_000_000).toFixed(4)}`;

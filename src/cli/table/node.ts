@@ -1,6 +1,17 @@
+import { err, ok, type Result } from "#base";
+import { parseDurationMs } from "../output/quantities.ts";
 import { type Command, command } from "../parsing/command.ts";
-import { choice, flag, text } from "../parsing/option.ts";
+import { choice, flag, text, value, whole } from "../parsing/option.ts";
 import { EXECUTOR_WORDS } from "./words.ts";
+
+/** A frame takes seven reads of the node, which allows a client a thousand a second; a longer one is no live view. */
+const INTERVAL_MS = { least: 200, most: 3_600_000 };
+
+function intervalMs(given: string): Result<number, string> {
+  const ms = parseDurationMs(given);
+  if (!ms.ok || (ms.value >= INTERVAL_MS.least && ms.value <= INTERVAL_MS.most)) return ms.ok ? ok(ms.value) : ms;
+  return err(`must be from 200ms to 1h, not "${given}"`);
+}
 
 export const NODE_COMMANDS: readonly Command[] = [
   command({
@@ -42,6 +53,24 @@ export const NODE_COMMANDS: readonly Command[] = [
       "Ends with exit code 0 when nothing fails, else with 4, which every command uses for what is unhealthy.",
     ],
     load: async () => (await import("../commands/doctor.ts")).doctor,
+  }),
+  command({
+    name: "top",
+    section: "Node",
+    summary: "Watch load, queue, running attempts with their step, endpoints and alerts",
+    notes: [
+      "Draws the screen anew until Ctrl-C, and goes on through restarts of the node.",
+      "Without a terminal it prints one frame, with --count more; with --json one snapshot a line, until it is stopped.",
+    ],
+    options: {
+      interval: value("TIME", "Between two frames", intervalMs, { short: "i", shownDefault: "2s" }),
+      count: whole("N", "End after this many frames", { least: 1, most: 1_000_000 }, { short: "n" }),
+    },
+    examples: [
+      { line: "drover top -i 500ms", does: "Twice a second" },
+      { line: "drover top --json --count 1", does: "All of it once, for a script" },
+    ],
+    load: async () => (await import("../commands/top.ts")).top,
   }),
   command({
     name: "node",

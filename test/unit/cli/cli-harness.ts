@@ -9,6 +9,8 @@ export type Outcome = { readonly exit: number; readonly stdout: string; readonly
 export type CliOptions = HarnessOptions & {
   /** Width of the terminal that both outputs are; without it they are pipes. */
   readonly columns?: number;
+  /** And its height. */
+  readonly rows?: number;
   readonly env?: Readonly<Record<string, string>>;
   readonly files?: Readonly<Record<string, string>>;
   readonly environment?: Partial<CliEnvironment>;
@@ -23,6 +25,10 @@ export type Cli = {
     readonly done: Promise<Outcome>;
     readonly seen: Seen;
     readonly interrupt: () => void;
+    /** The window gets this width. */
+    readonly resize: (columns: number) => void;
+    /** Whoever read the standard output leaves. */
+    readonly leave: () => void;
   };
 };
 
@@ -39,8 +45,8 @@ export function createCli(options: CliOptions = {}): Cli {
     ...options.files,
   };
   const start: Cli["start"] = (...argv) => {
-    const out = recorder(options.columns);
-    const errors = recorder(options.columns);
+    const out = recorder(options);
+    const errors = recorder(options);
     const stop = new AbortController();
     const environment: CliEnvironment = {
       stdout: out.output,
@@ -64,19 +70,40 @@ export function createCli(options: CliOptions = {}): Cli {
       ...options.environment,
     };
     const done = runCli(argv, environment).then((exit) => ({ exit, stdout: out.text(), stderr: errors.text() }));
-    return { done, seen: { stdout: out.text, stderr: errors.text }, interrupt: () => stop.abort() };
+    const seen = { stdout: out.text, stderr: errors.text };
+    return { done, seen, interrupt: () => stop.abort(), resize: out.resize, leave: out.leave };
   };
   return { harness, start, run: (...argv) => start(...argv).done };
 }
 
-function recorder(columns: number | undefined) {
+function recorder({ columns, rows = 24 }: Pick<CliOptions, "columns" | "rows">) {
   const decoder = new TextDecoder();
+  const listeners = new Set<() => void>();
   let text = "";
+  let width = columns;
+  let isClosed = false;
   return {
     text: () => text,
+    resize: (given: number) => {
+      width = given;
+      for (const listener of listeners) listener();
+    },
+    leave: () => {
+      isClosed = true;
+    },
     output: {
       isTerminal: columns !== undefined,
-      columns,
+      get columns() {
+        return width;
+      },
+      rows: columns === undefined ? undefined : rows,
+      get isClosed() {
+        return isClosed;
+      },
+      onResize: (listener: () => void) => {
+        listeners.add(listener);
+        return () => listeners.delete(listener);
+      },
       write: (piece: string | Uint8Array) => {
         text += typeof piece === "string" ? piece : decoder.decode(piece);
       },
