@@ -162,6 +162,8 @@ export interface FleetPort {
       signer: NodeId,
       claim: { readonly epoch: number; readonly url: string },
     ): Result<{ readonly accepted: boolean }>;
+    /** A node knows a higher epoch than this hub. */
+    outrun(epoch: number): void;
   };
   /** This node's own place. */
   readonly enrolment: Enrolment;

@@ -1,6 +1,7 @@
 /** What a person does to a fleet, and a node that wants to join: on the hub. */
 import { type Clock, err, type NodeId, ok, type Random, type Result, refused } from "#base";
 import type { FleetNode, JoinTokens, NodeDirectory, NodeSecrets, NodeState } from "./directory.ts";
+import { markOf } from "./epoch.ts";
 import type { FleetOrders } from "./orders.ts";
 import type { RequestGate } from "./trust/gate.ts";
 import {
@@ -256,6 +257,13 @@ function obstacleTo(node: Candidate, nodes: NodeDirectory, self: NodeId): Return
       "conflict",
       "another node of this fleet has the same key",
       "Give the node a state folder of its own",
+    );
+  }
+  if (nodes.all().some(({ id }) => id !== node.id && markOf(id) === markOf(node.id))) {
+    return refused(
+      "conflict",
+      "the id of the node ends like that of another one, and epochs tell nodes apart by that",
+      "Give the node a new state folder, and let it join from there",
     );
   }
   if (same === undefined && all.length >= MAX_NODES) {

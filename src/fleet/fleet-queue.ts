@@ -329,9 +329,9 @@ export class FleetQueue implements Queue {
   async #waitForHub(): Promise<void> {
     const { link, replica, logger } = this.#options;
     while (this.#isRunning) {
-      const seq = replica.position()?.seq ?? 0;
+      const { epoch: seqEpoch, seq } = replica.position() ?? { epoch: 0, seq: 0 };
       const answer = await link
-        .wait({ seq, readySeen: this.#readySeen, waitMs: MAX_WAIT_MS })
+        .wait({ seq, seqEpoch, readySeen: this.#readySeen, waitMs: MAX_WAIT_MS })
         .catch((cause: unknown) => err(retryable("internal", `wait for the hub: ${String(cause)}`)));
       if (this.#isOver()) return;
       this.#reached(answer);

@@ -33,7 +33,7 @@ import {
   type TaskRow,
 } from "#queue";
 import type { Order } from "./orders.ts";
-import type { Position } from "./position.ts";
+import { hasReached, type Position } from "./position.ts";
 import {
   CLAIM_USE_MS,
   type ClaimAnswer,
@@ -190,7 +190,9 @@ export class HubService {
   }
 
   #news(node: NodeId, call: WaitCall): boolean {
-    return this.#options.position().seq > call.seq || this.#isCalled(call) || this.#untold.has(node);
+    const at = this.#options.position();
+    const isBehind = !hasReached({ epoch: call.seqEpoch ?? at.epoch, seq: call.seq }, at);
+    return isBehind || this.#isCalled(call) || this.#untold.has(node);
   }
 
   #isCalled({ readySeen }: WaitCall): boolean {

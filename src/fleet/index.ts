@@ -16,6 +16,7 @@ export type {
   NodeState,
 } from "./directory.ts";
 export { Enrolment, type EnrolmentParts, type HubLink, type JoinWish } from "./enrolment.ts";
+export { markOf, nextEpoch } from "./epoch.ts";
 export { FailingNodes, type NodeBackOff } from "./failing-nodes.ts";
 export { FleetQueue } from "./fleet-queue.ts";
 export type { FleetQueueOptions } from "./fleet-queue-options.ts";
@@ -33,8 +34,10 @@ export type { Outbox, OutboxRow, QueueLink, ReplicaView } from "./ports.ts";
 export { hasReached, type Position } from "./position.ts";
 export { Presence } from "./presence.ts";
 export {
+  type FoundHub,
   type HubWord,
   hubToFollow,
+  type KnownHub,
   obstacleToPromotion,
   type Promotion,
   type PromotionFacts,

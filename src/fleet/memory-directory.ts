@@ -109,6 +109,8 @@ export class MemoryNodeSecrets implements NodeSecrets {
   #membership: Membership | undefined;
   #isHub = false;
   promotion: Promotion | undefined;
+  /** What it is to become with its next start. */
+  stepDown: Membership | undefined;
 
   constructor(cryptography: Cryptography) {
     this.#cryptography = cryptography;
@@ -142,7 +144,8 @@ export class MemoryNodeSecrets implements NodeSecrets {
   }
 
   beginStepDown(membership: Membership): Result<void> {
-    return this.setMembership(membership);
+    this.stepDown = membership;
+    return ok(undefined);
   }
 
   membership(): Result<Membership | undefined> {

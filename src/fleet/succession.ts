@@ -1,9 +1,13 @@
 /**
  * Which node is the hub after another one was lost. Pure.
  *
- * - S1: an epoch has one hub. Who becomes it writes under a higher epoch than any that it knows.
- * - S2: nobody follows a hub of an epoch that is not higher than the one it knows.
- * - S3: a hub is followed only when the fleet's table knows it, and under the key that is there.
+ * - S1: an epoch has one hub. Who becomes it writes under a higher epoch than any that it knows, and one that no other
+ *   node can take (epoch.ts).
+ * - S2: nobody follows a hub of a lower epoch than the one it knows; of two hubs under one epoch the one with the greater
+ *   id is followed by everybody, the other one included.
+ * - S3: a hub is followed only under a key that can be believed: the one that the fleet's table has of it; or, of a node
+ *   that joined after this one was lost to the fleet, the one that a node says, under its own signature, which the table
+ *   knows as one that could take the hub's place itself.
  */
 import type { NodeId } from "#base";
 import { type Failure, refused } from "#base";
@@ -66,20 +70,52 @@ export function obstacleToPromotion(facts: PromotionFacts): Failure | undefined 
 }
 
 /** What one node says about who the hub is. */
-export type HubWord = { readonly epoch: number; readonly hub: NodeId };
+export type HubWord = {
+  readonly epoch: number;
+  readonly hub: NodeId;
+  /** Who says so, under its signature; the hub itself may. */
+  readonly by: NodeId;
+  /** Of another node than the one that says it. */
+  readonly identity?: HubIdentity;
+};
+
+/** The highest epoch that a node knows, and whom it takes for the hub of it. */
+export type KnownHub = { readonly epoch: number; readonly hub: NodeId | undefined };
+
+export type FoundHub = { readonly epoch: number; readonly hub: HubIdentity };
 
 /** @returns the hub that is to be followed, and its epoch; undefined when the one that is known is still right (S2, S3). */
 export function hubToFollow(
-  knownEpoch: number,
+  known: KnownHub,
   words: readonly HubWord[],
   nodes: readonly FleetNode[],
-): { readonly epoch: number; readonly hub: HubIdentity } | undefined {
-  let best: { readonly epoch: number; readonly hub: HubIdentity } | undefined;
+): FoundHub | undefined {
+  let best: FoundHub | undefined;
   for (const word of words) {
-    if (word.epoch <= (best?.epoch ?? knownEpoch)) continue;
-    const node = nodes.find(({ id }) => id === word.hub);
-    if (node === undefined || node.url === null || node.state === "removed" || node.role === "reader") continue;
-    best = { epoch: word.epoch, hub: { id: node.id, name: node.name, url: node.url, publicKey: node.publicKey } };
+    if (!outranks(word, best === undefined ? known : { epoch: best.epoch, hub: best.hub.id })) continue;
+    const hub = believed(word, nodes);
+    if (hub !== undefined) best = { epoch: word.epoch, hub };
   }
   return best;
+}
+
+function outranks(word: HubWord, known: KnownHub): boolean {
+  if (word.epoch !== known.epoch) return word.epoch > known.epoch;
+  return known.hub !== undefined && word.hub > known.hub;
+}
+
+/** S3. */
+function believed({ hub, by, identity }: HubWord, nodes: readonly FleetNode[]): HubIdentity | undefined {
+  const node = nodes.find(({ id }) => id === hub);
+  if (node === undefined) {
+    const voucher = nodes.find(({ id }) => id === by);
+    return voucher !== undefined && mayLead(voucher) && identity?.id === hub ? identity : undefined;
+  }
+  const url = node.url ?? (identity?.publicKey === node.publicKey ? identity.url : null);
+  if (url === null || !mayLead(node)) return undefined;
+  return { id: node.id, name: node.name, url, publicKey: node.publicKey };
+}
+
+function mayLead({ state, role }: FleetNode): boolean {
+  return state !== "removed" && role !== "reader";
 }

@@ -126,7 +126,12 @@ export const commandSchema = z.discriminatedUnion("kind", [
 
 export type FleetCommand = z.output<typeof commandSchema>;
 export type CommandKind = FleetCommand["kind"];
-export const commandsSchema = z.object({ commands: z.array(commandSchema).min(1).max(MAX_COMMANDS) });
+
+/** The highest epoch that the node knows: a hub of a lower one is none any more. Absent from nodes of before that. */
+const knownEpochSchema = z.object({ epoch: count.optional() });
+export const commandsSchema = knownEpochSchema.extend({
+  commands: z.array(commandSchema).min(1).max(MAX_COMMANDS),
+});
 
 export type CommandResult =
   | { readonly id: CommandId; readonly ok: true; readonly value?: JsonValue | undefined }
@@ -152,7 +157,7 @@ function isFailure(given: unknown): given is Failure {
   return typeof given === "object" && given !== null && "kind" in given && "code" in given && "message" in given;
 }
 
-export const claimSchema = z.object({
+export const claimSchema = knownEpochSchema.extend({
   id: commandIdSchema,
   limit: z.int().min(1).max(MAX_COMMANDS),
   /** Requirements that the node can meet now, word for word as tasks have them. */
@@ -170,7 +175,7 @@ export const claimAnswerSchema = z.object({
 });
 export type ClaimAnswer = z.output<typeof claimAnswerSchema>;
 
-export const heartbeatSchema = z.object({
+export const heartbeatSchema = knownEpochSchema.extend({
   held: z.array(z.object({ taskId, fence })).max(MAX_HELD),
   /** Orders that it has carried out, or begun to. */
   heard: z.array(z.string().max(64)).max(MAX_HEARD),
@@ -189,9 +194,11 @@ export const heartbeatAnswerSchema = z.object({
 });
 export type HeartbeatAnswer = z.output<typeof heartbeatAnswerSchema>;
 
-export const waitSchema = z.object({
+export const waitSchema = knownEpochSchema.extend({
   /** What the node has seen; the answer comes when there is more. */
   seq: count,
+  /** The epoch that `seq` is of. */
+  seqEpoch: count.optional(),
   readySeen: count,
   waitMs: z.int().min(0).max(MAX_WAIT_MS),
 });

@@ -1,17 +1,30 @@
-import type { Clock, IdFactory, JsonObject, Logger, NodeId, Random, Result, ScheduleId, TaskId, Timer } from "#base";
+import type {
+  Clock,
+  Failure,
+  IdFactory,
+  JsonObject,
+  Logger,
+  NodeId,
+  Random,
+  Result,
+  ScheduleId,
+  TaskId,
+  Timer,
+} from "#base";
 import { describeFailure, err, MAX_OPEN_TASKS, ok, refused } from "#base";
+import { ClockJumps } from "./clock-jump.ts";
 import { type ClaimReceipt, type ClaimRequest, claim, tookSome } from "./commands/claim.ts";
 import { type CancelReceipt, cancel, drop, retry, setKeyPolicy, setPaused } from "./commands/control.ts";
 import { type FinishReceipt, fenceOf, finish, release, reportProgress } from "./commands/finish.ts";
 import { runOnce } from "./commands/once.ts";
 import { type OpenLimits, type Receipt, submit } from "./commands/submit.ts";
-import { scheduleTemplate, tick } from "./commands/tick.ts";
+import { scheduleFrom, tick } from "./commands/tick.ts";
 import { LEASE_TERM_MS, LeaseTable } from "./leases.ts";
 import { type CommandContext, record } from "./ledger.ts";
 import { lostReport } from "./lost-report.ts";
 import type { QueueStore, QueueTransaction } from "./ports.ts";
 import type { Once, Queue, ScheduleRequest } from "./queue.ts";
-import { nextDueMs, type ScheduleRow } from "./schedule.ts";
+import type { ScheduleRow } from "./schedule.ts";
 import type {
   AnnouncementKind,
   AttemptReport,
@@ -48,8 +61,8 @@ const TICK_FALLBACK_MS = 1_000;
 const PROGRESS_EVERY_MS = 1_000;
 /** Schedules fired by one tick. */
 const SCHEDULE_BATCH = 50;
-/** Drift between two ticks that is called a jump: NTP slews far less. */
-const CLOCK_JUMP_MS = 1_000;
+/** What a queue that stood down takes still: what ran goes on, and how it ended is not lost. */
+const REPORTS: ReadonlySet<string> = new Set(["finish", "release"]);
 /** Running tasks read back at start: far more than any node runs at once. */
 const MAX_RUNNING = 10_000;
 
@@ -70,8 +83,8 @@ export class QueueService implements Queue {
   #unsubscribe: (() => void) | undefined;
   #running = false;
   #defers: ((holder: NodeId, requirements: string) => boolean) | undefined;
-  #wallOffsetMs: number | undefined;
-  #hasJumped = false;
+  readonly #jumps = new ClockJumps();
+  #stoodDown: Failure | undefined;
   #tickedAtMs: number | undefined;
   #sweptAtMs: number | undefined;
 
@@ -85,6 +98,7 @@ export class QueueService implements Queue {
   }
 
   get turns(): { readonly tick: number | undefined; readonly sweep: number | undefined } {
+    if (this.#stoodDown !== undefined) return { tick: undefined, sweep: undefined };
     return { tick: this.#tickedAtMs, sweep: this.#sweptAtMs };
   }
 
@@ -111,6 +125,16 @@ export class QueueService implements Queue {
     await this.#ticking;
   }
 
+  /**
+   * Another node writes this queue from now on: nothing new is taken or given out, and nothing falls due here. Attempts
+   * that run may still report; whoever else asks is refused with `why`.
+   */
+  standDown(why: Failure): void {
+    this.#stoodDown = why;
+    for (const timer of this.#timers) timer.cancel();
+    this.#tickTimer?.cancel();
+  }
+
   submit(tasks: readonly NewTask[], once?: Once): Promise<Result<readonly Receipt[]>> {
     return this.#run("submit", (tx, context) => submit(tx, context, tasks, this.#openLimits()), once);
   }
@@ -125,6 +149,8 @@ export class QueueService implements Queue {
   }
 
   async claim(request: ClaimRequest, once?: Once): Promise<Result<ClaimReceipt>> {
+    // Not refused: whoever waits for work goes on waiting, and is told by nobody.
+    if (this.#stoodDown !== undefined) return ok({ tasks: [], more: false, rateLimited: false });
     // Lease time counts from before the claim, never from after it.
     const sinceMs = this.#options.clock.monotonicMs();
     const rule = this.#defers;
@@ -220,21 +246,9 @@ export class QueueService implements Queue {
 
   addSchedule(request: ScheduleRequest, once?: Once): Promise<Result<ScheduleRow>> {
     const { clock, ids } = this.#options;
-    const next = nextDueMs(request.cron, request.timezone, clock.nowMs());
-    if (!next.ok) return Promise.resolve(next);
-    const row: ScheduleRow = {
-      id: ids.schedule(),
-      name: request.name,
-      cron: request.cron,
-      timezone: request.timezone,
-      overlap: request.overlap,
-      paused: false,
-      nextAtMs: next.value,
-      lastAtMs: null,
-      lastTaskId: null,
-      template: scheduleTemplate(request.task),
-      createdAtMs: clock.nowMs(),
-    };
+    const made = scheduleFrom(request, ids.schedule(), clock.nowMs());
+    if (!made.ok) return Promise.resolve(made);
+    const row = made.value;
     return this.#run(
       "add schedule",
       (tx, context) => {
@@ -279,6 +293,7 @@ export class QueueService implements Queue {
   ): Promise<Result<T>> {
     const context: CommandContext = { nowMs: this.#options.clock.nowMs(), draw: () => this.#options.random.next() };
     const { store } = this.#options;
+    if (this.#stoodDown !== undefined && !REPORTS.has(label)) return err(this.#stoodDown);
     if (once === undefined) return store.transact(label, (tx) => command(tx, context));
     const answered = await store.transact(label, (tx) => ok(runOnce(tx, label, once, context, command, isEffect)));
     return answered.ok ? answered.value : answered;
@@ -315,7 +330,7 @@ export class QueueService implements Queue {
 
   #tickAt(delayMs: number): void {
     this.#tickTimer?.cancel();
-    if (!this.#running) return;
+    if (!this.#running || this.#stoodDown !== undefined) return;
     this.#tickTimer = this.#options.clock.after(delayMs, () => {
       this.#ticking ??= this.#tick()
         .catch((cause: unknown) => this.#recordBug("look for work that is due", cause))
@@ -329,17 +344,16 @@ export class QueueService implements Queue {
   async #tick(): Promise<void> {
     const { clock, ids, logger } = this.#options;
     const scheduleIds = Array.from({ length: SCHEDULE_BATCH }, () => ids.task());
-    // A tick that fails has not answered the jump: the next one does.
-    this.#hasJumped ||= this.#noticeJump();
+    const clockJumped = this.#jumps.notice(clock, logger);
     const ticked = await this.#run("tick", (tx, context) =>
-      tick(tx, context, { scheduleIds, clockJumped: this.#hasJumped, limits: this.#openLimits() }),
+      tick(tx, context, { scheduleIds, clockJumped, limits: this.#openLimits() }),
     );
     if (!ticked.ok) {
       logger.error("the queue could not look for work that is due", { failure: describeFailure(ticked.error) });
       this.#tickAt(TICK_FALLBACK_MS);
       return;
     }
-    this.#hasJumped = false;
+    this.#jumps.answered();
     // Also without an event: a key that lets a task through records none, and a claim that failed is tried again.
     this.#announceReady();
     const { nextWakeMs } = ticked.value;
@@ -354,22 +368,8 @@ export class QueueService implements Queue {
     this.#tickAt(TICK_FALLBACK_MS);
   }
 
-  /** Wall and monotonic time drift apart only when somebody sets the wall clock. True at the first call. */
-  #noticeJump(): boolean {
-    const { clock, logger } = this.#options;
-    const offsetMs = clock.nowMs() - clock.monotonicMs();
-    const jumpMs = offsetMs - (this.#wallOffsetMs ?? Number.NaN);
-    this.#wallOffsetMs = offsetMs;
-    if (Number.isNaN(jumpMs)) return true;
-    if (Math.abs(jumpMs) < CLOCK_JUMP_MS) return false;
-    logger.warn("the wall clock jumped; schedules follow it, leases and deadlines do not", {
-      byMs: Math.round(jumpMs),
-    });
-    return true;
-  }
-
   #sweepLater(): void {
-    if (!this.#running) return;
+    if (!this.#running || this.#stoodDown !== undefined) return;
     this.#timers = [
       this.#options.clock.after(SWEEP_MS, () => {
         void this.#sweep()

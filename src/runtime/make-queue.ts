@@ -5,7 +5,7 @@ import { type Queue, QueueService } from "#queue";
 import type { EngineOptions } from "./engine.ts";
 import { Failsafes, freeBytesOf } from "./failsafes/failsafes.ts";
 import { termOf } from "./fleet/hub-duty.ts";
-import type { NodeStores } from "./fleet/open-node-stores.ts";
+import { knownEpoch, type NodeStores } from "./fleet/open-node-stores.ts";
 
 export type MakeQueueParts = NodeStores & {
   readonly options: EngineOptions;
@@ -57,7 +57,10 @@ function queueOfHub(
   const { clock, random, logger, restart } = options;
   return new FleetQueue({
     node: stores.nodeId,
-    link: httpLink((method, path, body, limits) => client.request(method, path, body, limits)),
+    link: httpLink(
+      (method, path, body, limits) => client.request(method, path, body, limits),
+      () => knownEpoch(stores.secrets, replica.position().epoch),
+    ),
     outbox,
     replica,
     store: stores.queue,

@@ -242,7 +242,7 @@ function hubDutyOf({ options, engine, place, fleet }: Started): HubDuty | undefi
 }
 
 function successionOf({ options, engine, place, fleet, restart }: Started): Succession {
-  const { stores, member, queue } = engine;
+  const { stores, member, queue, service } = engine;
   const { config } = options.loaded;
   const ca = readAuthorities(config["fleet.ca_file"]);
   return new Succession({
@@ -252,6 +252,7 @@ function successionOf({ options, engine, place, fleet, restart }: Started): Succ
     stateDir: options.stateDir,
     isHub: place.role.kind === "hub",
     isReaching: () => !(queue instanceof FleetQueue) || queue.isReaching,
+    standDown: (why) => service?.standDown(why),
     uuid: stores.identity.uuid,
     configuredUrl: config["fleet.url"],
     ca: ca.ok ? ca.value : undefined,

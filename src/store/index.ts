@@ -11,5 +11,12 @@ export { seedServerFolder } from "./primary/fill.ts";
 export type { PrimaryOptions } from "./primary/start.ts";
 export type { Replica } from "./replica/replica.ts";
 export { type RestoreReport, restoreBackup } from "./restore.ts";
-export { finishPromotion, finishStepDown, noteStepDown, readHubFacts, type SuccessionStep } from "./succession.ts";
+export {
+  finishPromotion,
+  finishStepDown,
+  noteStepDown,
+  raiseEpoch,
+  readHubFacts,
+  type SuccessionStep,
+} from "./succession.ts";
 export type { CrashPoint } from "./writer.ts";

@@ -147,6 +147,19 @@ export function readHubFacts(dir: string): Result<HubFacts | undefined> {
   });
 }
 
+/** Puts the database of a hub, which nobody has open, under a higher epoch. */
+export function raiseEpoch(dir: string, epoch: number): Result<void> {
+  return withNode(dir, "begin a new epoch", () => {
+    const fleet = openConnection(join(dir, FLEET_FILE));
+    try {
+      writeMeta(fleet, "epoch", String(epoch));
+    } finally {
+      fleet.close();
+    }
+    return ok(undefined);
+  });
+}
+
 type StepDown = { readonly membership: Membership; readonly folder: string };
 
 /** Notes that this node follows another hub from now on; {@link finishStepDown} carries it out. */

@@ -53,15 +53,17 @@ it("a member that is promoted is followed by the others and by the old hub, wher
   await hubAgain.kill();
   for (const { pid } of world.processes()) if (pid !== a.pid && pid !== b.pid) killPid(pid);
   const promoted = await a.request("POST", "/api/fleet/promote", { hubIsOff: true });
-  expect(promoted.body).toMatchObject({ epoch: 2 });
+  expect(promoted.status).toBe(200);
+  const { epoch } = promoted.body as { readonly epoch: number }; // `as`: the API's own document
+  expect(epoch).toBeGreaterThan(1);
 
   for (const label of ["promotion.noted", "promotion.copied", "promotion.exchanged"]) {
     await expect(again(a, "a", { DROVER_CRASH_POINT: label })).rejects.toThrow(/SIGKILL/);
   }
   const newHub = await again(a, "a");
-  expect(await standing(newHub)).toMatchObject({ role: "hub", epoch: 2 });
+  expect(await standing(newHub)).toMatchObject({ role: "hub", epoch });
   await waitUntil("b follows", async () => (await standing(b)).hub?.name === "a");
-  await waitUntil("b shows the new epoch", async () => (await standing(b)).epoch === 2);
+  await waitUntil("b shows the new epoch", async () => (await standing(b)).epoch === epoch);
   const { id } = await submitTask(b, { title: "after", command: ["true"] });
 
   const back = await start("hub", { DROVER_HTTP_PORT: new URL(hubAgain.url).port });

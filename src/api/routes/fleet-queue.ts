@@ -28,9 +28,10 @@ const loosely = (schema: z.ZodType): z.ZodType => schema;
 
 type Asked = { readonly service: HubService; readonly node: NodeId };
 
-/** The hub's service and the node that asks; undefined where this node is no hub. */
-function askedOf(c: Context<ApiEnv>, ports: ApiPorts): Asked | undefined {
-  const service = ports.fleet.service?.();
+/** The hub's service and the node that asks; undefined where this node is no hub, or is none any more by what it asks. */
+function askedOf(c: Context<ApiEnv>, { fleet }: ApiPorts, call: { epoch?: number | undefined }): Asked | undefined {
+  if (call.epoch !== undefined && call.epoch > fleet.standing().epoch) fleet.succession?.outrun(call.epoch);
+  const service = fleet.service?.();
   const node = c.get("fleetNode");
   return service === undefined || node === undefined ? undefined : { service, node: node.id };
 }
@@ -54,11 +55,11 @@ export function fleetQueueRoutes(ports: ApiPorts) {
         },
       }),
       async (c) => {
-        const asked = askedOf(c, ports);
-        if (asked === undefined) return answerNotHub(c, ports);
         // `as`: checked by the schema just before, here and below.
-        const { commands } = c.req.valid("json") as z.output<typeof commandsSchema>;
-        return c.json(await asked.service.commands(asked.node, commands), 200);
+        const call = c.req.valid("json") as z.output<typeof commandsSchema>;
+        const asked = askedOf(c, ports, call);
+        if (asked === undefined) return answerNotHub(c, ports);
+        return c.json(await asked.service.commands(asked.node, call.commands), 200);
       },
     )
     .post(
@@ -78,9 +79,10 @@ export function fleetQueueRoutes(ports: ApiPorts) {
         },
       }),
       async (c) => {
-        const asked = askedOf(c, ports);
+        const call = c.req.valid("json") as z.output<typeof claimSchema>;
+        const asked = askedOf(c, ports, call);
         if (asked === undefined) return answerNotHub(c, ports);
-        const claimed = await asked.service.claim(asked.node, c.req.valid("json") as z.output<typeof claimSchema>);
+        const claimed = await asked.service.claim(asked.node, call);
         return claimed.ok ? c.json(claimed.value, 200) : answerProblem(c, claimed.error);
       },
     );
@@ -104,12 +106,10 @@ export function fleetPresenceRoutes(ports: ApiPorts) {
         },
       }),
       async (c) => {
-        const asked = askedOf(c, ports);
+        const call = c.req.valid("json") as z.output<typeof heartbeatSchema>;
+        const asked = askedOf(c, ports, call);
         if (asked === undefined) return answerNotHub(c, ports);
-        return c.json(
-          asked.service.heartbeat(asked.node, c.req.valid("json") as z.output<typeof heartbeatSchema>),
-          200,
-        );
+        return c.json(asked.service.heartbeat(asked.node, call), 200);
       },
     )
     .post(
@@ -123,10 +123,11 @@ export function fleetPresenceRoutes(ports: ApiPorts) {
         },
       }),
       async (c) => {
-        const asked = askedOf(c, ports);
+        const call = c.req.valid("json") as z.output<typeof waitSchema>;
+        const asked = askedOf(c, ports, call);
         if (asked === undefined) return answerNotHub(c, ports);
         bindingsOf(c).exemptFromIdleTimeout?.(true);
-        return c.json(await asked.service.wait(asked.node, c.req.valid("json") as z.output<typeof waitSchema>), 200);
+        return c.json(await asked.service.wait(asked.node, call), 200);
       },
     );
 }

@@ -1,8 +1,9 @@
 /** What time brings about: waiting tasks, rate limits and schedules that fall due. */
-import { canonicalJson, ok, type Result, type TaskId } from "#base";
+import { canonicalJson, ok, type Result, type ScheduleId, type TaskId } from "#base";
 import { admitOne, isLimited } from "../fairness.ts";
 import { admitNext, type CommandContext, move, placed, record } from "../ledger.ts";
 import type { QueueTransaction } from "../ports.ts";
+import type { ScheduleRequest } from "../queue.ts";
 import { nextDueMs, type ScheduleRow } from "../schedule.ts";
 import type { KeyRow, NewTask } from "../task.ts";
 import { admitted, hasEnded } from "../transition.ts";
@@ -134,8 +135,28 @@ function submitFrom(
   return submitted.ok ? undefined : submitted.error.message;
 }
 
+/** @returns the schedule that is asked for, due for the first time after `nowMs`; refused when it never is. */
+export function scheduleFrom(request: ScheduleRequest, id: ScheduleId, nowMs: number): Result<ScheduleRow> {
+  const { name, cron, timezone, overlap, task } = request;
+  const next = nextDueMs(cron, timezone, nowMs);
+  if (!next.ok) return next;
+  return ok({
+    id,
+    name,
+    cron,
+    timezone,
+    overlap,
+    paused: false,
+    nextAtMs: next.value,
+    lastAtMs: null,
+    lastTaskId: null,
+    template: scheduleTemplate(task),
+    createdAtMs: nowMs,
+  });
+}
+
 /** A submission without its id, as it is stored with a schedule. */
-export function scheduleTemplate(task: NewTask): string {
+function scheduleTemplate(task: NewTask): string {
   const { id: _id, ...template } = task;
   return canonicalJson(template);
 }

@@ -1,10 +1,11 @@
 /** What a start finishes before it is decided what the node is: a promotion, and leaving the place of the hub. */
 import { type Clock, type Logger, ok, type Random, type Result } from "#base";
-import { hubToFollow, nonceMaker } from "#fleet";
-import { finishPromotion, finishStepDown, noteStepDown, readHubFacts } from "#store";
+import { hubToFollow, nextEpoch, nonceMaker } from "#fleet";
+import { finishPromotion, finishStepDown, noteStepDown, raiseEpoch, readHubFacts } from "#store";
 import type { Config } from "../config/settings.ts";
+import { askPeers } from "./ask-peers.ts";
 import { readAuthorities } from "./authorities.ts";
-import { askPeers, membershipUnder, quarantineFolder } from "./succession.ts";
+import { membershipUnder, quarantineFolder } from "./succession.ts";
 
 export type SettleParts = {
   readonly config: Config;
@@ -42,8 +43,14 @@ async function doubt({ config, stateDir, clock, random, logger }: SettleParts): 
   if (!ca.ok) return ca;
   const { nodes, epoch, fleet } = facts.value;
   const words = await askPeers(nodes, { ...facts.value, clock, nonce: nonceMaker(random), ca: ca.value });
-  const found = hubToFollow(epoch, words, nodes);
-  if (found === undefined || found.hub.id === self.id) return ok(undefined);
+  const found = hubToFollow({ epoch, hub: self.id }, words, nodes);
+  if (found === undefined) return ok(undefined);
+  if (found.hub.id === self.id) {
+    // Restored from a backup of before: under an epoch that the others know to be over, nobody would believe it.
+    const next = nextEpoch(found.epoch, self.id);
+    logger.warn("the other nodes know this hub under a higher epoch; it takes a new one", { had: epoch, epoch: next });
+    return raiseEpoch(stateDir, next);
+  }
   logger.warn("another node is the hub of the fleet now", { hub: found.hub.name, epoch: found.epoch });
   const nowMs = clock.nowMs();
   return noteStepDown(stateDir, membershipUnder(found, fleet, self, nowMs), quarantineFolder(stateDir, nowMs));

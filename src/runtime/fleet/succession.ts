@@ -1,76 +1,31 @@
 /** Who the hub is, when that changes while this node runs: it takes the hub's place, or follows another one. */
 import { join } from "node:path";
-import { type Clock, err, type JsonValue, type Logger, type NodeId, ok, type Result } from "#base";
+import { type Clock, err, type Failure, type Logger, type NodeId, ok, type Result, refused, retryable } from "#base";
 import {
+  type FetchFrom,
   type Fleet,
   type FleetNode,
-  HubClient,
+  type FoundHub,
   type HubIdentity,
-  type HubWord,
   hubToFollow,
+  type KnownHub,
   type Membership,
-  type NodeKey,
+  nextEpoch,
   obstacleToPromotion,
 } from "#fleet";
-import type { Stores } from "#store";
-import type { MemberParts } from "./open-node-stores.ts";
+import type { Replica, Stores } from "#store";
+import { type Asker, ask, askPeers } from "./ask-peers.ts";
 import { peersOf } from "./peers.ts";
 
-/** A node that is there answers at once. */
-const ASK_MS = 3_000;
 /** How long a hub may be silent before the others are asked for a new one. */
 const SILENCE_MS = 30_000;
 const LOOK_MS = 5_000;
 /** A hub asks whether it still is one. */
 const DOUBT_MS = 60_000;
 const TELL_AGAIN_MS = 10_000;
+/** A hub that is there answers at once. */
+const HUB_ANSWERS_MS = 3_000;
 export const PROMOTED = "promoted";
-
-export type Asker = {
-  readonly fleet: string;
-  readonly node: NodeId;
-  readonly key: NodeKey;
-  readonly clock: Clock;
-  readonly nonce: () => string;
-  readonly ca?: string | undefined;
-};
-
-/** One signed request to one node, whatever it is. */
-function ask(
-  peer: HubIdentity,
-  { ca, key, ...asker }: Asker,
-  path: string,
-  body?: JsonValue,
-): Promise<Result<JsonValue>> {
-  const client = new HubClient({
-    ...asker,
-    key: () => key,
-    hub: peer,
-    peers: () => [],
-    ...(ca === undefined ? {} : { ca }),
-  });
-  return client.request(body === undefined ? "GET" : "POST", path, body, { deadlineMs: ASK_MS });
-}
-
-/** Asks every other node that can be reached. @returns what those said that answered */
-export async function askPeers(nodes: readonly FleetNode[], asker: Asker): Promise<readonly HubWord[]> {
-  const peers = peersOf(nodes).filter(({ id }) => id !== asker.node);
-  const answers = await Promise.all(
-    peers.map(async (peer): Promise<HubWord | undefined> => {
-      const answer = await ask(peer, asker, "/api/fleet/hub");
-      if (!answer.ok) return undefined;
-      // `as`: signed by a node of the fleet; each field is looked at.
-      const { epoch, hub } = answer.value as {
-        readonly epoch?: unknown;
-        readonly hub?: { readonly id?: unknown } | null;
-      };
-      if (typeof epoch !== "number") return undefined;
-      // `as`: only compared with ids that are known.
-      return { epoch, hub: typeof hub?.id === "string" ? (hub.id as NodeId) : peer.id };
-    }),
-  );
-  return answers.filter((word) => word !== undefined);
-}
 
 /** @returns the place of a former hub under the one that has taken over. */
 export function membershipUnder(
@@ -84,14 +39,16 @@ export function membershipUnder(
 }
 
 export type SuccessionParts = {
-  readonly fleet: Fleet;
-  readonly stores: Stores;
+  readonly fleet: Pick<Fleet, "standing" | "membership" | "client">;
+  readonly stores: Pick<Stores, "nodeId" | "fleetNodes" | "secrets">;
   readonly stateDir: string;
-  readonly member: MemberParts | undefined;
+  readonly member: { readonly replica: Pick<Replica, "renew"> } | undefined;
   /** Whether this node writes for others. */
   readonly isHub: boolean;
   /** Whether the hub answers this node. */
   readonly isReaching: () => boolean;
+  /** From then on this node's queue takes nothing but reports. */
+  readonly standDown: (why: Failure) => void;
   readonly uuid: string;
   /** Where the others reach this node, if that was configured. */
   readonly configuredUrl: string;
@@ -100,36 +57,39 @@ export type SuccessionParts = {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly restart: () => void;
+  /** Instead of the network. */
+  readonly fetch?: FetchFrom;
 };
 
 export class Succession {
   readonly #parts: SuccessionParts;
   readonly #told = new Set<NodeId>();
   #isSuperseded = false;
+  /** What is left to do is noted, and the next start does it. */
+  #isLeaving = false;
   #silentSinceMs: number | undefined;
   #stop = false;
-  #timer: { cancel(): void } | undefined;
+  readonly #timers = new Map<string, { cancel(): void }>();
 
   constructor(parts: SuccessionParts) {
     this.#parts = parts;
   }
 
-  /** A hub of a higher epoch is known: this one answers nobody any more. */
+  /** A higher epoch has begun: this hub answers nobody any more. */
   get isSuperseded(): boolean {
     return this.#isSuperseded;
   }
 
   start(): void {
     const { isHub, member } = this.#parts;
-    if (isHub) this.#later(0, () => this.#tellOthers(), TELL_AGAIN_MS);
-    if (isHub) this.#doubtLater();
-    if (member !== undefined) this.#later(LOOK_MS, () => this.#lookForHub(), LOOK_MS);
+    if (isHub) this.#repeat("tell the others", 0, () => this.#tellOthers(), TELL_AGAIN_MS);
+    if (isHub) this.#repeat("ask whether this is the hub still", DOUBT_MS, () => this.#askAround(), DOUBT_MS);
+    if (member !== undefined) this.#repeat("look for a hub", LOOK_MS, () => this.#lookForHub(), LOOK_MS);
   }
 
   stop(): void {
     this.#stop = true;
-    this.#timer?.cancel();
-    this.#doubt?.cancel();
+    for (const timer of this.#timers.values()) timer.cancel();
   }
 
   /** Notes that this node takes the hub's place; it does so with its next start. */
@@ -139,12 +99,11 @@ export class Succession {
     const url = configuredUrl === "" ? (membership?.url ?? null) : configuredUrl.replace(/\/+$/, "");
     const asked = { ...wish, role: membership?.role, url };
     const early = obstacleToPromotion({ ...asked, doesHubAnswer: false });
-    if (early !== undefined || url === null)
-      return err(early ?? { kind: "refused", code: "conflict", message: "no url" });
-    const answer = await client?.request("GET", "/api/fleet/hub", undefined, { deadlineMs: ASK_MS });
+    if (early !== undefined || url === null) return err(early ?? refused("conflict", "no url"));
+    const answer = await client?.request("GET", "/api/fleet/hub", undefined, { deadlineMs: HUB_ANSWERS_MS });
     const late = obstacleToPromotion({ ...asked, doesHubAnswer: answer?.ok === true });
     if (late !== undefined) return err(late);
-    const epoch = fleet.standing().epoch + 1;
+    const epoch = nextEpoch(this.#known().epoch, stores.nodeId);
     const noted = stores.secrets.beginPromotion({
       epoch,
       node: stores.nodeId,
@@ -161,31 +120,55 @@ export class Succession {
   hear(signer: NodeId, claim: { readonly epoch: number; readonly url: string }): Result<{ accepted: boolean }> {
     const nodes = this.#parts.stores.fleetNodes.all();
     const named = nodes.map((node) => (node.id === signer ? { ...node, url: claim.url } : node));
-    const found = hubToFollow(this.#epoch(), [{ epoch: claim.epoch, hub: signer }], named);
-    if (found === undefined) return ok({ accepted: false });
+    const found = hubToFollow(this.#known(), [{ epoch: claim.epoch, hub: signer, by: signer }], named);
+    if (found === undefined || found.hub.id === this.#parts.stores.nodeId) return ok({ accepted: false });
     const done = this.#follow(found);
     return done.ok ? ok({ accepted: true }) : done;
   }
 
-  #epoch(): number {
-    return this.#parts.fleet.standing().epoch;
+  /**
+   * A node's signed request says that it knows this epoch. A hub of a lower one answers nobody from then on, and looks
+   * for the other one until it has found it.
+   */
+  outrun(epoch: number): void {
+    const { isHub, logger } = this.#parts;
+    if (!isHub || this.#isSuperseded || epoch <= this.#known().epoch) return;
+    logger.warn("a node knows a higher epoch: this hub was superseded", { epoch, own: this.#known().epoch });
+    this.#standDown();
+    this.#repeat("look for the new hub", 0, () => this.#askAround(), LOOK_MS);
   }
 
-  #follow(found: { readonly epoch: number; readonly hub: HubIdentity }): Result<void> {
+  #known(): KnownHub {
+    const { epoch, hub } = this.#parts.fleet.standing();
+    return { epoch, hub: hub?.id ?? this.#parts.stores.nodeId };
+  }
+
+  #standDown(): void {
+    this.#isSuperseded = true;
+    this.#parts.standDown(
+      retryable(
+        "unavailable",
+        "another node is the hub of this fleet now, and this one becomes its member",
+        "Repeat it in a moment, with the same idempotency key, or ask the new hub",
+      ),
+    );
+  }
+
+  #follow(found: FoundHub): Result<void> {
     const { fleet, stores, member, logger, clock, stateDir, uuid, restart, isHub } = this.#parts;
-    logger.warn("another node is the hub of the fleet now", {
-      hub: found.hub.name,
-      url: found.hub.url,
-      epoch: found.epoch,
-    });
+    const { name: hub, url } = found.hub;
+    if (this.#isLeaving) return ok(undefined);
+    logger.warn("another node is the hub of the fleet now", { hub, url, epoch: found.epoch });
     if (isHub) {
       const self = stores.fleetNodes.find(stores.nodeId);
       if (self === undefined) return ok(undefined);
+      // Before anything else: what is accepted after the decision is what the new hub would have to be sent.
+      this.#standDown();
       const nowMs = clock.nowMs();
       const folder = quarantineFolder(stateDir, nowMs);
       const noted = stores.secrets.beginStepDown(membershipUnder(found, uuid, self, nowMs), folder);
       if (!noted.ok) return noted;
-      this.#isSuperseded = true;
+      this.#isLeaving = true;
       restart();
       return ok(undefined);
     }
@@ -213,19 +196,24 @@ export class Succession {
     const asker = this.#asker();
     if (asker === undefined) return;
     const nodes = this.#parts.stores.fleetNodes.all();
-    const found = hubToFollow(this.#epoch(), await askPeers(nodes, asker), nodes);
-    if (found !== undefined && found.hub.id !== asker.node && !this.#stop) this.#follow(found);
+    const words = await askPeers(nodes, asker);
+    const found = hubToFollow(this.#known(), words, nodes);
+    if (found === undefined || this.#stop) return;
+    if (found.hub.id !== asker.node) this.#follow(found);
+    // The others follow this very node, under an epoch that it has forgotten: its next start takes a new one.
+    else if (this.#parts.isHub) this.#parts.restart();
   }
 
   async #tellOthers(): Promise<void> {
     const { stores, logger } = this.#parts;
     const term = stores.fleetNodes.hub();
     const asker = this.#asker();
-    if (term?.node !== stores.nodeId || term.why !== PROMOTED || asker === undefined) return;
+    if (this.#isSuperseded || term?.node !== stores.nodeId || term.why !== PROMOTED || asker === undefined) return;
     const peers = peersOf(stores.fleetNodes.all()).filter(({ id }) => id !== asker.node && !this.#told.has(id));
     await Promise.all(
       peers.map(async (peer) => {
-        const answer = await ask(peer, asker, "/api/fleet/promoted", { epoch: this.#epoch(), url: term.url });
+        const claim = { epoch: this.#known().epoch, url: term.url };
+        const answer = await ask(peer, asker, "/api/fleet/promoted", claim);
         if (!answer.ok) return;
         this.#told.add(peer.id);
         logger.info("a node was told who the hub is", { node: peer.name });
@@ -234,29 +222,24 @@ export class Succession {
   }
 
   #asker(): Asker | undefined {
-    const { stores, uuid, clock, nonce, ca, fleet } = this.#parts;
+    const { stores, uuid, clock, nonce, ca, fleet, fetch } = this.#parts;
     const key = stores.secrets.key();
     if (!key.ok) return undefined;
-    return { fleet: fleet.membership?.fleet ?? uuid, node: stores.nodeId, key: key.value, clock, nonce, ca };
+    return { fleet: fleet.membership?.fleet ?? uuid, node: stores.nodeId, key: key.value, clock, nonce, ca, fetch };
   }
 
-  #doubt: { cancel(): void } | undefined;
-  #doubtLater(): void {
-    this.#doubt = this.#parts.clock.after(DOUBT_MS, () => {
-      void this.#askAround().finally(() => {
-        if (!this.#stop) this.#doubtLater();
-      });
-    });
-  }
-
-  #later(delayMs: number, act: () => Promise<void>, againMs: number): void {
-    this.#timer = this.#parts.clock.after(delayMs, () => {
+  /** One after the other, however long each takes; what is repeated under the same name before ends. */
+  #repeat(what: string, delayMs: number, act: () => Promise<void>, everyMs: number): void {
+    const { clock, logger } = this.#parts;
+    this.#timers.get(what)?.cancel();
+    const timer = clock.after(delayMs, () => {
       void act()
-        .catch((cause: unknown) => this.#parts.logger.error("who the hub is was not settled", { cause: String(cause) }))
+        .catch((cause: unknown) => logger.error(`failed by a bug: ${what}`, { cause: String(cause) }))
         .finally(() => {
-          if (!this.#stop) this.#later(againMs, act, againMs);
+          if (!this.#stop) this.#repeat(what, everyMs, act, everyMs);
         });
     });
+    this.#timers.set(what, timer);
   }
 }
 

@@ -77,7 +77,10 @@ export function sidecarOf({ id, key, fleet, hub }: Identity): Sidecar {
     id,
     fleet,
     client,
-    link: httpLink((method, path, body, limits) => client.request(method, path, body, limits)),
+    link: httpLink(
+      (method, path, body, limits) => client.request(method, path, body, limits),
+      () => 0,
+    ),
   };
 }
 

@@ -84,4 +84,23 @@ describe("a member of a fleet", () => {
     expect(calls).toBeLessThan(10 * 25);
     expect(calls).toBeGreaterThanOrEqual(10);
   });
+
+  it("is answered at once when it shows more commits than the hub has, of an epoch that is over", async () => {
+    const member = await world.member().start();
+    world.epoch = 2;
+    const call = { seq: world.seq + 100, readySeen: 1, waitMs: 20_000 };
+    const answeredAfterMs = async (seqEpoch: number): Promise<number> => {
+      const sinceMs = world.clock.monotonicMs();
+      let atMs = Number.NaN;
+      const waiting = world.hub.wait(member.node, { ...call, seqEpoch }).then(() => {
+        atMs = world.clock.monotonicMs();
+      });
+      await world.pass(21_000);
+      await waiting;
+      return atMs - sinceMs;
+    };
+
+    expect(await answeredAfterMs(1)).toBe(0);
+    expect(await answeredAfterMs(2)).toBeGreaterThanOrEqual(20_000);
+  });
 });

@@ -209,6 +209,37 @@ describe("the service's own time", () => {
   });
 });
 
+describe("a queue that stood down, because another node writes it now", () => {
+  const why = retryable("unavailable", "another node is the hub now");
+
+  it("refuses whoever asks for something new, gives out nothing, and takes reports of what runs", async () => {
+    const [id] = await submit({}, {});
+    const [held] = await claim(1);
+    const fence = held?.fence ?? fail();
+
+    world.queue.standDown(why);
+    const submitted = await world.queue.submit([world.task({})]);
+    const cancelled = await world.queue.cancel(id ?? fail(), "no longer wanted");
+    const finished = await world.queue.finish(held?.row.id ?? fail(), fence, attemptReport());
+
+    expect(submitted).toEqual(err(why));
+    expect(cancelled).toEqual(err(why));
+    expect(await claim()).toEqual([]);
+    expect(finished).toMatchObject({ ok: true, value: { kind: "applied" } });
+  });
+
+  it("lets nothing fall due, and takes no lease from those who hold one", async () => {
+    const [later] = await submit({ runAtMs: world.clock.nowMs() + 1_000 }, {});
+    const [held] = await claim(1);
+
+    world.queue.standDown(why);
+    await world.pass(2 * LEASE_TERM_MS);
+
+    expect((await world.record(later ?? fail())).row.state).toBe("waiting");
+    expect((await world.record(held?.row.id ?? fail())).row.state).toBe("running");
+  });
+});
+
 describe("submissions", () => {
   it("refuse a circle that goes through a repetition within the batch", async () => {
     const [a, b, again] = [world.ids.task(), world.ids.task(), world.ids.task()];
