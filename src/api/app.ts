@@ -25,6 +25,7 @@ import { ollamaGateway, openaiGateway } from "./routes/gateway.ts";
 import { hardwareRoutes } from "./routes/hardware.ts";
 import { healthRoutes } from "./routes/health.ts";
 import { controlRoutes, nodeRoutes } from "./routes/node.ts";
+import { quarantineRoutes } from "./routes/quarantine.ts";
 import { keyRoutes, queueRoutes, scheduleRoutes } from "./routes/queue.ts";
 import { releaseRoutes, updateRoutes, watchdogRoutes } from "./routes/releases.ts";
 import { replicaRoutes } from "./routes/replica.ts";
@@ -63,6 +64,7 @@ function allRoutes(ports: ApiPorts, streams: Streams, describe: () => unknown) {
     .route("/", membershipRoutes(ports))
     .route("/", departureRoutes(ports))
     .route("/", successionRoutes(ports))
+    .route("/", quarantineRoutes(ports))
     .route("/", tokenRoutes(ports))
     .route("/", fleetNodeRoutes(ports))
     .route("/", fleetQueueRoutes(ports))

@@ -23,6 +23,14 @@ export const followingSchema = z.object({
   outboxWaiting: z.int(),
 });
 
+export const quarantineCountsSchema = z.object({
+  waiting: z.int(),
+  accepted: z.int(),
+  superseded: z.int(),
+  left: z.int(),
+  refused: z.int(),
+});
+
 export const standingSchema = z.object({
   role: z.enum(["solo", "hub", ...FLEET_ROLES]),
   fleet: z.string().nullable(),
@@ -31,6 +39,8 @@ export const standingSchema = z.object({
   isRestartDue: z.boolean(),
   /** Null where this node follows no hub: then what it shows is what holds. */
   following: followingSchema.nullable(),
+  /** What this node had accepted as a hub that was superseded: still to be sent, and what a person has to look at. */
+  quarantine: z.object({ folders: z.int(), waiting: z.int(), refused: z.int() }),
 });
 
 export const membershipSchema = z.object({
@@ -73,6 +83,7 @@ export const exampleStanding = {
   hub: null,
   isRestartDue: false,
   following: null,
+  quarantine: { folders: 0, waiting: 0, refused: 0 },
 };
 
 export function standingView({ fleet }: Pick<ApiPorts, "fleet">): z.output<typeof standingSchema> {
@@ -82,6 +93,19 @@ export function standingView({ fleet }: Pick<ApiPorts, "fleet">): z.output<typeo
     ...standing,
     hub: hub === null ? null : { ...hub },
     following: following === null ? null : { ...following },
+    quarantine: quarantineView(fleet),
+  };
+}
+
+/** What cannot be read shows among the conditions of readiness, with the rest of node.db. */
+function quarantineView({ quarantine }: ApiPorts["fleet"]): z.output<typeof standingSchema>["quarantine"] {
+  const found = quarantine?.folders();
+  const folders = found?.ok === true ? found.value : [];
+  const isToBeLookedAt = (state: string): number => (state === "foreign" || state === "unreadable" ? 1 : 0);
+  return {
+    folders: folders.length,
+    waiting: folders.reduce((sum, { counts, state }) => sum + counts.waiting + (state === "reading" ? 1 : 0), 0),
+    refused: folders.reduce((sum, { counts, state }) => sum + counts.refused + isToBeLookedAt(state), 0),
   };
 }
 

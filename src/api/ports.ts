@@ -20,6 +20,7 @@ import type {
   HubAdministration,
   HubIdentity,
   HubService,
+  Quarantine,
   RequestGate,
 } from "#fleet";
 import type { Queue } from "#queue";
@@ -165,6 +166,8 @@ export interface FleetPort {
     /** A node knows a higher epoch than this hub. */
     outrun(epoch: number): void;
   };
+  /** What this node had accepted as a hub that was superseded; undefined where nothing durable is behind the API. */
+  readonly quarantine?: Pick<Quarantine, "folders" | "entries" | "remove">;
   /** This node's own place. */
   readonly enrolment: Enrolment;
   standing(): FleetStanding;

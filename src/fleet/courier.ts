@@ -117,6 +117,15 @@ export class Courier {
     }
   }
 
+  /** As {@link send}, of a command that was sent before, by this process or another: an answer that is kept is given again. */
+  async resend(command: FleetCommand, waitMs: number): Promise<Result<JsonValue | undefined> | "journaled"> {
+    const kept = this.#options.outbox.answer(command.id);
+    if (!kept.ok) return kept;
+    if (kept.value === undefined) return this.send(command, waitMs);
+    const result = kept.value as unknown as CommandResult; // `as`: written by `#answered`
+    return result.ok ? ok(result.value) : err(result.failure);
+  }
+
   /** To be called when the hub can be reached again, or when something was put in. */
   wake(): void {
     this.#again = true;

@@ -185,6 +185,12 @@ export class FleetQueue implements Queue {
     return this.#over(id, fence, answer);
   }
 
+  /** Sends what this node had accepted as a hub. @returns undefined while there is no answer: ask again, by the same id */
+  async resend(command: FleetCommand): Promise<Result<JsonValue | undefined> | undefined> {
+    const answer = await this.#courier.resend(command, ANSWER_MS);
+    return answer === "journaled" ? undefined : answer;
+  }
+
   #over(id: TaskId, fence: Fence, answer: Result<JsonValue | undefined> | "journaled"): Result<FinishReceipt> {
     if (answer !== "journaled" && !answer.ok && answer.error.kind === "retryable") return answer;
     this.#leases.end(id, fence);

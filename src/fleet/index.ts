@@ -34,6 +34,20 @@ export type { Outbox, OutboxRow, QueueLink, ReplicaView } from "./ports.ts";
 export { hasReached, type Position } from "./position.ts";
 export { Presence } from "./presence.ts";
 export {
+  entryOf,
+  foldersToDelete,
+  type NewEntry,
+  type OwnEvent,
+  type Quarantine,
+  type QuarantineCounts,
+  type QuarantineEntry,
+  type QuarantineFolder,
+  type QuarantineOutcome,
+  type Resend,
+  settlementOf,
+  TELLING_EVENTS,
+} from "./quarantine.ts";
+export {
   type FoundHub,
   type HubWord,
   hubToFollow,

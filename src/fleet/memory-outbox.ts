@@ -43,6 +43,11 @@ export class MemoryOutbox implements Outbox {
     return ok(undefined);
   }
 
+  answer(id: CommandId): Result<JsonValue | undefined> {
+    const row = this.#rows.get(id);
+    return ok(row === undefined || row.answeredEpoch === null ? undefined : row.result);
+  }
+
   unsettled(limit: number): Result<readonly { readonly id: CommandId; readonly epoch: number }[]> {
     return ok(
       [...this.#rows.values()]

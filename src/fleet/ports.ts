@@ -32,6 +32,8 @@ export interface Outbox {
   /** The newest that the database does not show yet, answered or not; without those that a hub refused. */
   unshown(limit: number): Result<readonly OutboxRow[]>;
   answered(id: CommandId, epoch: number, result: JsonValue): Result<void>;
+  /** What a command was answered; undefined when it waits, or is not kept. */
+  answer(id: CommandId): Result<JsonValue | undefined>;
   /** Those that were answered and are not settled, the oldest first. */
   unsettled(limit: number): Result<readonly { readonly id: CommandId; readonly epoch: number }[]>;
   /** The database shows them. */

@@ -136,7 +136,8 @@ export class QueueService implements Queue {
   }
 
   submit(tasks: readonly NewTask[], once?: Once): Promise<Result<readonly Receipt[]>> {
-    return this.#run("submit", (tx, context) => submit(tx, context, tasks, this.#openLimits()), once);
+    const mayRepeat = once !== undefined;
+    return this.#run("submit", (tx, context) => submit(tx, context, tasks, this.#openLimits(), mayRepeat), once);
   }
 
   #openLimits(): OpenLimits {

@@ -312,6 +312,8 @@ async function takeOver({
   socket,
   nodeId,
 }: Parts): Promise<Result<readonly TaskRow[]>> {
+  const discovered = stores.quarantine.discover();
+  if (!discovered.ok) return discovered;
   const running = await queue.start();
   if (!running.ok) return running;
   // Of a fleet that this node left, nothing is carried into its own queue.
@@ -332,6 +334,10 @@ async function takeOver({
     // Asked for while the node before this one ended: its worker may not have heard of it.
     if (row.cancelRequested) attempts.stop(row.id, fenceOf(row), "cancelled");
     if (row.holder !== nodeId || known.has(`${row.id} ${row.fenceN}`) || told.value.has(row.id)) continue;
+    // It ended while this node was the hub, and that is to be sent to the new one.
+    const ended = await stores.quarantine.hasEnded(row.id, fenceOf(row));
+    if (!ended.ok) return ended;
+    if (ended.value) continue;
     const reason = "the node stopped before it had started a worker";
     const receipt = await queue.release(row.id, fenceOf(row), reason);
     if (!receipt.ok) return receipt;

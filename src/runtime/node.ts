@@ -1,8 +1,8 @@
 /** A node: the engine, its HTTP API, and what keeps both going. */
 import { readFileSync, rmSync } from "node:fs";
 import { createApi, type HttpServer, serveApi, unwatched, type WatchdogPort } from "#api";
-import { type Logger, ok, type Result } from "#base";
-import { type Fleet, FleetQueue, nonceMaker } from "#fleet";
+import { type JsonValue, type Logger, ok, type Result } from "#base";
+import { type Fleet, FleetQueue, nonceMaker, performOn } from "#fleet";
 import { apiPorts, nodeName } from "./api-ports.ts";
 import type { LoadedConfig } from "./config/load.ts";
 import { type Engine, type StopMode, startEngine } from "./engine.ts";
@@ -11,6 +11,7 @@ import { fleetPort } from "./fleet/fleet-port.ts";
 import { type HubDuty, startHubDuty } from "./fleet/hub-duty.ts";
 import { openNodeFleet } from "./fleet/open-node-fleet.ts";
 import { openNodeStores, seedFor } from "./fleet/open-node-stores.ts";
+import { Resender } from "./fleet/resender.ts";
 import { settleSuccession } from "./fleet/settle-succession.ts";
 import { type NodeFleet, startFleet } from "./fleet/start-fleet.ts";
 import { Succession } from "./fleet/succession.ts";
@@ -162,6 +163,7 @@ async function serve(parts: Started): Promise<Result<RunningNode>> {
   const duty = hubDutyOf(parts);
   const becomeHub = (): void => void realClock.after(ANSWERED_MS, parts.restart);
   const succession = successionOf(parts);
+  const resender = resenderOf(parts);
   const ports = apiPorts({
     ...options,
     fleet: fleetPort({ fleet, engine, duty, succession, clock: realClock, becomeHub }),
@@ -199,6 +201,7 @@ async function serve(parts: Started): Promise<Result<RunningNode>> {
     await (server.ok ? server.value.stop({ graceMs: HTTP_GRACE_MS }) : undefined);
     duty?.stop();
     succession.stop();
+    await resender?.stop();
     await engine.stop(mode);
     await place.close();
     // Last of all: whoever waits for this may then start another node on the folder.
@@ -207,6 +210,7 @@ async function serve(parts: Started): Promise<Result<RunningNode>> {
     stopped.resolve();
   }
   succession.start();
+  resender?.start();
   void builds.start();
   writeDurably(folder.nodeFile, `${JSON.stringify(nodeFile(server.value, parts.startedAtMs))}\n`);
   link?.ready(server.value.url);
@@ -260,6 +264,24 @@ function successionOf({ options, engine, place, fleet, restart }: Started): Succ
     clock: realClock,
     logger: options.logger,
     restart: () => void realClock.after(ANSWERED_MS, restart),
+  });
+}
+
+/** Undefined for a node that is alone: there is nobody to whom it would have to send anything. */
+function resenderOf({ options, engine, place }: Started): Resender | undefined {
+  const { queue, service, stores, nodeId } = engine;
+  if (place.role.kind === "solo") return undefined;
+  return new Resender({
+    quarantine: stores.quarantine,
+    perform: async (command) => {
+      if (queue instanceof FleetQueue) return queue.resend(command);
+      if (service === undefined) return undefined;
+      // `as`: what the queue returns is JSON throughout.
+      return (await performOn(service, command, { id: command.id, node: nodeId })) as Result<JsonValue | undefined>;
+    },
+    clock: realClock,
+    logger: options.logger,
+    crashPoint: options.crashPoint,
   });
 }
 

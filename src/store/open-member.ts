@@ -17,6 +17,7 @@ import { LibsqlNodeSecrets } from "./node-secrets.ts";
 import { abandon, inLocked, type StoreOptions, type Stores } from "./open.ts";
 import { checkpoint, MAX_INLINE_CHECK_BYTES, openDatabase, type Place, writeBack } from "./open-database.ts";
 import { LibsqlOutbox } from "./outbox.ts";
+import { LibsqlQuarantine } from "./quarantine/quarantine.ts";
 import { LibsqlQueueStore } from "./queue-store.ts";
 import type { Carry } from "./replica/carrier.ts";
 import { openReplica, type Replica } from "./replica/replica.ts";
@@ -116,12 +117,20 @@ async function openLocked(
     await replica.value.close();
     return own;
   }
+  const quarantine = new LibsqlQuarantine({
+    node,
+    stateDir: dir,
+    fleetPath: path,
+    fleet,
+    self: id,
+    command: createIdFactory(clock, random).command,
+  });
   const directory = new LibsqlFleetNodes(refuseWrite, replica.value.store.reading);
   shown.directory = directory;
   let closing: Promise<void> | undefined;
   const close = async (): Promise<void> => {
     await replica.value.close();
-    await own.value.close();
+    await Promise.all([own.value.close(), quarantine.close()]);
     for (const connection of [models, node]) writeBack(connection, logger);
     abandon(opened, lock);
   };
@@ -129,6 +138,7 @@ async function openLocked(
     queue: replica.value.store,
     replica: replica.value,
     outbox: new LibsqlOutbox(node),
+    quarantine,
     models: own.value.models,
     capacity: new LibsqlCapacityHistory(node),
     fleetNodes: directory,

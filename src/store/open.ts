@@ -18,6 +18,7 @@ import {
   type NodeSecrets,
   type Outbox,
   type Position,
+  type Quarantine,
 } from "#fleet";
 import type { CapacityHistory } from "#hw";
 import type { ModelStore } from "#inference";
@@ -46,6 +47,7 @@ import {
 import { LibsqlOutbox } from "./outbox.ts";
 import { readPosition } from "./primary/position.ts";
 import { type PrimaryOptions, startOnServer } from "./primary/start.ts";
+import { LibsqlQuarantine } from "./quarantine/quarantine.ts";
 import { LibsqlQueueStore } from "./queue-store.ts";
 import { finishRestore } from "./restore.ts";
 import { lockStateDirectory, type StateLock } from "./state-lock.ts";
@@ -79,6 +81,8 @@ export type Stores = {
   readonly secrets: NodeSecrets;
   /** Commands to the hub. Of a node that became the hub itself: those that it still has to carry out. */
   readonly outbox: Outbox;
+  /** What this node had accepted as a hub that was superseded. */
+  readonly quarantine: Quarantine;
   /** The holder of leases on this host, the same from start to start. */
   readonly nodeId: NodeId;
   readonly identity: Identity;
@@ -146,8 +150,8 @@ async function openLocked(
   const { connection: writing, identity, replication } = fleet.value;
   const node = openDatabase(place, NODE_FILE, NODE_MIGRATIONS, clock, opened);
   if (!node.ok) return node;
-  const { node: makeId } = createIdFactory(clock, options.random);
-  const nodeId = onStorage("name the node", () => establishNodeId(node.value, identity.change, makeId));
+  const ids = createIdFactory(clock, options.random);
+  const nodeId = onStorage("name the node", () => establishNodeId(node.value, identity.change, ids.node));
   if (!nodeId.ok) return nodeId;
   if (identity.change !== "same") logger.info(`the database was ${identity.change}`, { ...identity });
 
@@ -168,10 +172,18 @@ async function openLocked(
   });
   if (!built.ok) return built;
   const { queue, models, fleetNodes, reading, long, files } = built.value;
+  const quarantine = new LibsqlQuarantine({
+    node: node.value,
+    stateDir: dir,
+    fleetPath,
+    fleet: identity.uuid,
+    self: nodeId.value,
+    command: ids.command,
+  });
   let closing: Promise<void> | undefined;
   const close = async (): Promise<void> => {
     await queue.close();
-    await Promise.all([long.close(), files.close()]);
+    await Promise.all([long.close(), files.close(), quarantine.close()]);
     fleet.value.closeServer();
     for (const connection of [writing, node.value]) writeBack(connection, logger);
     abandon(opened, lock);
@@ -184,6 +196,7 @@ async function openLocked(
     joinTokens: new LibsqlJoinTokens(node.value),
     secrets: new LibsqlNodeSecrets(node.value, cryptography),
     outbox: new LibsqlOutbox(node.value),
+    quarantine,
     nodeId: nodeId.value,
     identity,
     backups: new Backups(backupFolder, files, identity.uuid, clock),

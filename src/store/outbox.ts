@@ -1,6 +1,6 @@
 import { type CommandId, type JsonValue, ok, type Result } from "#base";
 import type { FleetCommand, Outbox, OutboxRow } from "#fleet";
-import { type Connection, number, text } from "./connection.ts";
+import { type Connection, number, text, textOrNull } from "./connection.ts";
 import { onStorage } from "./storage-failure.ts";
 
 const AMONG = "(SELECT value FROM json_each(?))";
@@ -30,6 +30,14 @@ export class LibsqlOutbox implements Outbox {
   answered(id: CommandId, epoch: number, result: JsonValue): Result<void> {
     const sql = "UPDATE outbox SET answered_epoch = ?, result = ? WHERE id = ?";
     return this.#run("keep an answer", sql, [epoch, JSON.stringify(result), id]);
+  }
+
+  answer(id: CommandId): Result<JsonValue | undefined> {
+    return onStorage("read the outbox", () => {
+      const row = this.#connection.prepare("SELECT result FROM outbox WHERE id = ?").get([id]);
+      const result = row === undefined ? null : textOrNull(row, 0);
+      return result === null ? undefined : (JSON.parse(result) as JsonValue); // `as`: written by `answered`
+    });
   }
 
   unsettled(limit: number): Result<readonly { readonly id: CommandId; readonly epoch: number }[]> {

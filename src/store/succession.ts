@@ -16,9 +16,8 @@ import { readPosition } from "./primary/position.ts";
 import { isReplicaFile, removeCopy, setAside } from "./replica/replica-files.ts";
 import { lockStateDirectory } from "./state-lock.ts";
 import { onStorage } from "./storage-failure.ts";
+import { TAKEOVER } from "./takeovers.ts";
 
-/** In the fleet's notes, by epoch: the last event that the hub of that epoch found when it took over. */
-const TAKEOVER = "takeover_";
 /** Of the folder of a hub, what is of this host and not of the fleet. */
 const KEPT_OF_HUB = /^(bin$|server-key)/;
 const DATABASE_SUFFIXES = ["-wal", "-shm", ""];

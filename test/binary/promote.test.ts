@@ -4,7 +4,7 @@ import { afterEach, beforeEach, expect, it } from "vitest";
 import { type BinaryNode, BinaryWorld, startBinaryNode } from "../support/binary-node.ts";
 import { killPid } from "../support/binary-processes.ts";
 import { submitTask } from "../support/node-tasks.ts";
-import { waitUntil } from "../support/wait-until.ts";
+import { untilAsked } from "../support/until-asked.ts";
 
 type Fleet = { readonly role: string; readonly epoch: number; readonly hub: { readonly name: string } | null };
 
@@ -50,7 +50,11 @@ it("a member that is promoted is followed by the others and by the old hub, wher
   const b = await joined("b");
 
   expect((await a.request("POST", "/api/fleet/promote", { hubIsOff: true })).status).toBe(409);
+  // The members hear nothing of what the hub accepts last.
+  for (const { pid } of [a, b]) process.kill(pid, "SIGSTOP");
+  const lonely = await submitTask(hubAgain, { title: "accepted by the hub alone", command: ["true"] });
   await hubAgain.kill();
+  for (const { pid } of [a, b]) process.kill(pid, "SIGCONT");
   for (const { pid } of world.processes()) if (pid !== a.pid && pid !== b.pid) killPid(pid);
   const promoted = await a.request("POST", "/api/fleet/promote", { hubIsOff: true });
   expect(promoted.status).toBe(200);
@@ -62,18 +66,29 @@ it("a member that is promoted is followed by the others and by the old hub, wher
   }
   const newHub = await again(a, "a");
   expect(await standing(newHub)).toMatchObject({ role: "hub", epoch });
-  await waitUntil("b follows", async () => (await standing(b)).hub?.name === "a");
-  await waitUntil("b shows the new epoch", async () => (await standing(b)).epoch === epoch);
+  await untilAsked("b follows", async () => (await standing(b)).hub?.name === "a");
+  await untilAsked("b shows the new epoch", async () => (await standing(b)).epoch === epoch);
   const { id } = await submitTask(b, { title: "after", command: ["true"] });
 
   const back = await start("hub", { DROVER_HTTP_PORT: new URL(hubAgain.url).port });
-  await waitUntil("the old hub follows", async () => (await standing(back)).hub?.name === "a");
+  await untilAsked("the old hub follows", async () => (await standing(back)).hub?.name === "a");
   for (const node of [newHub, b, back]) {
-    await waitUntil("the node shows the task as done", async () => {
-      const { body } = await node.request("GET", `/api/tasks/${id}`);
-      return (body as { readonly state?: string }).state === "done"; // `as`: the API's own document
-    });
+    for (const each of [id, lonely.id]) {
+      await untilAsked("the node shows the task as done", async () => {
+        const { body } = await node.request("GET", `/api/tasks/${each}`);
+        return (body as { readonly state?: string }).state === "done"; // `as`: the API's own document
+      });
+    }
   }
-  expect(readdirSync(join(world.path, "hub", "quarantine"))).toHaveLength(1);
+  const [name = ""] = readdirSync(join(world.path, "hub", "quarantine"));
+  await untilAsked("the quarantine is settled", async () => {
+    const { body } = await back.request("GET", `/api/fleet/quarantine/${name}`);
+    return (body as { readonly folder?: { readonly state: string } }).folder?.state === "settled"; // `as`: likewise
+  });
+  const { body: shown } = await back.request("GET", `/api/fleet/quarantine/${name}`);
+  const { entries } = shown as { readonly entries: readonly object[] }; // `as`: likewise
+  expect(entries[0]).toMatchObject({ kind: "submission", taskId: lonely.id, outcome: "accepted" });
+  expect((await back.request("DELETE", `/api/fleet/quarantine/${name}`)).status).toBe(200);
+  expect(readdirSync(join(world.path, "hub", "quarantine"))).toEqual([]);
   expect(existsSync(join(world.path, "a", "fleet.db.promoted"))).toBe(false);
 }, 60_000);

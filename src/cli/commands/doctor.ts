@@ -9,6 +9,7 @@ import {
   finding,
   hardwareFindings,
   nodeFindings,
+  quarantineFindings,
   watchdogFindings,
 } from "../diagnosis/node-findings.ts";
 import type { Finding } from "../environment.ts";
@@ -48,6 +49,7 @@ async function askNode(context: CommandContext): Promise<readonly Finding[]> {
   const wanted = config.ok ? config.value.entries.find(({ name }) => name === CONTEXT_SETTING)?.value : undefined;
   return [
     ...nodeFindings(node.value),
+    ...quarantineFindings(node.value.fleet),
     ...watchdogFindings(watchdog.ok ? watchdog.value : null, context.environment.clock.nowMs()),
     ...(hardware.ok ? hardwareFindings(hardware.value) : []),
     ...(endpoints.ok ? endpointFindings(endpoints.value.endpoints) : []),

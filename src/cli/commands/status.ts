@@ -125,17 +125,25 @@ function printNode({ node, watchdog, releases }: Status, { console, environment 
 }
 
 /** Nothing of a node that is alone. */
-function fleetPairs({ role, hub, following, isRestartDue }: NodeView["fleet"]): [string, string][] {
+function fleetPairs({ role, hub, following, isRestartDue, quarantine }: NodeView["fleet"]): [string, string][] {
   if (role === "solo") return [];
   const due = isRestartDue ? "; another role from its next start on" : "";
-  if (hub === null) return [["fleet", `the hub is this node${due}`]];
-  const pairs: [string, string][] = [["fleet", `${role}; the hub is ${oneLine(hub.name)} (${oneLine(hub.url)})${due}`]];
+  const { waiting, refused } = quarantine;
+  const kept: [string, string][] =
+    waiting + refused === 0
+      ? []
+      : [["quarantine", `${waiting} to be sent to the new hub, ${refused} that a person has to look at`]];
+  if (hub === null) return [["fleet", `the hub is this node${due}`], ...kept];
+  const pairs: [string, string][] = [
+    ["fleet", `${role}; the hub is ${oneLine(hub.name)} (${oneLine(hub.url)})${due}`],
+    ...kept,
+  ];
   if (following === null) return pairs;
   const { hubAnswers, replica, staleMs, outboxWaiting } = following;
   const age =
     replica === "attached" && staleMs < STALE_MS ? "up to date" : `${replica}, as of ${durationText(staleMs)} ago`;
-  const waiting = outboxWaiting === 0 ? "" : `; ${plural(outboxWaiting, "change")} of this node not sent yet`;
-  return [...pairs, ["hub", `${hubAnswers ? "answers" : "does not answer"}; what is shown here is ${age}${waiting}`]];
+  const unsent = outboxWaiting === 0 ? "" : `; ${plural(outboxWaiting, "change")} of this node not sent yet`;
+  return [...pairs, ["hub", `${hubAnswers ? "answers" : "does not answer"}; what is shown here is ${age}${unsent}`]];
 }
 
 function watchdogText({ pid, node, lastFault }: Watchdog, nowMs: number): string {
@@ -185,6 +193,9 @@ function nextSteps({ node, queue, dead }: Status): readonly string[] {
     ...(node.ready ? [] : ["the node takes no work until the checks above pass; its log says more"]),
     ...(node.fleet.following?.hubAnswers === false
       ? ["look at the hub: what is submitted here waits for it, and what runs goes on"]
+      : []),
+    ...(node.fleet.quarantine.refused > 0
+      ? ["see what the new hub did not take of what this node had as a hub: drover quarantine list"]
       : []),
     ...(queue.paused ? ["start tasks again with: drover queue resume"] : []),
     ...(letter === undefined ? [] : [`see why a task died with: drover dead show ${letter.id}`]),

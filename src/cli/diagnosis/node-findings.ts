@@ -19,6 +19,19 @@ export function nodeFindings(node: NodeView): readonly Finding[] {
   return unmet.length > 0 ? unmet : [finding("node", "ok", `${node.name} is ready, version ${node.version}`)];
 }
 
+/** Nothing of a node that was never superseded as a hub, or has settled everything with the new one. */
+export function quarantineFindings({ quarantine }: NodeView["fleet"]): readonly Finding[] {
+  const { waiting, refused } = quarantine;
+  if (refused > 0) {
+    const detail = `the new hub did not take ${refused} of the things that this node had as a hub`;
+    const remedy = "See them with: drover quarantine list. Then delete what is settled: drover quarantine drop NAME";
+    return [finding("quarantine", "warn", detail, remedy)];
+  }
+  if (waiting === 0) return [];
+  const detail = `${waiting} of the things that this node had as a hub are still to be sent to the new one`;
+  return [finding("quarantine", "warn", detail, "Wait until the new hub answers: drover status")];
+}
+
 /** @param watchdog null for a node that nobody watches */
 export function watchdogFindings(watchdog: Watchdog | null, nowMs: number): readonly Finding[] {
   if (watchdog === null) {

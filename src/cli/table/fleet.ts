@@ -67,7 +67,7 @@ export const FLEET_COMMANDS: readonly Command[] = [
     summary: "Let the node that answers take the place of its fleet's hub, which is lost",
     notes: [
       "What the old hub had answered and no other node had received yet is not in the new one's database. Promote the node that was in touch with it last.",
-      "The other nodes follow by themselves. The old hub becomes a member when it returns, and keeps what it alone had aside.",
+      "The other nodes follow by themselves. The old hub becomes a member when it returns, and sends what it alone had: drover quarantine list.",
     ],
     options: {
       yes: flag("The old hub is off, and stays off until this is over"),
@@ -75,6 +75,32 @@ export const FLEET_COMMANDS: readonly Command[] = [
     },
     examples: [{ line: "drover promote --yes", does: "Take over after the hub was stopped" }],
     load: async () => (await import("../commands/membership.ts")).promote,
+  }),
+  command({
+    name: "quarantine list",
+    section: "Fleet",
+    summary: "List what the node that answers had as a hub before another one took its place",
+    notes: [
+      "What it alone had accepted is sent to the new hub by itself. What that did not take has to be looked at.",
+      "Three settled databases of at most 4 GiB together are kept; older ones make room by themselves.",
+    ],
+    load: async () => (await import("../commands/quarantine.ts")).quarantineList,
+  }),
+  command({
+    name: "quarantine show",
+    section: "Fleet",
+    summary: "Show what became of each thing that it alone had accepted",
+    arguments: [{ name: "NAME", description: "As drover quarantine list shows it" }],
+    options: { all: flag("Also what the new hub accepted") },
+    load: async () => (await import("../commands/quarantine.ts")).quarantineShow,
+  }),
+  command({
+    name: "quarantine drop",
+    section: "Fleet",
+    summary: "Delete quarantined databases for good",
+    arguments: [{ name: "NAME", description: "As drover quarantine list shows it", variadic: true }],
+    options: { force: flag("Also when something in them is still to be sent") },
+    load: async () => (await import("../commands/quarantine.ts")).quarantineDrop,
   }),
   command({
     name: "node list",

@@ -24,17 +24,22 @@ const LOW_LANE = LANES.indexOf("low");
 /**
  * Accepts all tasks or none. Dependencies may name tasks of the store or of the same batch, in any order, as long as
  * they form no cycle.
+ *
+ * @param mayRepeat of another node: it may have sent the same tasks before, under another command, by way of a hub that
+ *   was superseded; those that are there are a repetition (Q8). A node's own are new, and not looked for.
  */
 export function submit(
   tx: QueueTransaction,
   context: CommandContext,
   tasks: readonly NewTask[],
   limits: OpenLimits = { maxOpenTasks: MAX_OPEN_TASKS },
+  mayRepeat = false,
 ): Result<readonly Receipt[]> {
-  if (tasks.every(standsAlone)) return submitAlone(tx, context, tasks, limits);
+  const there = new Set(mayRepeat ? tasks.map(({ id }) => id).filter((id) => tx.task(id) !== undefined) : []);
+  if (there.size === 0 && tasks.every(standsAlone)) return submitAlone(tx, context, tasks, limits);
   const known = recognise(tx, tasks);
   if (!known.ok) return known;
-  const fresh = tasks.filter((task) => known.value.get(task.id) === task.id);
+  const fresh = tasks.filter((task) => known.value.get(task.id) === task.id && !there.has(task.id));
   const full = refuseWhenFull(tx, fresh, limits);
   if (full !== undefined) return err(full);
   const checked = checkDependencies(tx, fresh, known.value);
@@ -45,7 +50,7 @@ export function submit(
   return ok(
     tasks.map((task) => {
       const id = known.value.get(task.id) ?? task.id;
-      return { id, created: id === task.id };
+      return { id, created: id === task.id && !there.has(id) };
     }),
   );
 }

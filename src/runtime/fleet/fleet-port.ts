@@ -7,7 +7,7 @@ import type { Succession } from "./succession.ts";
 
 export type FleetPortParts = {
   readonly fleet: Fleet;
-  readonly engine: Pick<Engine, "member" | "queue">;
+  readonly engine: Pick<Engine, "member" | "queue" | "stores">;
   readonly duty: HubDuty | undefined;
   readonly succession: Succession;
   readonly clock: Clock;
@@ -16,13 +16,21 @@ export type FleetPortParts = {
 
 /** What the API sees of a fleet: on a hub with what its nodes said a moment ago, which is not written each time. */
 export function fleetPort({ fleet, engine, duty, succession, clock, becomeHub }: FleetPortParts): FleetPort {
+  const { quarantine } = engine.stores;
   if (duty === undefined) {
-    return { ...fleet, succession, administration: inviting(fleet, becomeHub), following: () => followingOf(engine) };
+    return {
+      ...fleet,
+      succession,
+      quarantine,
+      administration: inviting(fleet, becomeHub),
+      following: () => followingOf(engine),
+    };
   }
   const { presence, service, placements } = duty;
   return {
     ...fleet,
     succession,
+    quarantine,
     service: () => (succession.isSuperseded ? undefined : service),
     replica: (role) => (succession.isSuperseded ? undefined : fleet.replica(role)),
     backOff: (node) => {

@@ -2,6 +2,12 @@ import type { Migration } from "./migration.ts";
 import { identityMigration } from "./node/0001-identity.ts";
 import { samplesMigration } from "./node/0002-samples.ts";
 import { outboxMigration } from "./node/0003-fleet.ts";
+import { quarantineMigration } from "./node/0004-quarantine.ts";
 
 /** The schema of node.db. */
-export const NODE_MIGRATIONS: readonly Migration[] = [identityMigration, samplesMigration, outboxMigration];
+export const NODE_MIGRATIONS: readonly Migration[] = [
+  identityMigration,
+  samplesMigration,
+  outboxMigration,
+  quarantineMigration,
+];
