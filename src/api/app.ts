@@ -15,7 +15,7 @@ import { publishQueueMetrics } from "./queue-metrics.ts";
 import { breakerRoutes } from "./routes/breakers.ts";
 import { deadLetterRoutes } from "./routes/dead-letters.ts";
 import { docRoutes } from "./routes/docs.ts";
-import { endpointRoutes, routingRoutes } from "./routes/endpoints.ts";
+import { endpointRoutes, modelRoutes, routingRoutes } from "./routes/endpoints.ts";
 import { eventRoutes } from "./routes/events.ts";
 import { figureRoutes } from "./routes/figures.ts";
 import { departureRoutes, joinRoutes, membershipRoutes, peerRoutes } from "./routes/fleet.ts";
@@ -53,6 +53,7 @@ function allRoutes(ports: ApiPorts, streams: Streams, describe: () => unknown) {
     .route("/", eventRoutes(ports, streams.events))
     .route("/", hardwareRoutes(ports))
     .route("/", endpointRoutes(ports))
+    .route("/", modelRoutes(ports))
     .route("/", routingRoutes(ports))
     .route("/", nodeRoutes(ports))
     .route("/", controlRoutes(ports))

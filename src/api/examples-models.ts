@@ -1,5 +1,6 @@
 /** What answers about hardware and models look like; a test holds them against the schemas. */
 import type { EndpointView, FleetModelView } from "./endpoint-view.ts";
+import type { ElsewhereView } from "./fleet-endpoints.ts";
 import type { HardwareView } from "./hardware-view.ts";
 import type { DecisionView } from "./route-view.ts";
 
@@ -79,6 +80,21 @@ export const exampleEndpoint: EndpointView = {
   penalty: 0,
   vramBytes: null,
   announcement: null,
+};
+
+export const exampleElsewhere: ElsewhereView = {
+  id: "ollama-11434",
+  kind: "ollama",
+  url: "http://127.0.0.1:11434",
+  health: "healthy",
+  models: 3,
+  loaded: [{ name: MODEL, sizeBytes: 6 * GIB, vramBytes: 6 * GIB }],
+  requests: 1,
+  outsiders: 0,
+  node: "n_06d3w4q000e7v9w2m5x1y3z6ac",
+  nodeName: "gpu1",
+  toldAtMs: AT_MS,
+  isFresh: true,
 };
 
 export const exampleModel: FleetModelView = {

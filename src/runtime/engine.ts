@@ -25,6 +25,7 @@ import { CRASH_VARIABLES, stalledLoop } from "./crash-point.ts";
 import type { Failsafes } from "./failsafes/failsafes.ts";
 import type { NodeStores } from "./fleet/open-node-stores.ts";
 import { carryOutOwn } from "./fleet/own-outbox.ts";
+import { selfDescription } from "./fleet/self-description.ts";
 import { applyKeyPolicies } from "./key-policies.ts";
 import { makeQueue } from "./make-queue.ts";
 import { Expectations } from "./models/expectations.ts";
@@ -138,7 +139,7 @@ async function startOn({ stores, member }: NodeStores, options: EngineOptions): 
   const expectations = new Expectations(models.plans, models.inference);
   const consumers = createConsumers(options, { queue, nodeId, models, attempts, expectations });
   describeNode = () => ({
-    ...description(nodeOffer(config, nodeId, models), attempts.running().length),
+    ...describeSelf(nodeOffer(config, nodeId, models), attempts.running().length, models),
     places: consumers.places(),
     expectedSeconds: expectations.seconds(),
   });
@@ -178,14 +179,8 @@ async function startOn({ stores, member }: NodeStores, options: EngineOptions): 
   });
 }
 
-/** What a node tells its hub of itself. */
-function description(offer: NodeOffer, running: number): JsonObject {
-  const { executors, labels, models, vramBytes } = offer;
-  return {
-    version,
-    running,
-    offer: { executors: [...executors], labels: { ...labels }, models: [...models], vramBytes },
-  };
+function describeSelf(offer: NodeOffer, running: number, { ports }: NodeModels): JsonObject {
+  return selfDescription({ version, offer, running, endpoints: ports.endpoints(), capacity: ports.capacity() });
 }
 
 /** Starts what goes on between the parts. @returns a function that ends it */

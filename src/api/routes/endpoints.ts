@@ -8,7 +8,8 @@ import { type ChatMessage, type ChatRequest, type RequestContext, USAGE_GROUPS }
 import { announcedFrom } from "../announcement.ts";
 import { endpointSchema, endpointView, fleetModelSchema, fleetModels, newEndpointSchema } from "../endpoint-view.ts";
 import type { ApiEnv } from "../environment.ts";
-import { exampleDecision, exampleEndpoint, exampleModel } from "../examples-models.ts";
+import { exampleDecision, exampleElsewhere, exampleEndpoint, exampleModel } from "../examples-models.ts";
+import { elsewhereSchema, endpointsElsewhere } from "../fleet-endpoints.ts";
 import { integerField, spanField } from "../parameters.ts";
 import type { ApiPorts } from "../ports.ts";
 import { answerProblem } from "../problem.ts";
@@ -23,6 +24,8 @@ const CHARS_PER_TOKEN = 4;
 /** A prompt of any size is made of pieces that are one and the same text: 40 MB at once would hold up other requests. */
 const PIECE_TOKENS = 50_000;
 
+const endpointsSchema = z.object({ endpoints: z.array(endpointSchema), elsewhere: z.array(elsewhereSchema) });
+
 export function endpointRoutes(ports: ApiPorts) {
   const { models } = ports;
   return new Hono<ApiEnv>()
@@ -31,13 +34,18 @@ export function endpointRoutes(ports: ApiPorts) {
       route({
         tag: "models",
         summary: "Every endpoint with its health, its models and what is loaded",
+        description:
+          "`endpoints` are those that this node asks. `elsewhere` are those of the other nodes of its fleet, as these " +
+          "told them last: requests of this node do not go there, but tasks go to their nodes.",
         responses: {
-          200: json("The endpoints", z.object({ endpoints: z.array(endpointSchema) }), {
+          200: json("The endpoints", endpointsSchema, {
             endpoints: [exampleEndpoint],
+            elsewhere: [exampleElsewhere],
           }),
         },
       }),
-      (c) => c.json({ endpoints: models.endpoints().map(endpointView) }, 200),
+      (c) =>
+        c.json({ endpoints: models.endpoints().map(endpointView), elsewhere: [...endpointsElsewhere(ports)] }, 200),
     )
     .post(
       "/api/endpoints",
@@ -80,18 +88,21 @@ export function endpointRoutes(ports: ApiPorts) {
         const probed = await models.probeEndpoint(c.req.param("id"));
         return probed.ok ? c.json(endpointView(probed.value), 200) : answerProblem(c, probed.error);
       },
-    )
-    .get(
-      "/api/models",
-      route({
-        tag: "models",
-        summary: "Every model, where it is, and how often it passed verification",
-        responses: {
-          200: json("The models", z.object({ models: z.array(fleetModelSchema) }), { models: [exampleModel] }),
-        },
-      }),
-      (c) => c.json({ models: [...fleetModels(models.endpoints(), models.passRates())] }, 200),
     );
+}
+
+export function modelRoutes({ models }: ApiPorts) {
+  return new Hono<ApiEnv>().get(
+    "/api/models",
+    route({
+      tag: "models",
+      summary: "Every model, where it is, and how often it passed verification",
+      responses: {
+        200: json("The models", z.object({ models: z.array(fleetModelSchema) }), { models: [exampleModel] }),
+      },
+    }),
+    (c) => c.json({ models: [...fleetModels(models.endpoints(), models.passRates())] }, 200),
+  );
 }
 
 async function addOrAnnounce(

@@ -3,25 +3,13 @@ import type { Client, SuccessOf } from "../connection/api.ts";
 import type { CommandContext } from "../context.ts";
 import { EXIT } from "../exit-codes.ts";
 import type { Column } from "../output/table.ts";
-import type { Tone } from "../output/terminal.ts";
 import { oneLine } from "../output/text.ts";
 import type { Handler } from "../parsing/command.ts";
+import { elsewhereColumns, healthTone, healthWord } from "../tasks/endpoint-text.ts";
 import { forEach } from "./each.ts";
 
-type Endpoint = SuccessOf<Awaited<ReturnType<Client["api"]["endpoints"]["$get"]>>>["endpoints"][number];
-
-const HEALTH_TONES: Readonly<Record<Endpoint["health"], Tone>> = {
-  healthy: "good",
-  unknown: "faint",
-  open: "bad",
-  halfOpen: "warn",
-};
-const HEALTH_WORDS: Readonly<Record<Endpoint["health"], string>> = {
-  healthy: "healthy",
-  unknown: "unknown",
-  open: "down",
-  halfOpen: "recovering",
-};
+type Found = SuccessOf<Awaited<ReturnType<Client["api"]["endpoints"]["$get"]>>>;
+type Endpoint = Found["endpoints"][number];
 
 export const endpointsList: Handler<object> = async (_invocation, context) => {
   const { console } = context;
@@ -29,11 +17,20 @@ export const endpointsList: Handler<object> = async (_invocation, context) => {
   if (!api.ok) return console.fail(api.error);
   const found = await api.value.ask("list endpoints", (client) => client.api.endpoints.$get());
   if (!found.ok) return console.fail(found.error);
-  if (console.json) console.document(found.value);
-  else if (found.value.endpoints.length === 0) {
+  if (console.json) {
+    console.document(found.value);
+    return EXIT.ok;
+  }
+  const { endpoints, elsewhere } = found.value;
+  if (endpoints.length === 0) {
     console.note("There is no endpoint: no model server was found on this host, and none is configured.");
     console.hint("Start Ollama, or add a server with: drover endpoints add URL");
-  } else printEndpoints(found.value.endpoints, console);
+  } else printEndpoints(endpoints, console);
+  if (elsewhere.length > 0) {
+    console.line();
+    console.line(console.paint("strong", "Of other nodes, as they said last"));
+    console.table(elsewhere, elsewhereColumns(context.environment.clock.nowMs()));
+  }
   return EXIT.ok;
 };
 
@@ -123,7 +120,7 @@ const COLUMNS: readonly Column<Endpoint>[] = [
   { title: "ID", value: ({ id }) => id },
   { title: "KIND", value: ({ kind }) => kind, optional: true },
   { title: "URL", value: ({ url }) => url, shrinks: true },
-  { title: "HEALTH", value: ({ health }) => HEALTH_WORDS[health], tone: ({ health }) => HEALTH_TONES[health] },
+  { title: "HEALTH", value: healthWord, tone: healthTone },
   { title: "MODELS", value: ({ models }) => String(models.length), align: "right" },
   { title: "LOADED", value: ({ loaded }) => loaded.map(loadedText).join(", ") || "-", shrinks: true },
   { title: "RUNNING", value: ({ inFlight }) => String(sum(inFlight)), align: "right" },

@@ -3,11 +3,12 @@ import type { TaskView } from "#api";
 import { lineOf, type Part } from "../output/parts.ts";
 import { bytesText, durationText, percentText } from "../output/quantities.ts";
 import { type Column, renderTable } from "../output/table.ts";
-import type { Terminal, Tone } from "../output/terminal.ts";
+import type { Terminal } from "../output/terminal.ts";
+import { type Endpoint, elsewhereColumns, healthTone, healthWord } from "../tasks/endpoint-text.ts";
 import { laneColumns, laneRows } from "../tasks/queue-text.ts";
 import { noteOf } from "../tasks/task-text.ts";
 import { type Alert, alertsOf } from "./alerts.ts";
-import type { Endpoint, FleetNode, Snapshot } from "./snapshot.ts";
+import type { FleetNode, Snapshot } from "./snapshot.ts";
 
 export type Section = {
   readonly heading: readonly Part[];
@@ -20,7 +21,7 @@ export type Section = {
 
 /** @returns those that have anything to show. */
 export function sectionsOf(snapshot: Snapshot, nowMs: number, terminal: Terminal): readonly Section[] {
-  const { queue, running, endpoints, nodes } = snapshot;
+  const { queue, running, endpoints, elsewhere, nodes } = snapshot;
   const alerts = alertsOf(snapshot);
   const names = new Map((nodes ?? []).map(({ id, name }) => [id, name]));
   const lanes = laneRows(queue).filter(({ name, counts }) => name !== "all" && openCount(counts) > 0);
@@ -35,6 +36,7 @@ export function sectionsOf(snapshot: Snapshot, nowMs: number, terminal: Terminal
       hidden,
     ),
     section({ text: "Endpoints", tone: "strong" }, endpoints ?? [], ENDPOINT_COLUMNS, terminal),
+    section({ text: "Endpoints of other nodes", tone: "strong" }, elsewhere ?? [], elsewhereColumns(nowMs), terminal),
     section(
       { text: "Nodes", tone: "strong" },
       (nodes?.length ?? 0) > 1 ? (nodes ?? []) : [],
@@ -99,16 +101,9 @@ function runningColumns(nowMs: number, names: ReadonlyMap<string, string>): read
   ];
 }
 
-const HEALTH: Readonly<Record<Endpoint["health"], { readonly word: string; readonly tone: Tone }>> = {
-  healthy: { word: "healthy", tone: "good" },
-  unknown: { word: "unknown", tone: "faint" },
-  open: { word: "down", tone: "bad" },
-  halfOpen: { word: "recovering", tone: "warn" },
-};
-
 const ENDPOINT_COLUMNS: readonly Column<Endpoint>[] = [
   { title: "ID", value: ({ id }) => id, shrinks: true },
-  { title: "HEALTH", value: ({ health }) => HEALTH[health].word, tone: ({ health }) => HEALTH[health].tone },
+  { title: "HEALTH", value: healthWord, tone: healthTone },
   {
     title: "RUNNING",
     value: ({ inFlight }) => inFlightText(inFlight),

@@ -3,11 +3,11 @@ import type { NodeView, QueueView, TaskView } from "#api";
 import { ok, type Result } from "#base";
 import type { Api, Client, SuccessOf } from "../connection/api.ts";
 import type { Fault } from "../output/console.ts";
+import type { Elsewhere, Endpoint } from "../tasks/endpoint-text.ts";
 
 /** Taller screens are rare, and a page has room for them. */
 const RUNNING_READ = 100;
 
-export type Endpoint = SuccessOf<Awaited<ReturnType<Client["api"]["endpoints"]["$get"]>>>["endpoints"][number];
 export type Hardware = SuccessOf<Awaited<ReturnType<Client["api"]["hw"]["$get"]>>>;
 export type FleetNode = SuccessOf<Awaited<ReturnType<Client["api"]["nodes"]["$get"]>>>["nodes"][number];
 export type Breaker = SuccessOf<Awaited<ReturnType<Client["api"]["breakers"]["$get"]>>>["breakers"][number];
@@ -20,6 +20,7 @@ export type Snapshot = {
   /** Null where the node does not say. */
   readonly nodes: readonly FleetNode[] | null;
   readonly endpoints: readonly Endpoint[] | null;
+  readonly elsewhere: readonly Elsewhere[] | null;
   readonly hardware: Hardware | null;
   readonly breakers: readonly Breaker[] | null;
 };
@@ -47,6 +48,7 @@ export async function readSnapshot(api: Api): Promise<Result<Snapshot, Fault>> {
     running: running.value.items,
     nodes: nodes.ok ? nodes.value.nodes : null,
     endpoints: endpoints.ok ? endpoints.value.endpoints : null,
+    elsewhere: endpoints.ok ? endpoints.value.elsewhere : null,
     hardware: hardware.ok ? hardware.value : null,
     breakers: breakers.ok ? breakers.value.breakers : null,
   });

@@ -5,7 +5,8 @@ import type { EndpointState, HostCapacity } from "#hw";
 import { widthOf } from "../../../src/cli/output/text.ts";
 import { endpointState, MODEL } from "../../support/inference-world.ts";
 import { CAPACITY } from "../../support/model-ports.ts";
-import { parsed, parsedLines } from "./cli-harness.ts";
+import { createHarness } from "../api/api-harness.ts";
+import { createCli, parsed, parsedLines } from "./cli-harness.ts";
 import { createModelCli } from "./models-cli.ts";
 
 const LOADED = { name: MODEL, digest: null, sizeBytes: 9, vramBytes: 9, contextLength: null, expiresAtMs: null };
@@ -133,7 +134,41 @@ describe("endpoints list", () => {
     expect(outcome.stderr).toContain("There is no endpoint");
     expect(outcome.stderr).toContain("drover endpoints add URL");
     expect(json).toMatchObject({ exit: 0, stderr: "" });
-    expect(parsed(json.stdout)).toEqual({ endpoints: [] });
+    expect(parsed(json.stdout)).toEqual({ endpoints: [], elsewhere: [] });
+  });
+});
+
+describe("endpoints list in a fleet", () => {
+  it("shows those of other nodes apart, with whose they are and how old that is", async () => {
+    const { ports } = createHarness();
+    const told = { id: "ollama-11434", kind: "ollama", url: "http://127.0.0.1:11434", health: "healthy", models: 3 };
+    const more = { loaded: [{ name: MODEL, sizeBytes: 9, vramBytes: 9 }], requests: 2, outsiders: null };
+    const other = {
+      id: ports.ids.node(),
+      name: "gpu1",
+      role: "member",
+      publicKey: "k",
+      state: "active",
+      url: null,
+      version: "1",
+      featureLevel: 1,
+      leaseClass: "strict",
+      joinedAtMs: 0,
+      seenAtMs: ports.clock.nowMs() - 3_000,
+      announced: { endpoints: [{ ...told, ...more }] },
+    } as const;
+    const fleet = { ...ports.fleet, nodes: () => [other] };
+
+    const { exit, stdout } = await createCli({ ports: { fleet } }).run("endpoints", "list");
+
+    expect(exit).toBe(0);
+    expect(stdout).toMatchInlineSnapshot(`
+      "
+      Of other nodes, as they said last
+      NODE  ID            KIND    HEALTH   MODELS  LOADED    RUNNING     SAID
+      gpu1  ollama-11434  ollama  healthy       3  m:latest        2  3 s ago
+      "
+    `);
   });
 });
 

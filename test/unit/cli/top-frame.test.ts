@@ -1,11 +1,12 @@
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { exampleNode, exampleOffer, exampleQueue, exampleTask } from "../../../src/api/examples.ts";
-import { exampleEndpoint, exampleHardware } from "../../../src/api/examples-models.ts";
+import { exampleElsewhere, exampleEndpoint, exampleHardware } from "../../../src/api/examples-models.ts";
 import { widthOf } from "../../../src/cli/output/text.ts";
+import type { Endpoint } from "../../../src/cli/tasks/endpoint-text.ts";
 import { type FrameFacts, type FrameTerminal, frameLines } from "../../../src/cli/top/frame.ts";
 import { shareRows } from "../../../src/cli/top/share-rows.ts";
-import type { Endpoint, FleetNode, Snapshot } from "../../../src/cli/top/snapshot.ts";
+import type { FleetNode, Snapshot } from "../../../src/cli/top/snapshot.ts";
 
 const NOW_MS = 1_763_700_000_000;
 const GIB = 1024 ** 3;
@@ -50,6 +51,7 @@ function snapshot(more: Partial<Snapshot> = {}): Snapshot {
     running: [TASK],
     nodes: [{ ...exampleOffer, id: exampleNode.id, name: "box", isSelf: true }],
     endpoints: [BUSY, DOWN],
+    elsewhere: [],
     hardware: exampleHardware,
     breakers: [],
     ...more,
@@ -140,9 +142,13 @@ describe("a frame of top", () => {
   it("shows the nodes of a fleet, and on which one a task runs", () => {
     const other: FleetNode = { ...exampleOffer, id: "n_2", name: "gpu1", isSelf: false, seenAtMs: NOW_MS - 4_000 };
 
-    const text = frame({ nodes: [...(snapshot().nodes ?? []), other], running: [{ ...TASK, node: "n_2" }] });
+    const nodes = [...(snapshot().nodes ?? []), other];
+    const elsewhere = [{ ...exampleElsewhere, toldAtMs: NOW_MS - 4_000 }];
+
+    const text = frame({ nodes, elsewhere, running: [{ ...TASK, node: "n_2" }] });
 
     expect(text).toMatch(/^gpu1 .* 4\.0 s ago/m);
+    expect(text).toMatch(/^gpu1 +ollama-11434 +ollama +healthy +3 +qwen3:8b +1 +4 s ago$/m);
     expect(text).toMatch(/^t_\w+ +gpu1 +1 m 5 s/m);
   });
 
