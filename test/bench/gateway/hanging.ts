@@ -1,4 +1,6 @@
-/** Does a model server that never answers delay anything but those who wait for it? */
+/** Does a model server, or a tool of a graphics card, that never answers delay anything but those who wait for it? */
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { distributionOf } from "#telemetry";
 import type { Silence } from "./backend.ts";
 import type { Server } from "./processes.ts";
@@ -29,6 +31,22 @@ export async function measureHanging(backend: Server, node: Server, seconds: num
   }
   leaving.abort();
   await silent(backend, "none");
+}
+
+/** @returns a folder with an nvidia-smi that never answers and does not end when it is asked to. */
+export function hangingTools(home: string): string {
+  const folder = join(home, "tools");
+  mkdirSync(folder, { recursive: true });
+  const script = "#!/bin/sh\ntrap '' TERM INT HUP\nwhile :; do sleep 1; done\n";
+  writeFileSync(join(folder, "nvidia-smi"), script, { mode: 0o755 });
+  return folder;
+}
+
+/** Prints answer times of a node that was started with {@link hangingTools}, from its start on. */
+export async function measureHangingTool(node: Server, seconds: number): Promise<void> {
+  await sample("nvidia-smi hangs, from the start of the node on", node, seconds);
+  const { notes } = (await (await request(node, "/api/hw")).json()) as { readonly notes: readonly string[] }; // `as`: of drover
+  console.log(`  the node says: ${notes.join("; ")}`);
 }
 
 async function silent(backend: Server, silence: Silence): Promise<void> {
@@ -78,7 +96,11 @@ async function sample(title: string, node: Server, seconds: number): Promise<voi
 }
 
 async function get(node: Server, path: string): Promise<void> {
-  const answer = await fetch(`${node.url}${path}`, { headers: { authorization: `Bearer ${node.token}` } });
+  const answer = await request(node, path);
   await answer.arrayBuffer();
   if (!answer.ok) throw new Error(`${path}: ${answer.status}`);
+}
+
+function request(node: Server, path: string): Promise<Response> {
+  return fetch(`${node.url}${path}`, { headers: { authorization: `Bearer ${node.token}` } });
 }

@@ -4,7 +4,7 @@
  *
  * What asking a model through drover costs, against asking the model's server itself: time to the first token and to the
  * last, tokens a second, processor time. With --hanging instead: the API's answer times beside a server that never
- * answers. Prints, never judges. Without --binary, drover's API and inference service run without the rest of a node.
+ * answers, and with --binary beside an nvidia-smi that hangs. Prints, never judges. Without --binary, drover's API and inference service run without the rest of a node.
  * See ../README.md.
  */
 import { mkdtempSync, rmSync } from "node:fs";
@@ -14,7 +14,7 @@ import { parseArgs } from "node:util";
 import { ok } from "#base";
 import { describeMachine, machineFacts } from "../machine/facts.ts";
 import { serveBackend } from "./backend.ts";
-import { measureHanging } from "./hanging.ts";
+import { hangingTools, measureHanging, measureHangingTool } from "./hanging.ts";
 import { type Effort, measureLatency, measureThroughput } from "./latency.ts";
 import { ROLES, type Server, startBackend, startBinary, startStandIn } from "./processes.ts";
 import { serveStandIn } from "./stand-in-node.ts";
@@ -28,6 +28,14 @@ const [, , role, endpointUrl = ""] = process.argv;
 if (role === ROLES.backend) process.stdout.write(`${serveBackend()}\n`);
 else if (role === ROLES.standIn) process.stdout.write(`${await serveStandIn(endpointUrl)}\n`);
 else process.exitCode = await main();
+
+async function besideHangingTool(binary: string, home: string, backend: Server, seconds: number): Promise<void> {
+  const apart = join(home, "tool");
+  const node = await startBinary(resolve(binary), apart, backend.url, hangingTools(apart));
+  if (!node.ok) throw new Error(node.error);
+  await measureHangingTool(node.value, seconds);
+  await node.value.stop();
+}
 
 async function main(): Promise<number> {
   const { values } = parseArgs({
@@ -71,8 +79,11 @@ async function main(): Promise<number> {
         ? "drover: API, gateway and inference service in a process of their own; one endpoint, no polling, no database"
         : `drover: ${values.binary}, configured with one endpoint`,
     );
-    if (values.hanging) await measureHanging(backend, node.value, seconds);
-    else {
+    if (values.hanging) {
+      await measureHanging(backend, node.value, seconds);
+      // Only a whole node looks at hardware.
+      if (values.binary !== undefined) await besideHangingTool(values.binary, home, backend, seconds);
+    } else {
       await measureLatency(backend, node.value, load);
       await measureThroughput(backend, node.value, load);
     }

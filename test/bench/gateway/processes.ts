@@ -42,8 +42,16 @@ async function startRole(mainPath: string, words: readonly string[]): Promise<Se
   return { pid: child.pid, url, token: TOKEN, stop: () => ended(child) };
 }
 
-/** The executable, configured with the endpoint alone; ready when its gateway lists the model; else what it said. */
-export async function startBinary(binary: string, home: string, endpointUrl: string): Promise<Result<Server, string>> {
+/**
+ * The executable, configured with the endpoint alone; ready when its gateway lists the model; else what it said.
+ * @param tools a folder whose programs it finds before those of the system
+ */
+export async function startBinary(
+  binary: string,
+  home: string,
+  endpointUrl: string,
+  tools?: string,
+): Promise<Result<Server, string>> {
   const state = join(home, "state");
   mkdirSync(state, { recursive: true });
   const config = join(home, "drover.toml");
@@ -51,7 +59,7 @@ export async function startBinary(binary: string, home: string, endpointUrl: str
   const endpoint = `[[endpoints]]\nname = "bench"\nurl = "${endpointUrl}"\nkind = "ollama"\nparallel = 256\n`;
   await Bun.write(config, `[http]\nport = 0\ngateway = true\n\n[hw]\ndiscover = false\n\n${endpoint}`);
   const child = Bun.spawn([binary, "up", "--state", state, "--config", config], {
-    env: { PATH: process.env["PATH"] ?? "", HOME: home, DROVER_LOG_LEVEL: "warn" },
+    env: { PATH: [tools, process.env["PATH"]].filter(Boolean).join(":"), HOME: home, DROVER_LOG_LEVEL: "warn" },
     cwd: home,
     stdin: "ignore",
     stdout: "ignore",
