@@ -67,6 +67,22 @@ describe("parseNvidiaGpus", () => {
     });
   });
 
+  // As such cards printed it for their owners: ECC and the driver keep memory that is neither used nor free.
+  it.each([
+    ["NVIDIA RTX A4000, 15352 MiB, 1 MiB, 15089 MiB, 535.183.06, 28, [N/A]", 263, 28, null],
+    ["NVIDIA RTX A6000, 49140 MiB, 35 MiB, 48507 MiB, 550.54.14, [N/A], [N/A]", 633, null, null],
+    ["NVIDIA GeForce RTX 4060 Laptop GPU, 8188 MiB, 1048 MiB, 6910 MiB, 566.26, 39, 5.37 W", 1_278, 39, 5.37],
+    ["NVIDIA GeForce RTX 3080, 10240, 9029, 1211, 471.68, 54, [N/A]", 9_029, 54, null],
+  ])("reads the line of a real card: %s", (line, usedMebibytes, temperatureCelsius, powerWatts) => {
+    const header =
+      "uuid, name, memory.total [MiB], memory.used [MiB], memory.free [MiB], driver_version, temperature.gpu, power.draw [W]";
+
+    const { gpu, notes } = only(`${header}\n${A}, ${line}\n`);
+
+    expect(gpu).toMatchObject({ vramUsedBytes: usedMebibytes * MEBIBYTE, temperatureCelsius, powerWatts });
+    expect(notes).toEqual([]);
+  });
+
   it("keeps GPUs apart when there are several", () => {
     const output = table(
       `0, ${A}, 00000000:01:00.0, 12288, 0, 12288, 0, [N/A], 30, 535.183.01, [N/A], NVIDIA GeForce RTX 3060`,
