@@ -26,7 +26,8 @@ export function partsOf(target: Target, root: string, isHost: boolean): Parts {
   };
 }
 
-function runtime(target: Target, root: string): string {
+/** Bun for `target`. */
+export function runtime(target: Target, root: string): string {
   return fetched(root, target.runtimePackage, Bun.version, `bin/bun${target.exeSuffix}`, 0o755);
 }
 

@@ -14,6 +14,9 @@ export type Who = "dropped" | "unprivileged";
 const UNPRIVILEGED = { uid: 61_234, gid: 61_234 };
 const NOBODY = { uid: 65_534, gid: 65_534 };
 
+/** A command is over in a fraction of a second; attacks that use something up are ended by this. */
+const WALL_MS = 10_000;
+
 export type HarnessOptions = {
   readonly who: Who;
   readonly settings: readonly Setting[];
@@ -21,6 +24,7 @@ export type HarnessOptions = {
   readonly launcherPaths: readonly string[];
   readonly timedRuns: number;
   readonly share?: number;
+  readonly wallMs?: number;
 };
 
 export const isRoot = process.getuid?.() === 0;
@@ -30,8 +34,8 @@ export async function attackAs(options: HarnessOptions): Promise<readonly Settin
   const worker = !isRoot ? own : options.who === "dropped" ? own : UNPRIVILEGED;
   const user = !isRoot ? own : options.who === "dropped" ? NOBODY : UNPRIVILEGED;
   const world = await makeWorld(user);
-  const { settings, launcher, launcherPaths, timedRuns, share = 1 } = options;
-  const order: SuiteOrder = { facts: world.facts, settings, launcher, launcherPaths, timedRuns, share };
+  const { settings, launcher, launcherPaths, timedRuns, share = 1, wallMs = WALL_MS } = options;
+  const order: SuiteOrder = { facts: world.facts, settings, launcher, launcherPaths, timedRuns, share, wallMs };
   const file = join(world.facts.base, "order.json");
   writeFileSync(file, JSON.stringify(order), { mode: 0o644 });
   try {

@@ -35,6 +35,8 @@ export type SuiteOrder = {
   readonly timedRuns: number;
   /** Only each n-th attack; 1 for all. */
   readonly share: number;
+  /** How long each command may take. */
+  readonly wallMs: number;
 };
 
 export type SettingReport = {
@@ -82,7 +84,6 @@ const LIMITS: SandboxLimits = {
   openFiles: 1_024,
   processes: 200,
 };
-const WALL_MS = 10_000;
 const OUTPUT_BYTES = 2 * 1024 * 1024;
 /** In the control root's git works in folders of another user's; in the sandbox drover says that it may. */
 const TRUSTING = { GIT_CONFIG_COUNT: "1", GIT_CONFIG_KEY_0: "safe.directory", GIT_CONFIG_VALUE_0: "*" };
@@ -209,7 +210,7 @@ export class Suite {
     };
     const start = setting.mode === "none" ? startProcess : this.#sandboxed(setting.mode, setting, place);
     return runCommand(
-      { command, cwd: place.where, env, wallMs: WALL_MS, outputBytes: OUTPUT_BYTES },
+      { command, cwd: place.where, env, wallMs: this.#order.wallMs, outputBytes: OUTPUT_BYTES },
       { clock: realClock, start, stop: new StopSwitch(), marker: MARKER, adoptsOrphans: this.#adoptsOrphans },
     );
   }
