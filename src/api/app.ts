@@ -24,6 +24,7 @@ import { fleetPresenceRoutes, fleetQueueRoutes } from "./routes/fleet-queue.ts";
 import { ollamaGateway, openaiGateway } from "./routes/gateway.ts";
 import { hardwareRoutes } from "./routes/hardware.ts";
 import { healthRoutes } from "./routes/health.ts";
+import { mindRoutes } from "./routes/mind.ts";
 import { controlRoutes, nodeRoutes } from "./routes/node.ts";
 import { quarantineRoutes } from "./routes/quarantine.ts";
 import { keyRoutes, queueRoutes, scheduleRoutes } from "./routes/queue.ts";
@@ -71,6 +72,7 @@ function allRoutes(ports: ApiPorts, streams: Streams, describe: () => unknown) {
     .route("/", fleetQueueRoutes(ports))
     .route("/", fleetPresenceRoutes(ports))
     .route("/", breakerRoutes(ports))
+    .route("/", mindRoutes())
     .route("/", healthRoutes(ports))
     .route("/", docRoutes(ports, describe));
 }

@@ -1,0 +1,42 @@
+/** A step of the mind with everything that it was decided by, and levels reckoned anew. */
+import {
+  type Facts,
+  type FaultKind,
+  type FsmRules,
+  type Mind,
+  type MindEvent,
+  type MindStep,
+} from "../../../src/fsm/index.ts";
+
+/** One step as it was seen. `nowMs` is not before the mind's last entry. */
+export type Seen = {
+  readonly before: Mind;
+  readonly event: MindEvent;
+  readonly facts: Facts;
+  readonly rules: FsmRules;
+  readonly nowMs: number;
+  readonly result: MindStep;
+};
+
+const COUNTED: readonly FaultKind[] = ["stuckTasks", "spentTasks"];
+
+export function levelOf({ faults }: Facts, kind: FaultKind): number {
+  let sum = 0;
+  let worst = 0;
+  for (const fault of faults) {
+    if (fault.kind !== kind) continue;
+    sum += fault.level;
+    worst = Math.max(worst, fault.level);
+  }
+  return COUNTED.includes(kind) ? sum : worst;
+}
+
+/** FSM4: whether healing may begin. */
+export function isSick(facts: Facts, { settings }: FsmRules): boolean {
+  return facts.faults.some(({ kind }) => levelOf(facts, kind) >= settings.enterAt[kind]);
+}
+
+/** @returns the kinds that are above the lower threshold. */
+export function above(facts: Facts, { settings }: FsmRules): readonly FaultKind[] {
+  return facts.faults.map(({ kind }) => kind).filter((kind) => levelOf(facts, kind) > settings.leaveAt[kind]);
+}
