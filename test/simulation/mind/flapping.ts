@@ -61,6 +61,7 @@ function pick<T>(random: Random, from: readonly [T, ...T[]] | readonly T[]): T {
 
 /** Near what may happen next: just before an edge, on it, or after it; else any time up to half an hour. */
 function pauseBefore(random: Random, { mind, nowMs }: Player, mood: Mood): number {
+  if (mood === "broken" && mind.state === "healing") return SECOND; // as it is in truth: cool-downs are of seconds
   const chance = random.next();
   if (mood === "quiet" || chance < 0.1) return 1 + Math.floor(random.next() * 30 * MINUTE);
   if (chance < 0.4) return SECOND;

@@ -23,6 +23,7 @@ type Turn = {
   readonly event: MindEvent;
   readonly facts: Facts;
   readonly kept: number | null;
+  readonly backMs: number;
 };
 export type History = { readonly settings: FsmSettings; readonly turns: readonly Turn[] };
 
@@ -133,16 +134,9 @@ const CATALOGUE: readonly Remediation[] = [
     needs: "claude",
     costs: true,
   },
+  { ...plain, fault: "mergeConflict", name: "probeEndpoint", rule: { kind: "clears", withinMs: SECOND }, attempts: 3 },
   ...REMEDIATIONS,
-  {
-    ...plain,
-    fault: "stuckTasks",
-    name: "restartNode",
-    rule: { kind: "clears", withinMs: 8 * SECOND },
-    mayInterrupt: true,
-  },
-  { ...plain, fault: "stuckTasks", name: "pauseKey", rule: { kind: "lowers", withinMs: 30 * SECOND } },
-  { ...plain, fault: "mergeConflict", name: "probeEndpoint", rule: { kind: "clears", withinMs: SECOND }, attempts: 4 },
+  { ...plain, fault: "nodeFailing", name: "pauseKey", rule: { kind: "lowers", withinMs: 30 * SECOND } },
 ];
 
 const by = "ada";
@@ -169,17 +163,27 @@ const afterMs = fc.oneof(
   { weight: 1, arbitrary: between(0, 30 * MINUTE) },
 );
 
-/** Facts last for some turns, so that something can come of them. */
+/** Facts last for some turns, so that something can come of them; whether attempts are well changes from turn to turn. */
 const stretch: fc.Arbitrary<readonly Turn[]> = fc
   .record({
     facts,
-    turns: fc.array(fc.record({ afterMs, event, kept: fc.constantFrom(null, null, null, null, 0, 1, 2) }), {
-      minLength: 1,
-      maxLength: 12,
-      size: "max",
-    }),
+    turns: fc.array(
+      fc.record({
+        afterMs,
+        event,
+        kept: fc.constantFrom(null, null, null, null, null, null, null, null, null, 0, 1, 2),
+        healthyAttempts: fc.constantFrom(null, null, 0, 1),
+        backMs: fc.constantFrom(0, 0, 0, 0, SECOND, MINUTE),
+      }),
+      { minLength: 1, maxLength: 12, size: "max" },
+    ),
   })
-  .map(({ facts: same, turns }) => turns.map((turn) => ({ ...turn, facts: same })));
+  .map(({ facts: same, turns }) =>
+    turns.map(({ healthyAttempts, ...turn }) => {
+      if (healthyAttempts === null) return { ...turn, facts: same };
+      return { ...turn, facts: { ...same, faults: same.faults.map((one) => ({ ...one, healthyAttempts })) } };
+    }),
+  );
 
 export const histories: fc.Arbitrary<History> = fc.record({
   settings,
@@ -189,6 +193,8 @@ export const histories: fc.Arbitrary<History> = fc.record({
 /** Throws a Violation when a law is broken. @returns how often what happened. */
 export function playHistory({ settings: numbers, turns }: History, readsText: boolean): ReadonlyMap<string, number> {
   const player = new Player({ settings: numbers, remediations: CATALOGUE }, 1_000_000, readsText);
-  for (const { event: told, facts: seen, afterMs: laterMs, kept } of turns) player.tell(told, seen, laterMs, kept);
+  for (const { event: told, facts: seen, afterMs: laterMs, kept, backMs } of turns) {
+    player.tell(told, seen, laterMs, kept, backMs);
+  }
   return player.laws.tally;
 }

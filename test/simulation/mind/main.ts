@@ -10,7 +10,7 @@ import { smallRules } from "./small-rules.ts";
  *   bun run sim:mind --hours N [--seed S]        a life of N hours under an adversary that flaps every fact
  *   bun run sim:mind --histories N [--seed S]    N random histories of random rules, people and crashes
  *   bun run sim:mind --exhaustive [--tiny]       every mind that small rules allow
- *   bun run sim:mind --mutants                   which law catches which defect of the code
+ *   bun run sim:mind --mutants [TEXT]            which law catches which defect of the code; those named TEXT
  *
  * Exits with 0 when every law holds and every mutant is caught, with BROKEN when not.
  */
@@ -61,7 +61,7 @@ async function tellMutants(): Promise<void> {
   if (wrong.length > 0) throw new Error(`not in their place: ${wrong.join("; ")}`);
   let survivors = 0;
   let caught = 0;
-  for await (const { name, law, tookMs } of fates()) {
+  for await (const { name, law, tookMs } of fates(words[words.indexOf("--mutants") + 1] ?? "")) {
     const isControl = caught + survivors === 0 && name === "the code as it is";
     if (isControl && law !== null) throw new Error(`${name} breaks ${law}`);
     if (!isControl && law === null) survivors += 1;

@@ -28,7 +28,7 @@ describe("the mind", () => {
     const tally = checkHistories(SEED, 60);
 
     const least = {
-      crash: 300,
+      crash: 100,
       "resting>healing:faultToTreat": 30,
       "healing>resting:deadline": 20,
       treated: 60,

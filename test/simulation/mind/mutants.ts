@@ -27,13 +27,14 @@ export function misplaced(): readonly string[] {
   }).map(({ name }) => name);
 }
 
-/** Tells the fate of the code as it is, which must survive, and then of each mutant. */
-export async function* fates(): AsyncGenerator<Fate> {
+/** Tells the fate of the code as it is, which must survive, and then of each mutant whose name holds `part`. */
+export async function* fates(part: string): AsyncGenerator<Fate> {
   const dir = mkdtempSync(join(tmpdir(), "drover-mind-mutants-"));
   try {
     symlinkSync(join(ROOT, "node_modules"), join(dir, "node_modules"));
     yield await fateOf(copy(dir, "control", undefined), "the code as it is");
     for (const [index, mutation] of MUTATIONS.entries()) {
+      if (!mutation.name.includes(part)) continue;
       yield await fateOf(copy(dir, String(index), mutation), mutation.name);
     }
   } finally {

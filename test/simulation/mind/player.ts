@@ -30,12 +30,16 @@ export class Player {
     this.mind = newMind(startMs);
   }
 
-  /** @param kept how many of the entries were durable when the process was killed; null: it was not */
-  tell(event: MindEvent, facts: Facts, afterMs: number, kept: number | null = null): void {
+  /**
+   * @param backMs by how much the clock is wrong at this moment
+   * @param kept how many of the entries were durable when the process was killed; null: it was not
+   */
+  tell(event: MindEvent, facts: Facts, afterMs: number, kept: number | null = null, backMs = 0): void {
     this.nowMs += afterMs;
     const before = this.mind;
-    const result = step(before, event, facts, this.#rules, this.nowMs);
-    const seen = { before, event, facts, rules: this.#rules, nowMs: this.nowMs, result };
+    const result = step(before, event, facts, this.#rules, this.nowMs - backMs);
+    const nowMs = Math.max(this.nowMs - backMs, before.atMs);
+    const seen = { before, event, facts, rules: this.#rules, nowMs, result };
     checkStep(seen);
     if (result.entries.length === 0) return;
     checkReplay(before, result);

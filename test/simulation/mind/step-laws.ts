@@ -239,11 +239,12 @@ function checkTreatment(seen: Seen, entry: Extract<Entry, { kind: "treated" }>):
   holds(!row.costs || facts.budgetLeftPercent.healing > 0, "FSM8: what costs needs a budget");
   const effects = result.effects.filter((each) => each.kind === "treat" && each.treatment === entry.seq);
   holds(effects.length === 1, "FSM8: one entry, one treatment");
+  const judged = new Set(result.entries.map((each) => (each.kind === "judged" ? each.treatment : 0)));
   const isHeld = before.treatments.some(
-    ({ fault: kind, target, verdict }) => kind === entry.fault && target === entry.target && verdict === null,
+    ({ id, fault: kind, target, verdict }) =>
+      kind === entry.fault && target === entry.target && verdict === null && !judged.has(id),
   );
-  const wasJudged = result.entries.some((each) => each.kind === "judged");
-  holds(!isHeld || wasJudged, "FSM8: one remediation at a time for a fault of a target");
+  holds(!isHeld, "FSM8: one remediation at a time for a fault of a target");
 }
 
 function checkVerdict({ before, facts, rules, nowMs }: Seen, entry: Extract<Entry, { kind: "judged" }>): void {
