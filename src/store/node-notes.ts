@@ -11,19 +11,32 @@ export type NodeNotes = {
   readonly role: string | undefined;
   /** JSON; undefined while it has joined no fleet. */
   readonly membership: string | undefined;
+  /** Undefined before its first start. */
+  readonly id: string | undefined;
+  /** JSON; that this node takes over the server of its fleet, or did. */
+  readonly takeover: string | undefined;
 };
+
+const NONE: NodeNotes = { role: undefined, membership: undefined, id: undefined, takeover: undefined };
+/** See {@link NodeNotes.takeover}; written by a promotion. */
+export const TAKEOVER_NOTE = "takeover";
 
 /** @returns what is noted; nothing where there is no database yet. */
 export function readNodeNotes(stateDir: string): Result<NodeNotes> {
   const path = join(stateDir, NODE_FILE);
-  if (!existsSync(path)) return ok({ role: undefined, membership: undefined });
+  if (!existsSync(path)) return ok(NONE);
   return onStorage(`read ${path}`, () => {
     const connection = openConnection(path, { queryOnly: true });
     try {
       // A node that was killed before its first migration has no notes, and no table for them.
       const table = connection.prepare("SELECT name FROM sqlite_schema WHERE type = 'table' AND name = 'meta'").get([]);
-      if (table === undefined || text(table, 0) !== "meta") return { role: undefined, membership: undefined };
-      return { role: readMeta(connection, "role"), membership: readMeta(connection, "membership") };
+      if (table === undefined || text(table, 0) !== "meta") return NONE;
+      return {
+        role: readMeta(connection, "role"),
+        membership: readMeta(connection, "membership"),
+        id: readMeta(connection, "node_id"),
+        takeover: readMeta(connection, TAKEOVER_NOTE),
+      };
     } finally {
       connection.close();
     }

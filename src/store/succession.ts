@@ -7,16 +7,17 @@ import { join } from "node:path";
 import { err, FLEET_FILE, NODE_FILE, type NodeId, ok, type Result, terminal } from "#base";
 import type { FleetNode, Membership, NodeKey, Promotion } from "#fleet";
 import { PRIVATE_MODE, syncFile } from "./backup.ts";
-import { type Connection, number, openConnection } from "./connection.ts";
+import { type Connection, openConnection } from "./connection.ts";
 import { LibsqlFleetNodes } from "./fleet-nodes.ts";
 import { FINGERPRINT } from "./identity.ts";
 import { readMeta, writeMeta } from "./meta.ts";
+import { TAKEOVER_NOTE } from "./node-notes.ts";
 import { PROMOTION, STEP_DOWN } from "./node-secrets.ts";
 import { readPosition } from "./primary/position.ts";
 import { isReplicaFile, removeCopy, setAside } from "./replica/replica-files.ts";
 import { lockStateDirectory } from "./state-lock.ts";
 import { onStorage } from "./storage-failure.ts";
-import { TAKEOVER } from "./takeovers.ts";
+import { noteTakeover } from "./takeovers.ts";
 
 /** Of the folder of a hub, what is of this host and not of the fleet. */
 const KEPT_OF_HUB = /^(bin$|server-key)/;
@@ -29,11 +30,15 @@ export type SuccessionStep =
   | "stepdown.noted"
   | "stepdown.moved";
 
+/** A new hub writes to a server of its own, over its copy; or it takes over the one that the old hub wrote to. */
+export type PromotedOnto = "own server" | "the fleet's server";
+
 /** @returns the epoch that this node is the hub of from now on; undefined when no promotion was begun, or it came too late. */
 export function finishPromotion(
   dir: string,
   nowMs: number,
   crashPoint: (step: SuccessionStep) => void,
+  onto: PromotedOnto = "own server",
 ): Result<number | undefined> {
   return withNode<number | undefined>(dir, "take the hub's place", (node) => {
     const noted = readMeta(node, PROMOTION);
@@ -41,6 +46,14 @@ export function finishPromotion(
     const promotion = JSON.parse(noted) as Promotion; // `as`: written by LibsqlNodeSecrets
     crashPoint("promotion.noted");
     const path = join(dir, FLEET_FILE);
+    if (onto === "the fleet's server") {
+      // What the server has is all there is; this node's copy may be behind it. `startOnServer` does the rest.
+      if (isReplicaFile(path)) setAside(path, "promoted", nowMs);
+      crashPoint("promotion.exchanged");
+      const fleet = fleetOf(node);
+      become(node, () => writeMeta(node, TAKEOVER_NOTE, JSON.stringify({ ...promotion, fleet })));
+      return ok(promotion.epoch);
+    }
     const ready = `${path}.promoted`;
     if (!existsSync(ready) && isReplicaFile(path)) {
       const made = copyUnder(path, ready, promotion);
@@ -58,12 +71,22 @@ export function finishPromotion(
     }
     crashPoint("promotion.exchanged");
     if (!existsSync(path)) return err(terminal("corrupt", `${path} is gone`, "Promote another node"));
-    inTransaction(node, () => {
-      writeMeta(node, "role", "hub");
-      removeNotes(node, ["membership", PROMOTION]);
-    });
+    become(node, () => undefined);
     return ok(promotion.epoch);
   });
+}
+
+function become(node: Connection, alsoNote: () => void): void {
+  inTransaction(node, () => {
+    alsoNote();
+    writeMeta(node, "role", "hub");
+    removeNotes(node, ["membership", PROMOTION]);
+  });
+}
+
+function fleetOf(node: Connection): string {
+  // `as`: written by LibsqlNodeSecrets; a node without a membership is not promoted.
+  return (JSON.parse(readMeta(node, "membership") ?? "{}") as { readonly fleet?: string }).fleet ?? "";
 }
 
 /** @returns false when the copy is already of that epoch: another node became the hub meanwhile. */
@@ -93,18 +116,12 @@ function copyUnder(path: string, ready: string, promotion: Promotion): boolean {
   return true;
 }
 
-function raise(copy: Connection, { epoch, node, url, atMs, why }: Promotion): void {
-  const last = number(copy.prepare("SELECT coalesce(max(seq), 0) FROM event").get([]) ?? [0], 0);
-  writeMeta(copy, "epoch", String(epoch));
-  writeMeta(copy, `${TAKEOVER}${epoch}`, String(last));
+function raise(copy: Connection, promotion: Promotion): void {
+  noteTakeover(copy, promotion);
   copy.prepare("DELETE FROM meta WHERE name = ?").run([FINGERPRINT]);
   copy
     .prepare("UPDATE fleet_commit SET epoch = ?, seq = seq + 1, batch = ?")
-    .run([epoch, `promotion-${epoch}-${node}`]);
-  copy
-    .prepare("INSERT INTO fleet_hub (epoch, node, url, at_ms, why) VALUES (?, ?, ?, ?, ?)")
-    .run([epoch, node, url, atMs, why]);
-  copy.prepare("UPDATE fleet_node SET url = ?, role = 'operator', state = 'active' WHERE id = ?").run([url, node]);
+    .run([promotion.epoch, `promotion-${promotion.epoch}-${promotion.node}`]);
 }
 
 /** Of a time when this node was the hub before. */

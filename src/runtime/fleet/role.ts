@@ -37,13 +37,15 @@ export function roleOf(facts: RoleFacts): Result<FleetRole> {
       "Name the server in store.url, or unset both",
     );
   }
+  const fault = storeUrl === "" ? undefined : urlFault(storeUrl);
+  if (fault !== undefined) {
+    return contradiction(fault, "Put the token into a file and name that in store.auth_token_file");
+  }
   if (isMember) {
-    if (configured === "auto" && storeUrl === "") return ok({ kind: "member" });
-    const what = configured === "auto" ? "store.url is set" : `node.role is ${configured}`;
-    return contradiction(
-      `${what}, but this node has joined a fleet`,
-      "Leave it first: drover leave; or unset the setting",
-    );
+    // A server that is named is the one that this node writes to once it is promoted.
+    if (configured === "auto") return ok({ kind: "member" });
+    const what = `node.role is ${configured}, but this node has joined a fleet`;
+    return contradiction(what, "Leave it first: drover leave; or unset the setting");
   }
   if (storeUrl !== "") {
     if (configured === "solo") {
@@ -52,9 +54,6 @@ export function roleOf(facts: RoleFacts): Result<FleetRole> {
         "Set node.role to hub, or unset store.url",
       );
     }
-    const fault = urlFault(storeUrl);
-    if (fault !== undefined)
-      return contradiction(fault, "Put the token into a file and name that in store.auth_token_file");
     return ok({ kind: "hub", store: { kind: "other", url: storeUrl, tokenFile: tokenFile === "" ? null : tokenFile } });
   }
   if (configured === "solo" && noted === "hub") {

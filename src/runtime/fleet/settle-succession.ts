@@ -18,7 +18,8 @@ export type SettleParts = {
 
 export async function settleSuccession(parts: SettleParts): Promise<Result<void>> {
   const { stateDir, clock, logger, crashPoint } = parts;
-  const promoted = finishPromotion(stateDir, clock.nowMs(), crashPoint);
+  const onto = parts.config["store.url"] === "" ? "own server" : "the fleet's server";
+  const promoted = finishPromotion(stateDir, clock.nowMs(), crashPoint, onto);
   if (!promoted.ok) return promoted;
   if (promoted.value !== undefined) logger.warn("this node is the hub of its fleet now", { epoch: promoted.value });
   else {

@@ -53,6 +53,8 @@ export type Standing = {
   /** The epoch in its notes, which a restore and a promotion raise. */
   readonly epoch: number;
   readonly position: Position | undefined;
+  /** Who wrote last, and how it came to that; only looked for on the server. */
+  readonly hub?: { readonly epoch: number; readonly node: string; readonly url: string; readonly why: string };
 };
 
 /**

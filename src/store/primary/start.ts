@@ -12,18 +12,22 @@ import {
   retryable,
   terminal,
 } from "#base";
+import type { Promotion } from "#fleet";
 import { type Connection, number, openConnection, text } from "../connection.ts";
 import { assessIdentity, type Identity, noteIdentity } from "../identity.ts";
 import { readMeta } from "../meta.ts";
 import { migrateThrough } from "../migrate.ts";
 import { FLEET_MIGRATIONS } from "../migrations/fleet.ts";
+import { readNodeNotes } from "../node-notes.ts";
 import { onStorage } from "../storage-failure.ts";
+import { noteTakeover } from "../takeovers.ts";
 import { FILLING_TABLE, fillServer } from "./fill.ts";
 import { type LinkLimits, PrimaryLink } from "./link.ts";
 import { planStart, READ_POSITION, readPosition, type Standing } from "./position.ts";
 import { rebuildWorkingCopy } from "./rebuild.ts";
 import { RecordingConnection } from "./recording.ts";
 import { isMissingTable, Server, type ServerAddress } from "./server.ts";
+import { obstacleToWriting, type Takeover, takesOver } from "./takeover.ts";
 
 export type PrimaryOptions = ServerAddress & {
   /**
@@ -77,6 +81,14 @@ async function start(parts: StartParts, server: Server): Promise<Result<WorkingC
   if (!onServer.ok) return onServer;
   const here = onServer.value === undefined ? ok(readWorkingCopy(dir)) : readSoundWorkingCopy(parts);
   if (!here.ok) return here;
+  const notes = readNodeNotes(dir);
+  if (!notes.ok) return notes;
+  const { id: self, takeover: noted } = notes.value;
+  // `as`: written by finishPromotion.
+  const takeover = noted === undefined ? undefined : (JSON.parse(noted) as Takeover);
+  const facts = { self, takeover, working: here.value, server: onServer.value };
+  const obstacle = obstacleToWriting(facts);
+  if (obstacle !== undefined) return err(obstacle);
   const plan = planStart(here.value, onServer.value);
   if (plan !== "same") logger.info(`working copy and server: ${plan}`, { here: here.value, server: onServer.value });
   if (plan === "refuse") return err(anotherFleet(dir, here.value, onServer.value));
@@ -86,7 +98,8 @@ async function start(parts: StartParts, server: Server): Promise<Result<WorkingC
   }
   // Without a working copy this host may be another one than before, whose own copy must be told from ours for ever.
   const raise = plan === "rebuild" && here.value === undefined ? 1 : 0;
-  if (plan === "same" || plan === "rebuild") return attach(parts, server, parts.openAsIs(), raise);
+  const promotion = takesOver(facts) ? takeover : undefined;
+  if (plan === "same" || plan === "rebuild") return attach(parts, server, parts.openAsIs(), promotion ?? raise);
   const opened = parts.openMigrated();
   if (!opened.ok) return opened;
   const named = onStorage("name the database", () => nameDatabase(opened.value));
@@ -108,7 +121,7 @@ async function attach(
   parts: StartParts,
   server: Server,
   opened: Result<Connection>,
-  raise: 0 | 1,
+  raise: 0 | 1 | Promotion,
 ): Promise<Result<WorkingCopy>> {
   if (!opened.ok) return opened;
   const { primary, clock } = parts;
@@ -121,8 +134,12 @@ async function attach(
   const migrated = await migrateThrough(connection, FLEET_MIGRATIONS, clock.nowMs(), (write) => link.transact(write));
   if (!migrated.ok) return migrated;
   const { identity: assessed, found } = assessIdentity(connection);
-  const identity = { ...assessed, epoch: assessed.epoch + raise };
-  const announced = await link.transact(() => noteIdentity(recording, connection, { identity, found }), identity.epoch);
+  const epoch = typeof raise === "number" ? assessed.epoch + raise : raise.epoch;
+  const identity = { ...assessed, epoch };
+  const announced = await link.transact(() => {
+    noteIdentity(recording, connection, { identity, found });
+    if (typeof raise !== "number") noteTakeover(recording, raise);
+  }, epoch);
   return announced.ok ? ok({ recording, link, identity }) : announced;
 }
 
@@ -156,7 +173,13 @@ async function readStanding(server: Server): Promise<Result<Standing | undefined
   if (uuid === undefined) return err(foreign("it has no name of a fleet"));
   const [row] = await server.rows(READ_POSITION);
   const position = row === undefined ? undefined : { epoch: number(row, 0), seq: number(row, 1), batch: text(row, 2) };
-  return ok({ uuid, epoch: Number(note("epoch") ?? 1), position });
+  const [term] = await server.rows("SELECT epoch, node, url, why FROM fleet_hub ORDER BY epoch DESC LIMIT 1");
+  const standing = { uuid, epoch: Number(note("epoch") ?? 1), position };
+  if (term === undefined) return ok(standing);
+  return ok({
+    ...standing,
+    hub: { epoch: number(term, 0), node: text(term, 1), url: text(term, 2), why: text(term, 3) },
+  });
 }
 
 /** A damaged working copy is as good as none when the server has everything. */

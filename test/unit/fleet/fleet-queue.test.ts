@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { present } from "#base";
+import { ok, present } from "#base";
 import type { ClaimedTask, NewTask } from "#queue";
 import { FleetWorld, type Member } from "../../support/fleet-world.ts";
 import { attemptReport, newTask } from "../../support/queue-world.ts";
@@ -362,17 +362,31 @@ describe("a member of a fleet", () => {
     expect(order).toEqual([...order].sort());
   });
 
+  it("Q8: a task that a node submits again under another command, as after a promotion, is the one that is there", async () => {
+    const member = await world.member().start();
+    const [known, fresh] = [task(), task()];
+    await over(member.queue.submit([known]), 200);
+
+    const again = await over(member.queue.submit([known, fresh]), 200);
+
+    expect(again).toEqual(
+      ok([
+        { id: known.id, created: false },
+        { id: fresh.id, created: true },
+      ]),
+    );
+  });
+
   it("a command that the hub cannot carry out does not hold up those behind it", async () => {
     const member = await world.member().start();
     const [twice, next] = [task(), task()];
-    await over(member.queue.submit([twice]), 200);
 
-    // The same task under another command: only a bug or a stranger sends that.
-    const again = await over(member.queue.submit([twice]), 200);
+    // The same task twice in one command: only a bug or a stranger sends that.
+    const broken = await over(member.queue.submit([twice, twice]), 200);
     await over(member.queue.submit([next]), 200);
     await world.pass(5_000);
 
-    expect(again).toMatchObject({ ok: false, error: { code: "internal" } });
+    expect(broken).toMatchObject({ ok: false, error: { code: "internal" } });
     expect(await stateOf(next.id)).toBe("ready");
     expect(valueOf(member.outbox.count()).waiting).toBe(0);
   });

@@ -25,6 +25,7 @@ describe("the role of a node", () => {
       { kind: "hub", store: { kind: "other", url: URL, tokenFile: "/t" } },
     ],
     ["joined", { isMember: true }, { kind: "member" }],
+    ["joined, with a server for when it is promoted", { isMember: true, storeUrl: URL }, { kind: "member" }],
     ["joined, and once a hub", { isMember: true, noted: "hub" }, { kind: "member" }],
   ])("%s", (_name, facts, expected) => {
     expect(roleOf({ ...PLAIN, ...facts })).toEqual({ ok: true, value: expected });
@@ -37,7 +38,7 @@ describe("the role of a node", () => {
     ["a token in the query", { storeUrl: "http://db.example/?authToken=1" }, /user, password or query/],
     ["solo after an invitation", { configured: "solo", noted: "hub" }, /other nodes were invited/],
     ["hub that has joined", { configured: "hub", isMember: true }, /has joined a fleet/],
-    ["a server, and joined", { storeUrl: URL, isMember: true }, /store.url is set, but this node has joined/],
+    ["a token in the address, and joined", { storeUrl: "http://a:b@db.example", isMember: true }, /user, password/],
     ["hub where there is no server", { configured: "hub", hasServer: false }, /none for this system/],
   ])("is refused: %s", (_name, facts, message) => {
     const role = roleOf({ ...PLAIN, ...facts });

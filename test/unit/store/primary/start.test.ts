@@ -1,7 +1,8 @@
 import { cpSync, existsSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { restoreBackup, seedServerFolder } from "#store";
+import { createIdFactory, SimulatedClock, seededRandom } from "#base";
+import { finishPromotion, restoreBackup, seedServerFolder } from "#store";
 import { openConnection } from "../../../../src/store/connection.ts";
 import { migrateThrough } from "../../../../src/store/migrate.ts";
 import { FLEET_MIGRATIONS } from "../../../../src/store/migrations/fleet.ts";
@@ -108,6 +109,67 @@ describe.skipIf(!hasSqld)("a hub's start", () => {
     expect(setAside(outdated, "behind")).toHaveLength(1);
     expect(setAside(broken, "damaged")).toHaveLength(1);
     await expectSame(broken, sqld.url);
+  });
+
+  describe("after a member was promoted to write to it", () => {
+    /** The start of the member, over a copy that is behind. */
+    const promoted = async (member: string, fleet: string, epoch = 7 * 2 ** 30): Promise<void> => {
+      const stores = await openedStores(member);
+      const { nodeId: node, secrets } = stores;
+      const common = { role: "member", name: "m", url: "http://m:1", leaseClass: "strict", joinedAtMs: 0 } as const;
+      const id = createIdFactory(new SimulatedClock(), seededRandom(4)).node();
+      const oldHub = { id, name: "old", url: "http://old:1", publicKey: "k" };
+      must(secrets.setMembership({ ...common, fleet, hub: oldHub, epoch: 1, setAside: false }));
+      must(secrets.beginPromotion({ epoch, node, url: "http://m:1", atMs: 1, why: "promoted" }));
+      await stores.close();
+      await Bun.write(join(member, "fleet.db-client_wal_index"), "");
+      must(finishPromotion(member, 2, () => undefined, "the fleet's server"));
+    };
+
+    it("nothing that the server has is lost, and the old hub's further commits change nothing", async () => {
+      const old = await hub();
+      await note(old, "one");
+      const member = folder();
+      await promoted(member, old.stores.identity.uuid);
+
+      const next = await hub(member);
+      const late = await note(old, "late");
+      await note(next, "two");
+
+      expect(await marks(next)).toEqual(["one", "two"]);
+      expect(late).toBe(false);
+      expect(old.diverged).toHaveLength(1);
+      expect(next.stores.fleetNodes.hub()).toMatchObject({ node: next.stores.nodeId, epoch: 7 * 2 ** 30 });
+      expect(next.stores.position().epoch).toBe(7 * 2 ** 30);
+      await expectSame(member, sqld.url);
+    });
+
+    it("the old hub does not start on it any more, also when it can ask nobody, and the new one does", async () => {
+      const old = await hub();
+      const { dir } = old;
+      await old.stores.close();
+      const member = folder();
+      await promoted(member, old.stores.identity.uuid);
+      const next = await hub(member);
+      await next.stores.close();
+
+      await expect(hub(dir)).rejects.toThrow(/taken over the libSQL server/);
+      const again = await hub(member);
+
+      expect(again.stores.position().epoch).toBe(7 * 2 ** 30);
+      await again.stores.close();
+      hubs = [];
+    });
+
+    it("a server that holds another fleet, or nothing, is not taken over", async () => {
+      const member = folder();
+      await promoted(member, "a fleet that is not here");
+
+      await expect(hub(member)).rejects.toThrow(/holds nothing/);
+      const stranger = await hub();
+      await note(stranger, "theirs");
+      await expect(hub(member)).rejects.toThrow(/holds fleet/);
+    });
   });
 
   it("gives a server that lost its latest commits those that the working copy has", async () => {
