@@ -147,7 +147,7 @@ async function openLocked(
 
   const fleet = await openFleet(place, options, opened);
   if (!fleet.ok) return fleet;
-  const { connection: writing, identity, replication } = fleet.value;
+  const { connection: writing, identity } = fleet.value;
   const node = openDatabase(place, NODE_FILE, NODE_MIGRATIONS, clock, opened);
   if (!node.ok) return node;
   const ids = createIdFactory(clock, options.random);
@@ -155,21 +155,7 @@ async function openLocked(
   if (!nodeId.ok) return nodeId;
   if (identity.change !== "same") logger.info(`the database was ${identity.change}`, { ...identity });
 
-  const built = onStorage("open the queue", () => {
-    const reading = openConnection(fleetPath, { queryOnly: true });
-    opened.push(reading);
-    const long = new LongReader(fleetPath);
-    // A second thread: a search that takes too long ends its thread, and must not end a copy or a check with it.
-    const files = new LongReader(fleetPath);
-    const writer = {
-      ...(options.crashPoint === undefined ? {} : { crashPoint: options.crashPoint }),
-      ...(replication === undefined ? {} : { replication }),
-    };
-    const queue = new LibsqlQueueStore({ writing, reading, long, epoch: identity.epoch, logger, writer });
-    const write = queue.write.bind(queue);
-    const fleetNodes = new LibsqlFleetNodes(write, reading);
-    return { queue, models: new LibsqlModelStore({ write, reading, long }), fleetNodes, reading, long, files };
-  });
+  const built = openQueue(fleetPath, fleet.value, options, opened);
   if (!built.ok) return built;
   const { queue, models, fleetNodes, reading, long, files } = built.value;
   const quarantine = new LibsqlQuarantine({
@@ -208,6 +194,29 @@ async function openLocked(
       closing ??= close();
       return closing;
     },
+  });
+}
+
+function openQueue(
+  fleetPath: string,
+  { connection: writing, identity, replication }: Fleet,
+  { logger, crashPoint }: StoreOptions,
+  opened: Connection[],
+) {
+  return onStorage("open the queue", () => {
+    const reading = openConnection(fleetPath, { queryOnly: true });
+    opened.push(reading);
+    const long = new LongReader(fleetPath);
+    // A second thread: a search that takes too long ends its thread, and must not end a copy or a check with it.
+    const files = new LongReader(fleetPath);
+    const writer = {
+      ...(crashPoint === undefined ? {} : { crashPoint }),
+      ...(replication === undefined ? {} : { replication }),
+    };
+    const queue = new LibsqlQueueStore({ writing, reading, long, epoch: identity.epoch, logger, writer });
+    const write = queue.write.bind(queue);
+    const fleetNodes = new LibsqlFleetNodes(write, reading);
+    return { queue, models: new LibsqlModelStore({ write, reading, long }), fleetNodes, reading, long, files };
   });
 }
 

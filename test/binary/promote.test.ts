@@ -34,6 +34,12 @@ async function standing(node: BinaryNode): Promise<Fleet> {
   return (await node.request("GET", "/api/fleet")).body as Fleet; // `as`: the API's own document
 }
 
+async function namesOn(node: BinaryNode): Promise<readonly string[]> {
+  // `as`: the API's own document
+  const { nodes } = (await node.request("GET", "/api/nodes")).body as { readonly nodes: readonly { name: string }[] };
+  return nodes.map(({ name }) => name);
+}
+
 it("a member that is promoted is followed by the others and by the old hub, wherever it was killed", async () => {
   const hub = await start("hub");
   const invited = await hub.request("POST", "/api/tokens", { uses: 2 });
@@ -50,6 +56,7 @@ it("a member that is promoted is followed by the others and by the old hub, wher
   const b = await joined("b");
 
   expect((await a.request("POST", "/api/fleet/promote", { hubIsOff: true })).status).toBe(409);
+  await untilAsked("the heir knows the other member", async () => (await namesOn(a)).includes("b"));
   // The members hear nothing of what the hub accepts last.
   for (const { pid } of [a, b]) process.kill(pid, "SIGSTOP");
   const lonely = await submitTask(hubAgain, { title: "accepted by the hub alone", command: ["true"] });

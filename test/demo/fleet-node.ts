@@ -42,9 +42,14 @@ export class FleetNode {
     return out;
   }
 
+  /** Where it answers. */
+  async url(): Promise<string> {
+    return locationSchema.parse(await Bun.file(join(this.#folder, "state", "node.json")).json()).url;
+  }
+
   async ask<T>(schema: z.ZodType<T>, path: string, body?: object): Promise<T> {
     const state = join(this.#folder, "state");
-    const { url } = locationSchema.parse(await Bun.file(join(state, "node.json")).json());
+    const url = await this.url();
     const token = (await Bun.file(join(state, "token")).text()).trim();
     const answer = await fetch(`${url}${path}`, {
       method: body === undefined ? "GET" : "POST",

@@ -1,6 +1,7 @@
 /**
  * A fleet of three nodes: fifty tasks are submitted on all of them; the hub stands still for 15 s, one node is killed
- * for good, and all fifty are done, each exactly once. The nodes are processes of the compiled executable on this
+ * for good, and all fifty are done, each exactly once. Then the hub is killed, the node that is left is promoted, and what
+ * the old hub alone had accepted is done as well once that has returned. The nodes are processes of the compiled executable on this
  * machine, each with a state folder and a loopback port of its own. Everything it starts is stopped.
  *
  * Run: npm run demo:fleet
@@ -11,10 +12,13 @@ import { join } from "node:path";
 import { z } from "zod";
 import { startAnswering } from "./agents.ts";
 import { FleetNode } from "./fleet-node.ts";
+import { promotionStep } from "./promotion-step.ts";
 
-const LIMIT_MS = 180_000;
+const LIMIT_MS = 300_000;
 const TASKS = 50;
 const PROMPTS = 3;
+/** Submitted to the hub alone, right before it is lost. */
+const LAST_TASKS = 5;
 const HUB_AWAY_MS = 15_000;
 const LOOK_EVERY_MS = 250;
 
@@ -82,7 +86,9 @@ async function demo(hub: FleetNode, first: FleetNode, second: FleetNode): Promis
   say("three nodes run on this machine, each on a loopback port of its own");
   const token = invitationSchema.parse(JSON.parse(await hub.drover("token", "create", "--uses", "2", "--json")));
   await until("the hub is one", async () => (await hub.ask(standingSchema, "/api/fleet")).role === "hub", 30_000);
-  for (const node of [first, second]) await node.drover("join", token.invitation);
+  for (const node of [first, second]) {
+    await node.drover("join", token.invitation, "--own-url", await node.url());
+  }
   for (const node of [first, second]) {
     const isMember = async () => (await node.ask(standingSchema, "/api/fleet")).following?.hubAnswers === true;
     await until(`${node.name} follows the hub`, isMember, 30_000);
@@ -128,6 +134,8 @@ async function demo(hub: FleetNode, first: FleetNode, second: FleetNode): Promis
   say("all fifty are done; what the killed node held was offered again when its lease ended");
   await until("the other node shows it", async () => (await countDone(first)) === TASKS, 20_000);
   await check([hub, first], ids);
+  const last = Array.from({ length: LAST_TASKS }, (_, number) => TASKS + number);
+  await promotionStep({ hub, heir: first, done: ids, submit: (node) => submit(node, last), say, until });
 }
 
 /** From each node that is left, and from the files that the tasks made. */

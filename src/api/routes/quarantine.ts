@@ -1,7 +1,7 @@
 /** What a node had accepted as a hub that was superseded, and what became of it under the new one. */
 import { Hono } from "hono";
 import { z } from "zod";
-import { ok, type Result, refused } from "#base";
+import { err, ok, type Result, refused } from "#base";
 import type { QuarantineFolder } from "#fleet";
 import type { ApiEnv } from "../environment.ts";
 import { quarantineCountsSchema } from "../fleet-view.ts";
@@ -55,8 +55,6 @@ const exampleEntry = {
 };
 
 export function quarantineRoutes(ports: ApiPorts) {
-  const unknown = (name: string) =>
-    refused("not_found", `there is no quarantined database ${name.slice(0, 64)}`, "See: drover quarantine list");
   return new Hono<ApiEnv>()
     .get(
       "/api/fleet/quarantine",
@@ -94,7 +92,6 @@ export function quarantineRoutes(ports: ApiPorts) {
         const { after, limit } = c.req.valid("query");
         const found = folderOf(ports, c.req.param("name"));
         if (!found.ok) return answerProblem(c, found.error);
-        if (found.value === undefined) return answerProblem(c, unknown(c.req.param("name")));
         const { folder, quarantine } = found.value;
         const entries = quarantine.entries(folder.name, after, limit);
         if (!entries.ok) return answerProblem(c, entries.error);
@@ -115,7 +112,6 @@ export function quarantineRoutes(ports: ApiPorts) {
       async (c) => {
         const found = folderOf(ports, c.req.param("name"));
         if (!found.ok) return answerProblem(c, found.error);
-        if (found.value === undefined) return answerProblem(c, unknown(c.req.param("name")));
         const { folder, quarantine } = found.value;
         if (folder.state !== "settled" && c.req.valid("query").force !== "true") {
           const message = `${folder.name} is not settled with the new hub, and is nowhere else`;
@@ -133,10 +129,11 @@ type Found = {
   readonly quarantine: NonNullable<ApiPorts["fleet"]["quarantine"]>;
 };
 
-function folderOf({ fleet: { quarantine } }: ApiPorts, name: string): Result<Found | undefined> {
-  if (quarantine === undefined) return ok(undefined);
-  const folders = quarantine.folders();
+function folderOf({ fleet: { quarantine } }: ApiPorts, name: string): Result<Found> {
+  const folders = quarantine?.folders() ?? ok([]);
   if (!folders.ok) return folders;
   const folder = folders.value.find((each) => each.name === name);
-  return ok(folder === undefined ? undefined : { folder, quarantine });
+  if (folder !== undefined && quarantine !== undefined) return ok({ folder, quarantine });
+  const message = `there is no quarantined database ${name.slice(0, 64)}`;
+  return err(refused("not_found", message, "See: drover quarantine list"));
 }

@@ -214,7 +214,10 @@ export class Succession {
       peers.map(async (peer) => {
         const claim = { epoch: this.#known().epoch, url: term.url };
         const answer = await ask(peer, asker, "/api/fleet/promoted", claim);
-        if (!answer.ok) return;
+        if (!answer.ok) {
+          logger.debug("a node could not be told who the hub is", { node: peer.name, why: answer.error.message });
+          return;
+        }
         this.#told.add(peer.id);
         logger.info("a node was told who the hub is", { node: peer.name });
       }),

@@ -27,7 +27,6 @@ const LOOK_MS = 25;
 const PAGE = 500;
 
 const invitation = z.object({ invitation: z.string() });
-const location = z.object({ url: z.string() });
 const standing = z.object({
   role: z.string(),
   hub: z.object({ name: z.string() }).nullable(),
@@ -60,13 +59,12 @@ async function until(what: string, holds: () => Promise<boolean>): Promise<void>
 
 const roleOf = async (node: FleetNode): Promise<string> => (await node.ask(standing, "/api/fleet")).role;
 
-async function startFleet(hub: FleetNode, members: readonly FleetNode[], root: string): Promise<void> {
+async function startFleet(hub: FleetNode, members: readonly FleetNode[]): Promise<void> {
   for (const node of [hub, ...members]) await node.drover("up", "--detach");
   const made = await hub.drover("token", "create", "--uses", String(members.length), "--json");
   await until("the hub is one", async () => (await roleOf(hub)) === "hub");
   for (const node of members) {
-    const { url } = location.parse(await Bun.file(join(root, node.name, "state", "node.json")).json());
-    await node.drover("join", invitation.parse(JSON.parse(made)).invitation, "--own-url", url);
+    await node.drover("join", invitation.parse(JSON.parse(made)).invitation, "--own-url", await node.url());
   }
   for (const node of members) {
     await until(`${node.name} follows`, async () => {
@@ -121,7 +119,7 @@ async function round(root: string): Promise<Round> {
   const a = new FleetNode(root, "a", env);
   const b = new FleetNode(root, "b", env);
   try {
-    await startFleet(hub, [a, b], root);
+    await startFleet(hub, [a, b]);
     let isOver = false;
     const loading = load(hub, () => isOver);
     await Bun.sleep(LOAD_MS);
