@@ -61,7 +61,7 @@ export class MemoryOutbox implements Outbox {
   settle(ids: readonly CommandId[]): Result<void> {
     for (const id of ids) {
       const row = this.#rows.get(id);
-      if (row !== undefined) row.isSettled = true;
+      if (row !== undefined && row.answeredEpoch !== null) row.isSettled = true;
     }
     return ok(undefined);
   }

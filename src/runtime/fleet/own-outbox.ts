@@ -32,7 +32,8 @@ export async function carryOutOwn(
       if (!done.ok && done.error.kind === "retryable") return err(done.error);
       if (command.kind === "finish" || command.kind === "release") told.add(command.args.taskId);
     }
-    const settled = outbox.settle(rows.value.map(({ command }) => command.id));
-    if (!settled.ok) return settled;
+    // This node's own database has their results: nobody will ask for them again.
+    const forgotten = outbox.forget(rows.value.map(({ command }) => command.id));
+    if (!forgotten.ok) return forgotten;
   }
 }

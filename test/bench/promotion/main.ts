@@ -174,8 +174,10 @@ for (let number = 1; number <= ROUNDS; number += 1) {
   try {
     rounds.push(await round(root));
     console.log(`round ${number} of ${ROUNDS}, load ${loadavg()[0]?.toFixed(1)}`);
-  } finally {
     rmSync(root, { recursive: true, force: true });
+  } catch (cause) {
+    console.error(`round ${number} came to no end: ${String(cause)}; state and logs of its nodes are kept in ${root}`);
+    process.exitCode = 1;
   }
 }
 for (const [title, of] of COLUMNS) {

@@ -72,6 +72,28 @@ describe.each([
     expect(valueOf(outbox.count())).toEqual({ waiting: 1, unsettled: 0 });
   });
 
+  it("O1: one that waits is not settled, whatever a database shows", () => {
+    const outbox = make().open();
+    const waiting = command();
+    valueOf(outbox.append(waiting, 1));
+    valueOf(outbox.settle([waiting.id]));
+
+    expect(idsOf(outbox)).toEqual([waiting.id]);
+    expect(valueOf(outbox.answer(waiting.id))).toBeUndefined();
+  });
+
+  it("gives an answer again as long as it is kept", () => {
+    const outbox = make().open();
+    const one = command();
+    valueOf(outbox.append(one, 1));
+    valueOf(outbox.answered(one.id, 7, { ok: true, value: "x" }));
+    const kept = valueOf(outbox.answer(one.id));
+    valueOf(outbox.forget([one.id]));
+
+    expect(kept).toEqual({ ok: true, value: "x" });
+    expect(valueOf(outbox.answer(one.id))).toBeUndefined();
+  });
+
   it("O3: one that is opened again waits in its old place", () => {
     const outbox = make().open();
     const [first, second] = [command(), command()];
