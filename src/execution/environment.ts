@@ -1,4 +1,5 @@
 import { MARKER_NAME } from "#base";
+import type { Fence } from "./attempt.ts";
 
 /** What a command may inherit: where things are and how to speak to a person; never what drover itself was given. */
 const INHERITED: ReadonlySet<string> = new Set([
@@ -34,6 +35,7 @@ export function commandEnvironment(input: {
   readonly extra: Environment;
   readonly taskId: string;
   readonly attempt: number;
+  readonly fence: Fence;
   readonly marker: string;
 }): Environment {
   return {
@@ -41,6 +43,15 @@ export function commandEnvironment(input: {
     ...input.extra,
     DROVER_TASK_ID: input.taskId,
     DROVER_ATTEMPT: String(input.attempt),
+    DROVER_FENCE: fenceText(input.fence),
     [MARKER_NAME]: input.marker,
   };
+}
+
+/** As many digits as the greatest whole number has that is exact. */
+const FENCE_DIGITS = 16;
+
+/** A text for what refuses an earlier one: those of later claims sort after it. */
+function fenceText({ epoch, n }: Fence): string {
+  return [epoch, n].map((part) => String(part).padStart(FENCE_DIGITS, "0")).join(".");
 }

@@ -61,8 +61,8 @@ async function attempt(parts: ExecutionParts): Promise<Work> {
   // All children of a worker belong to its attempt, so it may end every one of them.
   const adoptsOrphans = libc?.becomeSubreaper() ?? false;
   const open: CommandContext = { clock, start: startProcess, stop, marker, adoptsOrphans };
-  const { taskId, attempt: number } = assignment;
-  const own = { inherited: process.env, taskId, attempt: number, marker };
+  const { taskId, attempt: number, fence } = assignment;
+  const own = { inherited: process.env, taskId, attempt: number, fence, marker };
   const env = commandEnvironment({ ...own, extra: spec.env ?? {} });
   // Without what the task sets: a PATH or GIT_EXEC_PATH of its own would choose the program that runs outside.
   const gitEnv = { ...commandEnvironment({ ...own, extra: {} }), GIT_TERMINAL_PROMPT: "0" };

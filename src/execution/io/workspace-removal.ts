@@ -6,13 +6,23 @@ import { runCommand } from "./command.ts";
 import { startProcess } from "./start-process.ts";
 import { disposeWorkspace, GIT_SAFETY, GIT_TIMEOUT_MS } from "./workspace-folder.ts";
 
+/** It is no attempt. */
+const NO_FENCE = { epoch: 0, n: 0 };
+
 /**
  * Removes the workspace of a task that has ended for good, with its entry in the repository's list of worktrees. A
  * folder that the user gave is left alone; removing twice is no fault. Not while an attempt of the task runs.
  */
 export function removeWorkspace(plan: WorkspacePlan, clock: Clock): Promise<Result<void, Failure>> {
   const marker = `remove-${process.pid}-${plan.path}`;
-  const env = commandEnvironment({ inherited: process.env, extra: {}, taskId: "", attempt: 0, marker });
+  const env = commandEnvironment({
+    inherited: process.env,
+    extra: {},
+    taskId: "",
+    attempt: 0,
+    fence: NO_FENCE,
+    marker,
+  });
   const context = { clock, start: startProcess, stop: new StopSwitch(), marker, adoptsOrphans: false };
   return disposeWorkspace(plan, (args, cwd) =>
     runCommand(

@@ -64,14 +64,35 @@ describe("the environment of a command", () => {
   it("has the task's own variables, which cannot hide what drover says", () => {
     const extra = { PATH: "/opt/bin", DROVER_ATTEMPT: "99" };
 
-    const env = commandEnvironment({ inherited, extra, taskId: "t_1", attempt: 2, marker: "m" });
+    const fence = { epoch: 2, n: 7 };
+    const env = commandEnvironment({ inherited, extra, taskId: "t_1", attempt: 2, fence, marker: "m" });
 
     expect(env).toMatchObject({
       PATH: "/opt/bin",
       DROVER_TASK_ID: "t_1",
       DROVER_ATTEMPT: "2",
+      DROVER_FENCE: "0000000000000002.0000000000000007",
       DROVER_ATTEMPT_TOKEN: "m",
     });
+  });
+
+  it("says a fence that sorts after those of all earlier claims, of earlier epochs above all", () => {
+    const claims = [
+      { epoch: 1, n: 9 },
+      { epoch: 1, n: 10 },
+      { epoch: 1, n: 4_000_000_000 },
+      { epoch: 2, n: 1 },
+      { epoch: Number.MAX_SAFE_INTEGER - 1, n: 1 },
+      { epoch: Number.MAX_SAFE_INTEGER, n: Number.MAX_SAFE_INTEGER },
+    ];
+
+    const said = claims.map((fence) => {
+      const env = commandEnvironment({ inherited: {}, extra: {}, taskId: "t_1", attempt: 1, fence, marker: "m" });
+      return env["DROVER_FENCE"] ?? "";
+    });
+
+    expect(said).toEqual(said.toSorted());
+    expect(new Set(said).size).toBe(claims.length);
   });
 });
 
