@@ -1,6 +1,6 @@
 /** Which paths a node of the fleet may ask for under its signature, and letting it in. */
 import type { Context } from "hono";
-import { MAX_REQUEST_BYTES, type NodeId } from "#base";
+import { MAX_COMMANDS_BYTES, MAX_REQUEST_BYTES, type NodeId } from "#base";
 import {
   type FleetAction,
   mayDo,
@@ -30,7 +30,7 @@ const MAX_REPLICA_BODY_BYTES = 64 * 1024;
 
 /** A path, or with a slash at its end all below it. What is not here takes no signature. */
 const PATHS: Readonly<Record<string, readonly [FleetAction, "nodes" | "people too", number?]>> = {
-  "/api/commands": ["work", "nodes"],
+  "/api/commands": ["work", "nodes", MAX_COMMANDS_BYTES],
   "/api/fleet/claim": ["work", "nodes"],
   "/api/fleet/heartbeat": ["work", "nodes"],
   "/api/fleet/promoted": ["work", "nodes"],

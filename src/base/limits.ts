@@ -7,6 +7,11 @@
 export const MAX_SUBMISSION_BYTES = 256 * 1024;
 /** One HTTP body. A full batch of small submissions fits; memory per request stays bounded. */
 export const MAX_REQUEST_BYTES = 4 * 1024 * 1024;
+/**
+ * Commands of a node in one HTTP body. A submission of the greatest size is one command, in which each quote and backslash of
+ * it takes twice its place, beside some hundred bytes for each of its tasks: what one node accepted another must take.
+ */
+export const MAX_COMMANDS_BYTES = 4 * MAX_REQUEST_BYTES;
 /** One file of a release that is sent to a node; executables are some 110 MB, a third of that packed. */
 export const MAX_UPLOAD_BYTES = 512 * 1024 * 1024;
 /** Tasks in one batch: one batch is one transaction, and one transaction must stay far below a second. */

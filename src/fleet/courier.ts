@@ -167,10 +167,11 @@ export class Courier {
       const { epoch, seq, results } = answer.value;
       this.#answeredAt = { epoch, seq };
       const answered = results.filter((result) => !mayComeRight(result));
-      for (const result of answered) this.#answered(result, epoch);
+      const isKept = this.#answered(answered, epoch);
       this.#options.replica.follow({ epoch, seq });
-      // The hub is there and could not write: those wait, as if it had not been reached.
-      this.#failures = answered.length === results.length ? 0 : this.#failures + 1;
+      // The hub is there and could not write, or this node could not keep what it said: those wait, as if it had not been
+      // reached.
+      this.#failures = isKept && answered.length === results.length ? 0 : this.#failures + 1;
       return this.#failures === 0;
     }
     if (answer.error.kind === "retryable" || answer.error.kind === "leaseLost") {
@@ -199,19 +200,32 @@ export class Courier {
       this.#failures += 1;
       return false;
     }
-    this.#answered({ id: only.id, ok: false, failure }, 0);
+    const isKept = this.#answered([{ id: only.id, ok: false, failure }], 0);
+    this.#failures = isKept ? 0 : this.#failures + 1;
     this.#again = true;
-    return true;
+    return isKept;
   }
 
-  #answered(result: CommandResult, epoch: number): void {
+  /** @returns whether they were kept; otherwise they are sent again, and answered again. */
+  #answered(results: readonly CommandResult[], epoch: number): boolean {
     const { outbox, logger } = this.#options;
     // `as`: a result is JSON throughout.
-    const kept = outbox.answered(result.id, epoch, result as unknown as JsonValue);
-    if (!kept.ok) logger.error("an answer could not be kept", { failure: describeFailure(kept.error) });
+    const answers = results.map((result) => ({ id: result.id, result: result as unknown as JsonValue }));
+    const kept = outbox.answered(epoch, answers);
+    if (!kept.ok) logger.error("answers could not be kept", { failure: describeFailure(kept.error) });
     // Never in the database, so there is nothing to wait for.
-    if (epoch === 0) outbox.forget([result.id]);
-    this.#waiters.get(result.id)?.(result.ok ? ok(result.value) : err(result.failure));
+    if (epoch === 0) outbox.forget(results.map(({ id }) => id));
+    for (const result of results) this.#tell(result);
+    return kept.ok;
+  }
+
+  #tell(result: CommandResult): void {
+    const waiter = this.#waiters.get(result.id);
+    waiter?.(result.ok ? ok(result.value) : err(result.failure));
+    if (waiter !== undefined || result.ok) return;
+    // Whoever asked was told that it is kept, and is gone: people can find it here alone.
+    const why = describeFailure(result.failure);
+    this.#options.logger.error("the hub refused what this node had accepted", { command: result.id, why });
   }
 
   #retryLater(): void {

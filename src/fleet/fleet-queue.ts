@@ -45,6 +45,8 @@ const SEEN_MS = 1_500;
 const HEARTBEAT_MS = 5_000;
 /** Of a shorter lease, several heartbeats may be lost before it runs out. */
 const HEARTBEATS_PER_TERM = 6;
+/** An answer that takes longer is given up: one that is lost must cost no lease. */
+const HEARTBEAT_LIMITS_PER_TERM = 3;
 const TICK_MS = 500;
 /** A start waits so long for the hub to confirm what this node runs. */
 const CONFIRM_MS = 3_000;
@@ -307,12 +309,13 @@ export class FleetQueue implements Queue {
     const sentAtMs = clock.monotonicMs();
     this.#heartbeatAtMs = sentAtMs;
     try {
-      const answer = await link.heartbeat({
+      const call = {
         held: [...this.#leases.list()],
         heard: [...this.#heard],
         announced: announce(),
         ...(this.#stamp === undefined ? {} : { stamp: this.#stamp }),
-      });
+      };
+      const answer = await link.heartbeat(call, this.#termMs / HEARTBEAT_LIMITS_PER_TERM);
       this.#reached(answer);
       if (!answer.ok) return;
       this.#stamp = answer.value.stamp;

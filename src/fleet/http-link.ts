@@ -46,7 +46,8 @@ export function httpLink(request: HubRequest, knownEpoch: () => number): QueueLi
   return {
     commands: (commands) => call("/api/commands", { commands }, commandsAnswerSchema),
     claim: (claim) => call("/api/fleet/claim", claim, claimAnswerSchema),
-    heartbeat: (heartbeat) => call("/api/fleet/heartbeat", heartbeat, heartbeatAnswerSchema),
+    heartbeat: (heartbeat, limitMs = CALL_MS) =>
+      call("/api/fleet/heartbeat", heartbeat, heartbeatAnswerSchema, Math.min(limitMs, CALL_MS)),
     wait: (wait) => call("/api/fleet/wait", wait, waitAnswerSchema, MAX_WAIT_MS + CALL_MS),
   };
 }

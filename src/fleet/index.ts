@@ -30,7 +30,7 @@ export { MemoryOutbox } from "./memory-outbox.ts";
 export { type Fleet, type FleetParts, openFleet } from "./open-fleet.ts";
 export { FleetOrders, type Order } from "./orders.ts";
 export { betterPlace, type Deferral, type NodeFacts, type Places, type WorkKind } from "./placement.ts";
-export type { Outbox, OutboxRow, QueueLink, ReplicaView } from "./ports.ts";
+export type { Outbox, OutboxAnswer, OutboxRow, QueueLink, ReplicaView } from "./ports.ts";
 export { hasReached, type Position } from "./position.ts";
 export { Presence } from "./presence.ts";
 export {

@@ -1,5 +1,5 @@
 import { type CommandId, type JsonValue, ok, type Result } from "#base";
-import type { Outbox, OutboxRow } from "./ports.ts";
+import type { Outbox, OutboxAnswer, OutboxRow } from "./ports.ts";
 import type { FleetCommand } from "./wire.ts";
 
 type Row = OutboxRow & { answeredEpoch: number | null; result: JsonValue; isSettled: boolean };
@@ -37,9 +37,11 @@ export class MemoryOutbox implements Outbox {
     );
   }
 
-  answered(id: CommandId, epoch: number, result: JsonValue): Result<void> {
-    const row = this.#rows.get(id);
-    if (row !== undefined) Object.assign(row, { answeredEpoch: epoch, result });
+  answered(epoch: number, answers: readonly OutboxAnswer[]): Result<void> {
+    for (const { id, result } of answers) {
+      const row = this.#rows.get(id);
+      if (row !== undefined) Object.assign(row, { answeredEpoch: epoch, result });
+    }
     return ok(undefined);
   }
 

@@ -18,9 +18,12 @@ import type {
 export interface QueueLink {
   commands(commands: readonly FleetCommand[]): Promise<Result<CommandsAnswer>>;
   claim(call: ClaimCall): Promise<Result<ClaimAnswer>>;
-  heartbeat(call: HeartbeatCall): Promise<Result<HeartbeatAnswer>>;
+  /** @param limitMs after it an answer is of no use, and is not waited for */
+  heartbeat(call: HeartbeatCall, limitMs?: number): Promise<Result<HeartbeatAnswer>>;
   wait(call: WaitCall): Promise<Result<WaitAnswer>>;
 }
+
+export type OutboxAnswer = { readonly id: CommandId; readonly result: JsonValue };
 
 export type OutboxRow = { readonly n: number; readonly command: FleetCommand };
 
@@ -31,7 +34,8 @@ export interface Outbox {
   waiting(limit: number): Result<readonly OutboxRow[]>;
   /** The newest that the database does not show yet, answered or not; without those that a hub refused. */
   unshown(limit: number): Result<readonly OutboxRow[]>;
-  answered(id: CommandId, epoch: number, result: JsonValue): Result<void>;
+  /** What the hub of this epoch said of each; all of them, or none when it fails. */
+  answered(epoch: number, answers: readonly OutboxAnswer[]): Result<void>;
   /** What a command was answered; undefined when it waits, or is not kept. */
   answer(id: CommandId): Result<JsonValue | undefined>;
   /** Those that were answered and are not settled, the oldest first. */

@@ -1,5 +1,5 @@
 import { type CommandId, type JsonValue, ok, type Result } from "#base";
-import type { FleetCommand, Outbox, OutboxRow } from "#fleet";
+import type { FleetCommand, Outbox, OutboxAnswer, OutboxRow } from "#fleet";
 import { type Connection, number, text, textOrNull } from "./connection.ts";
 import { onStorage } from "./storage-failure.ts";
 
@@ -27,9 +27,13 @@ export class LibsqlOutbox implements Outbox {
     return this.#rows("WHERE settled = 0 AND json_extract(result, '$.ok') IS NOT 0 ORDER BY n DESC LIMIT ?", limit);
   }
 
-  answered(id: CommandId, epoch: number, result: JsonValue): Result<void> {
-    const sql = "UPDATE outbox SET answered_epoch = ?, result = ? WHERE id = ?";
-    return this.#run("keep an answer", sql, [epoch, JSON.stringify(result), id]);
+  answered(epoch: number, answers: readonly OutboxAnswer[]): Result<void> {
+    if (answers.length === 0) return ok(undefined);
+    // One statement for all of them: each commit waits for the disk, with everything else of this process.
+    const sql = `UPDATE outbox SET answered_epoch = ?, result = json_extract(answer.value, '$.result')
+      FROM json_each(?) AS answer WHERE outbox.id = json_extract(answer.value, '$.id')`;
+    const texts = answers.map(({ id, result }) => ({ id, result: JSON.stringify(result) }));
+    return this.#run("keep answers", sql, [epoch, JSON.stringify(texts)]);
   }
 
   answer(id: CommandId): Result<JsonValue | undefined> {

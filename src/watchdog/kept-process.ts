@@ -45,6 +45,9 @@ export const KEPT_POLICY: SupervisionPolicy = {
   ...DEFAULT_POLICY,
   probeEveryMs: 2_000,
   probeFailures: 2,
+  // Nobody writes meanwhile, one that stands still hears no signal, and what it has acknowledged is on the disk.
+  termGraceMs: 2_000,
+  killLimitMs: 7_000,
   backoff: { firstMs: 100, maxMs: 30_000, healthyAfterMs: 60_000 },
   budget: { restarts: Number.MAX_SAFE_INTEGER, withinMs: 600_000 },
 };

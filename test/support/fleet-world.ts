@@ -136,6 +136,8 @@ export class Member {
   announced: JsonObject = { name: "a member" };
   /** Calls that reached the hub, whether or not the answer came back. */
   calls = 0;
+  /** How long it was ready to wait for the answer to its last heartbeat. */
+  heartbeatLimitMs: number | undefined;
   queue: FleetQueue;
   readonly #world: FleetWorld;
 
@@ -202,7 +204,10 @@ export class Member {
     return {
       commands: (commands) => through((link) => link.commands(commands)),
       claim: (claim) => through((link) => link.claim(claim)),
-      heartbeat: (heartbeat) => through((link) => link.heartbeat(heartbeat)),
+      heartbeat: (heartbeat, limitMs) => {
+        this.heartbeatLimitMs = limitMs;
+        return through((link) => link.heartbeat(heartbeat));
+      },
       wait: (wait) => through((link) => link.wait(wait)),
     };
   }

@@ -46,8 +46,8 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: "an outbox row goes when it is answered",
     file: COURIER,
-    find: "if (epoch === 0) outbox.forget([result.id]);",
-    replace: "outbox.forget([result.id]);",
+    find: "if (epoch === 0) outbox.forget(results.map(({ id }) => id));",
+    replace: "outbox.forget(results.map(({ id }) => id));",
     caughtBy: ["kept"],
   },
   {

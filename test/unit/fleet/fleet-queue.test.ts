@@ -168,6 +168,15 @@ describe("a member of a fleet", () => {
     expect([early, late, atHub, await stateOf(row.id)]).toEqual([true, false, "running", "ready"]);
   });
 
+  it("waits no longer for a heartbeat than one that is lost may cost of its lease", async () => {
+    await world.stopHub();
+    await world.startHub(6_000);
+    const member = await world.member().start();
+    await world.pass(6_000);
+
+    expect(member.heartbeatLimitMs).toBe(2_000);
+  });
+
   it("keeps its lease through heartbeats, also over a restart of the hub", async () => {
     const member = await world.member().start();
     await over(member.queue.submit([task()]), 200);
@@ -248,7 +257,7 @@ describe("a member of a fleet", () => {
     const id = world.ids.command();
     member.outbox.append({ id, kind: "submit", args: { tasks: [submitted] } });
     // As if a hub of epoch 1 had answered and was lost before anybody had its commit.
-    member.outbox.answered(id, 1, null);
+    member.outbox.answered(1, [{ id, result: null }]);
     world.epoch = 2;
 
     await world.pass(5_000);

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test } from "vitest";
-import { seededRandom } from "#base";
+import { MAX_COMMANDS_BYTES, MAX_REQUEST_BYTES, MAX_SUBMISSION_BYTES, seededRandom } from "#base";
 import { cryptography, type HubClient, nonceMaker, signRequest } from "#fleet";
 import { containing, valueOf } from "../api/api-harness.ts";
 import {
@@ -287,6 +287,23 @@ describe("the hub's paths for nodes", () => {
 
     expect(large.status).toBe(413);
     expect(unknown.status).toBe(401);
+  });
+
+  test("take as one command what one submission of the greatest size has become on the node that accepted it", async () => {
+    const { hub, box } = await fleetOfTwo();
+    // Each quote is escaped in the text of the task, and that text in the command.
+    const prompt = JSON.stringify({ prompt: '"'.repeat(MAX_SUBMISSION_BYTES / 2 - 20) });
+    const tasks = Array.from({ length: MAX_REQUEST_BYTES / MAX_SUBMISSION_BYTES }, () => ({ body: prompt }));
+    const body = JSON.stringify({ commands: [{ kind: "submit", args: { tasks } }] });
+    const longer = JSON.stringify({ commands: ["x".repeat(MAX_COMMANDS_BYTES)] });
+
+    const taken = await send(hub, box, { method: "POST", path: "/api/commands", body });
+    const refused = await send(hub, box, { method: "POST", path: "/api/commands", body: longer });
+
+    expect(body.length).toBeGreaterThan(1.9 * MAX_REQUEST_BYTES);
+    // It was read to its end: what it lacks is an id.
+    expect(taken).toMatchObject({ status: 400, body: { detail: containing("id") } });
+    expect(refused.status).toBe(413);
   });
 
   test("let sixty nodes behind one address find out that the hub was started anew", async () => {

@@ -18,8 +18,10 @@ it("a task that the hub has accepted is found while the replica is behind, and o
   outbox.append({ id: takenBy, kind: "submit", args: { tasks: [taken] } });
   outbox.append({ id: refusedBy, kind: "submit", args: { tasks: [refused] } });
 
-  outbox.answered(takenBy, 1, { id: takenBy, ok: true, value: [] });
-  outbox.answered(refusedBy, 1, { id: refusedBy, ok: false });
+  outbox.answered(1, [
+    { id: takenBy, result: { id: takenBy, ok: true, value: [] } },
+    { id: refusedBy, result: { id: refusedBy, ok: false } },
+  ]);
 
   expect(valueOf(await store.find(taken.id))?.row.id).toBe(taken.id);
   expect(valueOf(await store.find(refused.id))).toBeUndefined();

@@ -86,7 +86,7 @@ describe.each([
     const outbox = make().open();
     const one = command();
     valueOf(outbox.append(one, 1));
-    valueOf(outbox.answered(one.id, 7, { ok: true, value: "x" }));
+    valueOf(outbox.answered(7, [{ id: one.id, result: { ok: true, value: "x" } }]));
     const kept = valueOf(outbox.answer(one.id));
     valueOf(outbox.forget([one.id]));
 
@@ -98,7 +98,7 @@ describe.each([
     const outbox = make().open();
     const [first, second] = [command(), command()];
     for (const one of [first, second]) valueOf(outbox.append(one, 1));
-    valueOf(outbox.answered(first.id, 1, null));
+    valueOf(outbox.answered(1, [{ id: first.id, result: null }]));
     valueOf(outbox.reopen([first.id]));
 
     expect(idsOf(outbox)).toEqual([first.id, second.id]);

@@ -29,7 +29,7 @@ it("what waits in the outbox and what the old hub had answered is in the queue, 
   const drop = { id: ids.command(), kind: "drop" as const, args: { taskId: refused } };
   for (const command of [...submits, finish, drop]) must(outbox.append(command, 1));
   const [, second] = submits;
-  must(outbox.answered(second?.id ?? ids.command(), 1, { ok: true, value: null }));
+  must(outbox.answered(1, [{ id: second?.id ?? ids.command(), result: { ok: true, value: null } }]));
 
   const told = must(await carryOutOwn(outbox, queue, node));
   const again = must(await carryOutOwn(outbox, queue, node));

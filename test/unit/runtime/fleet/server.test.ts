@@ -76,10 +76,13 @@ describe.skipIf(!hasServer())("the libSQL server of a hub", () => {
     const opened = await hub();
     const first = opened.report();
 
+    const stoppedMs = performance.now();
     process.kill(first.pid ?? 0, "SIGSTOP");
     const second = await servesAgain(opened, first.generation);
 
     expect(second.fault).toMatch(/probe/);
+    // A probe that is not answered, the grace of a signal that is not heard, and the next start.
+    expect(performance.now() - stoppedMs).toBeLessThan(10_000);
     expect(identify(first.pid ?? 0)).toBeUndefined();
   });
 
