@@ -73,8 +73,8 @@ function results(rows: StoredRows): readonly Violation[] {
         detail: `${task.title}: ${task.attempts} of ${task.attemptLimit}, rows ${attempts.map(({ n }) => n).join()}`,
       });
     }
-    const fences = attempts.map(({ epoch, fence }) => epoch * 1e12 + fence);
-    if (fences.some((fence, index) => index > 0 && fence <= (fences[index - 1] ?? 0))) {
+    if (attempts.some((attempt, index) => index > 0 && !isLater(attempt, attempts[index - 1]))) {
+      const fences = attempts.map(({ epoch, fence }) => `${epoch}.${fence}`);
       found.push({ rule: "fences", detail: `${task.title}: ${fences.join()} do not rise` });
     }
   }
@@ -82,6 +82,13 @@ function results(rows: StoredRows): readonly Violation[] {
     if (many > 1) found.push({ rule: "fences", detail: `fence ${fence} was given to ${many} attempts` });
   }
   return found;
+}
+
+type Fenced = { readonly epoch: number; readonly fence: number };
+
+/** By epoch first; one number for both would not be exact. */
+function isLater({ epoch, fence }: Fenced, before: Fenced | undefined): boolean {
+  return before === undefined || epoch > before.epoch || (epoch === before.epoch && fence > before.fence);
 }
 
 /** The commands' own lines, which no part of drover wrote. */

@@ -71,6 +71,8 @@ export type ProducerOptions = {
   readonly next: () => Plan | undefined;
   /** Pause between two submissions. */
   readonly pauseMs: number;
+  /** How many of them are sent once more. */
+  readonly repeatRatio?: number;
 };
 
 const REPEAT_RATIO = 0.05;
@@ -79,10 +81,10 @@ const GONE_PAUSE_MS = 15;
 
 /** Submits one plan after the other, each until it is answered. */
 export async function produce(options: ProducerOptions): Promise<void> {
-  const { ledger, random, next, pauseMs } = options;
+  const { ledger, random, next, pauseMs, repeatRatio = REPEAT_RATIO } = options;
   for (let plan = next(); plan !== undefined; plan = next()) {
     while (!(await submitted(options, plan, (answer) => ledger.take(plan, answer)))) await pause(GONE_PAUSE_MS);
-    if (random.next() < REPEAT_RATIO) {
+    if (random.next() < repeatRatio) {
       await submitted(options, plan, (answer) => {
         ledger.compare(plan, answer);
         return true;

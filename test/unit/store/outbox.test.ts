@@ -61,7 +61,7 @@ describe.each([
     const [first, second] = [command(), command()];
     const answer: JsonValue = { ok: true };
     for (const one of [first, second]) valueOf(outbox.append(one, 1));
-    valueOf(outbox.answered(first.id, 7, answer));
+    valueOf(outbox.answered(7, [{ id: first.id, result: answer }]));
     const counted = valueOf(outbox.count());
     const unsettled = valueOf(outbox.unsettled(10));
     valueOf(outbox.settle([first.id]));
