@@ -2,6 +2,7 @@
 import { join, resolve } from "node:path";
 import { z } from "zod";
 import { processesWithin } from "../support/binary-processes.ts";
+import { type DemoLink, LOOPBACK } from "./demo-network.ts";
 
 const drover = join(resolve(import.meta.dir, "../.."), "dist", "drover");
 const COMMAND_LIMIT_MS = 60_000;
@@ -13,18 +14,20 @@ export class FleetNode {
   readonly name: string;
   readonly #folder: string;
   readonly #env: Readonly<Record<string, string>>;
+  readonly #link: DemoLink;
 
-  constructor(folder: string, name: string, env: Readonly<Record<string, string>>) {
+  constructor(folder: string, name: string, env: Readonly<Record<string, string>>, link: DemoLink = LOOPBACK) {
     this.name = name;
     this.#folder = join(folder, name);
+    this.#link = link;
     // Whatever runs for this node has this variable: by that it is found, and nothing else is.
     this.#env = {
       PATH: "/usr/local/bin:/usr/bin:/bin",
       TMPDIR: join(this.#folder, "tmp"),
       DROVER_STATE: join(this.#folder, "state"),
-      DROVER_HTTP_PORT: "0",
       DROVER_HW_DISCOVER: "false",
       DROVER_NODE_NAME: name,
+      ...link.env,
       ...env,
     };
   }
@@ -32,7 +35,7 @@ export class FleetNode {
   /** Runs a command of the executable on this node. @returns what it printed */
   async drover(...args: readonly string[]): Promise<string> {
     await Bun.$`mkdir -p ${join(this.#folder, "tmp")}`;
-    const child = Bun.spawn([drover, ...args], {
+    const child = Bun.spawn([...this.#link.enter, drover, ...args], {
       stdio: ["ignore", "pipe", "pipe"],
       env: this.#env,
       timeout: COMMAND_LIMIT_MS,
@@ -44,7 +47,7 @@ export class FleetNode {
 
   /** Where it answers. */
   async url(): Promise<string> {
-    return locationSchema.parse(await Bun.file(join(this.#folder, "state", "node.json")).json()).url;
+    return this.#link.url ?? locationSchema.parse(await Bun.file(join(this.#folder, "state", "node.json")).json()).url;
   }
 
   async ask<T>(schema: z.ZodType<T>, path: string, body?: object): Promise<T> {
@@ -60,6 +63,19 @@ export class FleetNode {
     const text = await answer.text();
     if (!answer.ok) throw new Error(`${this.name}: ${path} answered ${answer.status}: ${text.slice(0, 500)}`);
     return schema.parse(JSON.parse(text));
+  }
+
+  /** Cuts it off from the others; where no link can be cut, it stands still instead. @returns what happened */
+  cut(): string {
+    if (this.#link.set === undefined) return `${this.name} stands still (${this.signal("SIGSTOP")} processes)`;
+    this.#link.set(false);
+    return `the link of ${this.name} is cut; it goes on by itself`;
+  }
+
+  /** The others reach it again. */
+  join(): void {
+    if (this.#link.set === undefined) this.signal("SIGCONT");
+    else this.#link.set(true);
   }
 
   /** Watchdog, node, libSQL server, workers and their commands, by their pids. @returns how many there were */

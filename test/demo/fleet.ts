@@ -1,8 +1,9 @@
 /**
- * A fleet of three nodes: fifty tasks are submitted on all of them; the hub stands still for 15 s, one node is killed
- * for good, and all fifty are done, each exactly once. Then the hub is killed, the node that is left is promoted, and what
- * the old hub alone had accepted is done as well once that has returned. The nodes are processes of the compiled executable on this
- * machine, each with a state folder and a loopback port of its own. Everything it starts is stopped.
+ * A fleet of three nodes: fifty tasks are submitted on all of them; the hub is cut off for 15 s, one node is killed for
+ * good, and all fifty are done, each exactly once. Then the hub is killed, the node that is left is promoted, and what
+ * the old hub alone had accepted is done as well once that has returned. The nodes are processes of the compiled
+ * executable on this machine, each with a state folder and, where they can be had, a network namespace of its own.
+ * Everything it starts is stopped.
  *
  * Run: npm run demo:fleet
  */
@@ -11,6 +12,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { z } from "zod";
 import { startAnswering } from "./agents.ts";
+import { demoNetwork, withinOwnNetwork } from "./demo-network.ts";
 import { FleetNode } from "./fleet-node.ts";
 import { promotionStep } from "./promotion-step.ts";
 
@@ -21,6 +23,9 @@ const PROMPTS = 3;
 const LAST_TASKS = 5;
 const HUB_AWAY_MS = 15_000;
 const LOOK_EVERY_MS = 250;
+
+const code = await withinOwnNetwork();
+if (code !== undefined) process.exit(code);
 
 const folder = mkdtempSync(join(tmpdir(), "drover-fleet-"));
 const effects = join(folder, "effects");
@@ -80,10 +85,10 @@ async function countDone(node: FleetNode): Promise<number> {
   return items.length;
 }
 
-async function demo(hub: FleetNode, first: FleetNode, second: FleetNode): Promise<void> {
+async function demo(hub: FleetNode, first: FleetNode, second: FleetNode, notice: string): Promise<void> {
   const nodes = [hub, first, second];
   for (const node of nodes) await node.drover("up", "--detach");
-  say("three nodes run on this machine, each on a loopback port of its own");
+  say(`three nodes run on this machine; ${notice}`);
   const token = invitationSchema.parse(JSON.parse(await hub.drover("token", "create", "--uses", "2", "--json")));
   await until("the hub is one", async () => (await hub.ask(standingSchema, "/api/fleet")).role === "hub", 30_000);
   for (const node of [first, second]) {
@@ -107,8 +112,7 @@ async function demo(hub: FleetNode, first: FleetNode, second: FleetNode): Promis
   }
   say(`${ids.length} tasks are submitted, on all three nodes; ${PROMPTS} of them are prompts`);
 
-  const stopped = hub.signal("SIGSTOP");
-  say(`the hub stands still (${stopped} processes); ten more are submitted on the others`);
+  say(`${hub.cut()}; ten more are submitted on the others`);
   const awayMs = performance.now();
   ids.push(...(await submit(first, numbers.slice(40, 45))), ...(await submit(second, numbers.slice(45))));
   await Bun.sleep(Math.max(0, HUB_AWAY_MS - (performance.now() - awayMs)));
@@ -117,8 +121,8 @@ async function demo(hub: FleetNode, first: FleetNode, second: FleetNode): Promis
     `${first.name} says: the hub ${following?.hubAnswers === true ? "answers" : "does not answer"}, ` +
       `what it shows is ${((following?.staleMs ?? 0) / 1_000).toFixed(1)} s old, ${following?.outboxWaiting} changes wait`,
   );
-  hub.signal("SIGCONT");
-  say("the hub goes on");
+  hub.join();
+  say("the others reach the hub again");
   await until(
     "ten more are known to the hub",
     async () => (await hub.ask(listSchema, "/api/tasks?limit=100")).items.length === TASKS,
@@ -167,12 +171,14 @@ async function main(): Promise<void> {
   chmodSync(folder, 0o755);
   // Commands never run as root: whoever they do run as may write here.
   chmodSync(effects, 0o777);
+  const network = demoNetwork();
   const answering = await startAnswering("");
-  const models = { DROVER_ENDPOINTS: JSON.stringify(answering.endpoints) };
+  const endpoints = answering.endpoints.map((endpoint) => ({ ...endpoint, url: network.relay(endpoint.url) }));
+  const models = { DROVER_ENDPOINTS: JSON.stringify(endpoints) };
   const nodes = [
-    new FleetNode(folder, "hub", models),
-    new FleetNode(folder, "east", models),
-    new FleetNode(folder, "west", {}),
+    new FleetNode(folder, "hub", models, await network.link()),
+    new FleetNode(folder, "east", models, await network.link()),
+    new FleetNode(folder, "west", {}, await network.link()),
   ] as const;
   const timer = setTimeout(() => {
     console.error(`the demo took longer than ${LIMIT_MS / 1_000} s`);
@@ -181,12 +187,13 @@ async function main(): Promise<void> {
   }, LIMIT_MS);
   try {
     console.log(answering.notice);
-    await demo(...nodes);
+    await demo(...nodes, network.notice);
     say("done");
   } finally {
     clearTimeout(timer);
     for (const node of nodes) node.end();
     await answering.stop();
+    network.stop();
     rmSync(folder, { recursive: true, force: true });
   }
 }
