@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { command } from "../support/binary-command.ts";
 import { type FleetMember, joinAll, roleOf, standing, startMember } from "../support/binary-fleet.ts";
 import { nodePidOf, startBinaryNode } from "../support/binary-node.ts";
@@ -9,20 +9,25 @@ import { untilAsked } from "../support/until-asked.ts";
 let hub: FleetMember;
 let member: FleetMember;
 
-beforeEach(async () => {
-  // Neither is given what is meant for the other.
+const LABELS = (name: string): Readonly<Record<string, string>> => ({
+  DROVER_NODE_LABELS: JSON.stringify({ at: name }),
+});
+
+/** Neither is given what is meant for the other. */
+async function startFleet(env: Readonly<Record<string, string>> = {}): Promise<void> {
   [hub, member] = await Promise.all([
-    startMember("hub", { DROVER_NODE_LABELS: JSON.stringify({ at: "hub" }) }),
-    startMember("member", { DROVER_NODE_LABELS: JSON.stringify({ at: "member" }) }),
+    startMember("hub", { ...LABELS("hub"), ...env }),
+    startMember("member", { ...LABELS("member"), ...env }),
   ]);
   await joinAll(hub, [member]);
-});
-afterEach(async () => {
+}
+
+async function endFleet(): Promise<void> {
   for (const { node, world } of [member, hub]) {
     await node.kill();
     world.remove();
   }
-});
+}
 
 type Task = {
   readonly id: string;
@@ -65,33 +70,10 @@ function following({ node }: FleetMember): Promise<Readonly<Record<string, unkno
   return standing(node).then((said) => (said["following"] ?? {}) as Record<string, unknown>); // `as`: by its schema
 }
 
+/** One fleet for all of them: each leaves it as it was, but for the last, which parts it. */
 describe("two nodes of one fleet, from the executable", () => {
-  it("run what either was given, show it on both, name each other's logs, and part again", async () => {
-    const own = await submit(member, "member", "echo on the member");
-    const other = await submit(member, "hub", "echo on the hub");
-    const given = await submit(hub, "member", "echo from the hub");
-
-    for (const at of [hub, member]) for (const id of [own, other, given]) await untilState(at, id, "done");
-    const ran = await Promise.all([own, other, given].map((id) => taskOn(hub, id)));
-    const [hubId, memberId] = [await idOf(hub), await idOf(member)];
-    expect(ran.map((task) => task?.attempts.map(({ node }) => node))).toEqual([[memberId], [hubId], [memberId]]);
-
-    const log = await command(member.world, ["task", "logs", own]);
-    const elsewhere = await command(member.world, ["task", "logs", other]);
-    expect(log.stdout).toBe("on the member\n");
-    expect(elsewhere.stderr).toContain(`it lies on the node hub (${hubId})`);
-    expect(elsewhere.stderr).toContain(`--url ${hub.node.url}`);
-
-    const [onHub, onMember] = [await command(hub.world, ["status"]), await command(member.world, ["status"])];
-    expect(onHub.stdout).toMatch(/the hub is this node[^]*Nodes: 2[^]*member/);
-    expect(onMember.stdout).toMatch(
-      /member; the hub is hub \(http[^]*answers; what is shown here is up to date[^]*Nodes: 2/,
-    );
-
-    expect(await command(member.world, ["leave"])).toMatchObject({ code: 0 });
-    await untilAsked("it is alone", async () => (await roleOf(member)) === "solo");
-    expect(await taskOn(member, own)).toBeUndefined();
-  });
+  beforeAll(() => startFleet());
+  afterAll(endFleet);
 
   it("stop on the member what is cancelled on the hub", async () => {
     const id = await submit(hub, "member", "exec sleep 300");
@@ -123,6 +105,57 @@ describe("two nodes of one fleet, from the executable", () => {
     expect(readFileSync(join(workspace, "effects"), "utf8")).toBe("ran\n");
   });
 
+  it("do the work of a member that was killed once it runs again", async () => {
+    const id = await submit(hub, "member", "sleep 2");
+    await untilState(member, id, "running");
+
+    await member.node.kill();
+    member.node = await startBinaryNode(member.world, {
+      watched: true,
+      env: {
+        DROVER_HW_DISCOVER: "false",
+        DROVER_NODE_NAME: "member",
+        ...LABELS("member"),
+      },
+    });
+
+    expect((await untilState(hub, id, "done")).attempts).toHaveLength(1);
+    expect(await roleOf(member)).toBe("member");
+  });
+
+  it("run what either was given, show it on both, name each other's logs, and part again", async () => {
+    const own = await submit(member, "member", "echo on the member");
+    const other = await submit(member, "hub", "echo on the hub");
+    const given = await submit(hub, "member", "echo from the hub");
+
+    for (const at of [hub, member]) for (const id of [own, other, given]) await untilState(at, id, "done");
+    const ran = await Promise.all([own, other, given].map((id) => taskOn(hub, id)));
+    const [hubId, memberId] = [await idOf(hub), await idOf(member)];
+    expect(ran.map((task) => task?.attempts.map(({ node }) => node))).toEqual([[memberId], [hubId], [memberId]]);
+
+    const log = await command(member.world, ["task", "logs", own]);
+    const elsewhere = await command(member.world, ["task", "logs", other]);
+    expect(log.stdout).toBe("on the member\n");
+    expect(elsewhere.stderr).toContain(`it lies on the node hub (${hubId})`);
+    expect(elsewhere.stderr).toContain(`--url ${hub.node.url}`);
+
+    const [onHub, onMember] = [await command(hub.world, ["status"]), await command(member.world, ["status"])];
+    expect(onHub.stdout).toMatch(/the hub is this node[^]*Nodes: 2[^]*member/);
+    expect(onMember.stdout).toMatch(
+      /member; the hub is hub \(http[^]*answers; what is shown here is up to date[^]*Nodes: 2/,
+    );
+
+    expect(await command(member.world, ["leave"])).toMatchObject({ code: 0 });
+    await untilAsked("it is alone", async () => (await roleOf(member)) === "solo");
+    expect(await taskOn(member, own)).toBeUndefined();
+  });
+});
+
+describe("two nodes of a fleet with short leases, from the executable", () => {
+  // Within a second of silence the hub is known to be away.
+  beforeAll(() => startFleet({ DROVER_FLEET_LEASE_MS: "3000" }));
+  afterAll(endFleet);
+
   it("take work while the hub stands still, say so, and have it done when it goes on", async () => {
     const stopped = [hub.node.pid, ...hub.world.processes().map(({ pid }) => pid)];
     for (const pid of stopped) process.kill(pid, "SIGSTOP");
@@ -144,23 +177,5 @@ describe("two nodes of one fleet, from the executable", () => {
     expect(read?.state).toBe("waiting");
     expect((await untilState(hub, id, "done")).attempts).toHaveLength(1);
     await untilAsked("nothing waits", async () => (await following(member))["outboxWaiting"] === 0);
-  });
-
-  it("do the work of a member that was killed once it runs again", async () => {
-    const id = await submit(hub, "member", "sleep 2");
-    await untilState(member, id, "running");
-
-    await member.node.kill();
-    member.node = await startBinaryNode(member.world, {
-      watched: true,
-      env: {
-        DROVER_HW_DISCOVER: "false",
-        DROVER_NODE_NAME: "member",
-        DROVER_NODE_LABELS: JSON.stringify({ at: "member" }),
-      },
-    });
-
-    expect((await untilState(hub, id, "done")).attempts).toHaveLength(1);
-    expect(await roleOf(member)).toBe("member");
   });
 });
