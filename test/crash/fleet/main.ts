@@ -83,5 +83,8 @@ function tellCounts({ ledger, rows, orphaned, resent, ranAgain, repeatedStatus, 
 }
 
 const removeFolder = endOwnOnSignal();
-process.exitCode = (await main()) ? 0 : 1;
-removeFolder();
+try {
+  process.exitCode = (await main()) ? 0 : 1;
+} finally {
+  removeFolder();
+}
