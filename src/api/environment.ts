@@ -17,6 +17,8 @@ export type ApiEnv = {
     clientClass: ClientClass;
     /** The node of the fleet that signed the request; undefined for the bearer of the token. */
     fleetNode: KnownNode | undefined;
+    /** The body of a signed request, which had to be read before the request was believed. */
+    signedBody: Uint8Array<ArrayBuffer> | undefined;
     /** The answer is signed for the request that has this nonce. */
     answerNonce: string | undefined;
   };

@@ -55,7 +55,7 @@ export function nodeAccess(path: string): NodeAccess | undefined {
 }
 
 /**
- * Believes a signed request or says why not. Afterwards the request has its body again, whole, and `fleetNode` is set.
+ * Believes a signed request or says why not. Afterwards `signedBody` and `fleetNode` are set.
  * A stranger is counted by its address and a node by its id, so that no stranger can keep a node out.
  */
 export async function admitNode(
@@ -99,13 +99,7 @@ export async function admitNode(
     const remedy = "Let it leave, and join with a token of that role: drover token create --role ROLE";
     return answerProblem(c, { code: "forbidden", message, remedy });
   }
-  const hasBody = body.value.byteLength > 0;
-  c.req.raw = new Request(c.req.url, {
-    method,
-    headers: c.req.raw.headers,
-    signal: c.req.raw.signal,
-    ...(hasBody ? { body: body.value } : {}),
-  });
+  c.set("signedBody", body.value);
   c.set("fleetNode", node);
   c.set("clientClass", "node");
   return undefined;

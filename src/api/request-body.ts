@@ -4,13 +4,13 @@ import { err, MAX_REQUEST_BYTES, ok, type Result, refused, retryable } from "#ba
 /** @returns the body as text; a body that is too long is given up at the first byte past the limit. */
 export async function readBody(request: Request, maxBytes = MAX_REQUEST_BYTES): Promise<Result<string>> {
   const bytes = await readBytes(request, maxBytes);
-  return bytes.ok ? decode(bytes.value) : bytes;
+  return bytes.ok ? decodeBody(bytes.value) : bytes;
 }
 
 /** As {@link readBody}, for a body that need not be text. */
-export async function readBytes(request: Request, maxBytes: number): Promise<Result<Uint8Array>> {
-  const declared = Number(request.headers.get("content-length") ?? "0");
-  if (declared > maxBytes) return err(tooLong(maxBytes));
+export async function readBytes(request: Request, maxBytes: number): Promise<Result<Uint8Array<ArrayBuffer>>> {
+  const length = request.headers.get("content-length");
+  if (length !== null) return readDeclared(request, Number(length), maxBytes);
   if (request.body === null) return ok(new Uint8Array());
   const chunks: Uint8Array[] = [];
   let size = 0;
@@ -26,8 +26,7 @@ export async function readBytes(request: Request, maxBytes: number): Promise<Res
       chunks.push(part.value);
     }
   } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    return err(retryable("unavailable", `the body did not arrive whole: ${reason}`, "Send the request again"));
+    return err(notWhole(cause));
   }
   const whole = new Uint8Array(size);
   let offset = 0;
@@ -38,12 +37,33 @@ export async function readBytes(request: Request, maxBytes: number): Promise<Res
   return ok(whole);
 }
 
-function decode(whole: Uint8Array): Result<string> {
+/** The server reads no further than the declared length; asking for all at once spares a stream. */
+async function readDeclared(
+  request: Request,
+  length: number,
+  maxBytes: number,
+): Promise<Result<Uint8Array<ArrayBuffer>>> {
+  if (length > maxBytes) return err(tooLong(maxBytes));
+  try {
+    const whole = new Uint8Array(await request.arrayBuffer());
+    return whole.byteLength > maxBytes ? err(tooLong(maxBytes)) : ok(whole);
+  } catch (cause) {
+    return err(notWhole(cause));
+  }
+}
+
+/** @returns the text of a body that was read. */
+export function decodeBody(whole: Uint8Array): Result<string> {
   try {
     return ok(new TextDecoder("utf-8", { fatal: true }).decode(whole));
   } catch {
     return err(refused("invalid", "the body is not UTF-8", "Send JSON in UTF-8"));
   }
+}
+
+function notWhole(cause: unknown): ReturnType<typeof retryable> {
+  const reason = cause instanceof Error ? cause.message : String(cause);
+  return retryable("unavailable", `the body did not arrive whole: ${reason}`, "Send the request again");
 }
 
 function tooLong(maxBytes: number): ReturnType<typeof refused> {

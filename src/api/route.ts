@@ -2,12 +2,12 @@
 
 import type { Context, MiddlewareHandler } from "hono";
 import type { z } from "zod";
-import { err, type FieldFault, MAX_COMMANDS_BYTES, MAX_REQUEST_BYTES, ok, type Result, refused } from "#base";
+import { err, type FieldFault, ok, type Result, refused } from "#base";
 import type { ApiEnv } from "./environment.ts";
 import { faultsOf } from "./faults.ts";
 import { parseBoundedJson } from "./json-shape.ts";
 import { answerProblem, type ProblemInput } from "./problem.ts";
-import { readBody } from "./request-body.ts";
+import { decodeBody, readBody } from "./request-body.ts";
 
 export type Tag =
   | "tasks"
@@ -137,7 +137,8 @@ function parseQuery(c: Context<ApiEnv>, schema: z.ZodObject): Result<object, Pro
 
 async function parseJson(c: Context<ApiEnv>, spec: JsonBody<unknown, unknown>): Promise<Result<unknown, ProblemInput>> {
   // That of a node was read before it was believed, within the limit of its path.
-  const raw = await readBody(c.req.raw, c.get("fleetNode") === undefined ? MAX_REQUEST_BYTES : MAX_COMMANDS_BYTES);
+  const signed = c.get("signedBody");
+  const raw = signed === undefined ? await readBody(c.req.raw) : decodeBody(signed);
   if (!raw.ok) return raw;
   if (raw.value === "" && spec.optional) return checked(spec, {});
   const type = (c.req.header("content-type") ?? "").split(";")[0]?.trim().toLowerCase() ?? "";

@@ -9,7 +9,8 @@ import type { AnnouncementKind, AttemptReport, Fence, KeyPolicy, KeyRow, NewTask
 
 /**
  * Makes a call happen once, however often it arrives: its result is kept beside its effect, in the same transaction, and
- * a repetition is answered with it and changes nothing.
+ * a repetition is answered with it and changes nothing. A claim that is repeated is answered with those of its tasks that
+ * its holder still holds.
  */
 export type Once = { readonly id: CommandId; readonly node: NodeId };
 

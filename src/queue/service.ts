@@ -13,10 +13,10 @@ import type {
 } from "#base";
 import { describeFailure, err, MAX_OPEN_TASKS, ok, refused } from "#base";
 import { ClockJumps } from "./clock-jump.ts";
-import { type ClaimReceipt, type ClaimRequest, claim, tookSome } from "./commands/claim.ts";
+import { type ClaimReceipt, type ClaimRequest, claim, keepingClaims } from "./commands/claim.ts";
 import { type CancelReceipt, cancel, drop, retry, setKeyPolicy, setPaused } from "./commands/control.ts";
 import { type FinishReceipt, fenceOf, finish, release, reportProgress } from "./commands/finish.ts";
-import { runOnce } from "./commands/once.ts";
+import { type Keeping, runOnce } from "./commands/once.ts";
 import { type OpenLimits, type Receipt, submit } from "./commands/submit.ts";
 import { scheduleFrom, tick } from "./commands/tick.ts";
 import { LEASE_TERM_MS, LeaseTable } from "./leases.ts";
@@ -159,7 +159,7 @@ export class QueueService implements Queue {
       rule === undefined
         ? request
         : { ...request, defers: (requirements: string) => rule(request.holder, requirements) };
-    const claimed = await this.#run("claim", (tx, context) => claim(tx, context, asked), once, tookSome);
+    const claimed = await this.#run("claim", (tx, context) => claim(tx, context, asked), once, keepingClaims);
     if (claimed.ok) {
       for (const task of claimed.value.tasks) this.#grant(task.row.id, task.fence, request.holder, sinceMs);
       if (claimed.value.rateLimited) this.#tickSoon();
@@ -290,13 +290,13 @@ export class QueueService implements Queue {
     label: string,
     command: (tx: QueueTransaction, context: CommandContext) => Result<T>,
     once?: Once,
-    isEffect?: (result: Result<T>) => boolean,
+    keeping?: Keeping<T>,
   ): Promise<Result<T>> {
     const context: CommandContext = { nowMs: this.#options.clock.nowMs(), draw: () => this.#options.random.next() };
     const { store } = this.#options;
     if (this.#stoodDown !== undefined && !REPORTS.has(label)) return err(this.#stoodDown);
     if (once === undefined) return store.transact(label, (tx) => command(tx, context));
-    const answered = await store.transact(label, (tx) => ok(runOnce(tx, label, once, context, command, isEffect)));
+    const answered = await store.transact(label, (tx) => ok(runOnce(tx, label, once, context, command, keeping)));
     return answered.ok ? answered.value : answered;
   }
 

@@ -1,4 +1,5 @@
 import Database from "libsql";
+import AsideDatabase from "libsql/promise";
 
 /** What may be bound. Never a boolean: the native binding aborts the whole process on one. */
 export type SqlValue = string | number | null;
@@ -28,6 +29,11 @@ export interface Connection {
   /** Runs one or several statements without results. */
   exec(sql: string): void;
   inTransaction(): boolean;
+  /**
+   * COMMIT on a thread of the binding, because the flush of the disk takes milliseconds in which this thread would stand
+   * still. Nobody uses the connection until it settles.
+   */
+  commitAside(): Promise<void>;
   close(): void;
 }
 
@@ -107,6 +113,11 @@ function wrap(path: string, database: Database.Database): Connection {
     },
     // Asking a closed handle aborts the process.
     inTransaction: () => open && database.inTransaction,
+    commitAside: async () => {
+      if (!open) throw new StoreClosed(path);
+      // The same native handle under both of the binding's classes; only this one has the form that does not block.
+      await AsideDatabase.prototype.exec.call(database, "COMMIT");
+    },
     close: () => {
       if (!open) return;
       open = false;

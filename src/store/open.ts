@@ -49,6 +49,7 @@ import { readPosition } from "./primary/position.ts";
 import { type PrimaryOptions, startOnServer } from "./primary/start.ts";
 import { LibsqlQuarantine } from "./quarantine/quarantine.ts";
 import { LibsqlQueueStore } from "./queue-store.ts";
+import { rememberedNodes } from "./remembered-nodes.ts";
 import { finishRestore } from "./restore.ts";
 import { lockStateDirectory, type StateLock } from "./state-lock.ts";
 import { onStorage } from "./storage-failure.ts";
@@ -215,7 +216,7 @@ function openQueue(
     };
     const queue = new LibsqlQueueStore({ writing, reading, long, epoch: identity.epoch, logger, writer });
     const write = queue.write.bind(queue);
-    const fleetNodes = new LibsqlFleetNodes(write, reading);
+    const fleetNodes = rememberedNodes(new LibsqlFleetNodes(write, reading));
     return { queue, models: new LibsqlModelStore({ write, reading, long }), fleetNodes, reading, long, files };
   });
 }

@@ -205,7 +205,8 @@ export class Writer<Tx> {
       if (replicated?.kind === "failed") return this.#fail(group, this.#rollBack() ?? replicated.failure);
       isElsewhere = replicated !== undefined;
       this.#crashPoint("store.replicate.after");
-      this.#commit();
+      this.#crashPoint("store.commit.before");
+      await this.#connection.commitAside();
     } catch (cause) {
       if (isElsewhere) replication.localFailed(storageFailure(cause, "write") ?? terminal("internal", String(cause)));
       return this.#undo(group, cause);

@@ -76,7 +76,7 @@ export function replicaRoutes(ports: ApiPorts) {
       const answer = await fetch(`${server.url}${path}${new URL(c.req.url).search}`, {
         method: c.req.method,
         headers: passedHeaders(c, server.token),
-        body: c.req.method === "GET" ? null : await c.req.arrayBuffer(),
+        body: c.req.method === "GET" ? null : (c.get("signedBody") ?? null),
         redirect: "manual",
         signal,
         proxy: false,

@@ -1,9 +1,11 @@
-import { type NodeId, ok, present, type Result } from "#base";
+import { type NodeId, ok, present, type Result, type TaskId } from "#base";
 import { chooseLane, hasRoom } from "../fairness.ts";
 import { admitNext, type CommandContext, keyOf, move, record } from "../ledger.ts";
 import type { QueueTransaction } from "../ports.ts";
-import { type Fence, LANES, type TaskRow } from "../task.ts";
+import { type Fence, LANES, sameFence, type TaskRow } from "../task.ts";
 import { admitted, started } from "../transition.ts";
+import { fenceOf } from "./finish.ts";
+import type { Keeping } from "./once.ts";
 
 export type ClaimRequest = {
   readonly holder: NodeId;
@@ -37,6 +39,8 @@ export type ClaimReceipt = {
   readonly rateLimited: boolean;
   /** Ready tasks were left for a better holder: ask again after {@link DEFER_MS}. */
   readonly deferred?: boolean;
+  /** Of a claim that was repeated: tasks that it had been given and that its holder does not hold any more. */
+  readonly over?: number;
 };
 
 /** Candidates that one claim may look at beyond those it takes: a policy that was tightened leaves some to hold back. */
@@ -87,14 +91,17 @@ export function claim(tx: QueueTransaction, context: CommandContext, request: Cl
       admitNext(tx, context, key.key); // one fewer waits to be claimed: the next may come, now or at its token
     }
   }
+  return ok({ tasks: withBodies(tx, taken), more: more || rateLimited, rateLimited, deferred });
+}
+
+function withBodies(tx: QueueTransaction, taken: readonly Pick<ClaimedTask, "row" | "fence">[]): ClaimedTask[] {
   const bodies = tx.bodies(taken.map(({ row }) => row.id));
-  const tasks = taken.map(({ row, fence: held }) => ({
+  return taken.map(({ row, fence }) => ({
     row,
-    fence: held,
+    fence,
     attempt: row.attempts + 1,
     body: present(bodies.get(row.id), "Q8: a task has its submission"),
   }));
-  return ok({ tasks, more: more || rateLimited, rateLimited, deferred });
 }
 
 /** @returns the class when it has tasks and all of them may still wait for a better holder. */
@@ -146,10 +153,28 @@ class LaneCursor {
   }
 }
 
+type KeptClaim = {
+  readonly claimed: readonly (readonly [TaskId, Fence])[];
+  readonly rest: Pick<ClaimReceipt, "more" | "rateLimited" | "deferred">;
+};
+
 /**
- * Whether a claim's result must be kept for a repetition. A fleet asks far more often than there is work, and each result
- * kept would be a commit that every node reads.
+ * Of a claim only the tasks' ids and fences are kept: what they carry is in the store as long as they run. A repetition
+ * gives those that still run under the same fence, and says how many do not.
  */
-export function tookSome(claimed: Result<ClaimReceipt>): boolean {
-  return !claimed.ok || claimed.value.tasks.length > 0;
-}
+export const keepingClaims: Keeping<ClaimReceipt> = {
+  // A fleet asks far more often than there is work, and each result kept would be a commit that every node reads.
+  isEffect: (claimed) => !claimed.ok || claimed.value.tasks.length > 0,
+  kept: ({ tasks, ...rest }): KeptClaim => ({ claimed: tasks.map(({ row, fence }) => [row.id, fence]), rest }),
+  recalled: (tx, kept) => {
+    // `as`: written by `kept`, or by a build that kept the whole receipt.
+    const { claimed, rest, tasks, ...whole } = kept as Partial<KeptClaim & ClaimReceipt>;
+    const given = claimed ?? tasks?.map(({ row, fence }) => [row.id, fence] as const) ?? [];
+    const held = given.flatMap(([id, fence]) => {
+      const row = tx.task(id);
+      return row?.state === "running" && sameFence(fenceOf(row), fence) ? [{ row, fence }] : [];
+    });
+    const over = given.length - held.length;
+    return { ...nothing, ...whole, ...rest, tasks: withBodies(tx, held), ...(over === 0 ? {} : { over }) };
+  },
+};

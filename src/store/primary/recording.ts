@@ -82,6 +82,10 @@ export class RecordingConnection implements Connection {
     return this.#inner.inTransaction();
   }
 
+  commitAside(): Promise<void> {
+    return this.#inner.commitAside();
+  }
+
   close(): void {
     this.#statements.clear();
     this.#inner.close();

@@ -1,6 +1,7 @@
 import {
   type CommandId,
   err,
+  InvariantBroken,
   type Logger,
   ok,
   type Result,
@@ -67,6 +68,7 @@ export class ReplicaStore implements QueueStore {
       prepare: (sql) => this.#connection.prepare(sql),
       exec: (sql) => this.#connection.exec(sql),
       inTransaction: () => false,
+      commitAside: () => Promise.reject(new InvariantBroken("a replica is read, never written")),
       close: () => undefined,
     };
   }

@@ -65,6 +65,7 @@ export function describeFleetStores(name: string, open: () => Promise<FleetStore
       expect(nodes.find(b.id)).toEqual(b);
       expect(nodes.all()).toEqual([a, b]);
       expect(must(await nodes.setState(a.id, "removed"))).toBe(true);
+      expect(nodes.find(a.id)).toEqual({ ...a, state: "removed" });
       expect(must(await nodes.setSeen(a.id, { atMs: 9, version: "0.2.0", announced: {} }))).toBe(true);
       expect(nodes.find(a.id)).toEqual({ ...a, state: "removed", seenAtMs: 9, version: "0.2.0", announced: {} });
       must(await nodes.put({ ...a, name: "c" }));
@@ -80,6 +81,7 @@ export function describeFleetStores(name: string, open: () => Promise<FleetStore
       for (const one of [a, b]) must(await nodes.put(one));
 
       expect(failureIn(await nodes.put({ ...b, publicKey: a.publicKey })).code).toBe("conflict");
+      expect(nodes.find(a.id)).toEqual(a);
       expect(must(await nodes.setKey(a.id, a.publicKey, next))).toBe(true);
       expect(must(await nodes.setKey(a.id, a.publicKey, next))).toBe(false);
       expect(nodes.find(a.id)?.publicKey).toBe(next);

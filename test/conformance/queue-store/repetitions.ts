@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { createIdFactory, parseNodeId, present, SimulatedClock, seededRandom } from "#base";
+import { createIdFactory, ok, parseNodeId, present, SimulatedClock, seededRandom } from "#base";
 import type { Once } from "#queue";
 import { attemptReport } from "../../support/queue-world.ts";
 import { type Part, value } from "./suite.ts";
@@ -47,6 +47,34 @@ export const repetitions: Part = (suite) => {
     expect(first.tasks).toHaveLength(2);
     expect(again).toEqual(first);
     expect(value(await suite.world.store.list({ states: ["ready"] }, 10)).items).toHaveLength(1);
+  });
+
+  it("a claim that arrives again later leaves out the tasks that are over, and says how many", async () => {
+    await suite.submit({}, {}, {});
+    const command = once();
+    const request = { holder: node, limit: 3, accepts: () => true };
+    const first = value(await suite.queue.claim(request, command));
+    const [done, given, held] = first.tasks;
+    const { row, fence } = present(done, "a task was claimed");
+    await suite.queue.finish(row.id, fence, attemptReport({ outcome: "passed" }));
+    // Given back and claimed anew: by the same holder, under another fence.
+    await suite.queue.release(present(given, "a second one").row.id, present(given, "a second one").fence, "no room");
+    value(await suite.queue.claim(request, once()));
+
+    const again = value(await suite.queue.claim(request, command));
+
+    expect(again).toEqual({ ...first, tasks: [held], over: 2 });
+  });
+
+  it("a claim is kept without what its tasks carry", async () => {
+    const task = suite.world.task({ body: JSON.stringify({ note: "x".repeat(10_000) }) });
+    value(await suite.queue.submit([task]));
+    const command = once();
+    value(await suite.queue.claim({ holder: node, limit: 1, accepts: () => true }, command));
+
+    const kept = await suite.world.store.transact("look", (tx) => ok(tx.commandResult(command.id)));
+
+    expect(present(value(kept), "it is kept").length).toBeLessThan(300);
   });
 
   it("a report that arrives twice is applied once, and both are told so", async () => {
