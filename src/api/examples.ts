@@ -179,6 +179,7 @@ export const exampleNode = {
     isRestartDue: false,
     following: null,
     quarantine: { folders: 0, waiting: 0, refused: 0 },
+    durability: { mode: "local" as const, replicas: null, live: null, seq: null, note: null },
   },
   running: [{ taskId: TASK, attempt: 1, executor: "shell", startedAtMs: AT_MS, pid: 4_712 }],
   storage: { fleetDbBytes: 81_920, nodeDbBytes: 20_480, freeDiskBytes: 10_000_000_000 },

@@ -23,6 +23,19 @@ export const followingSchema = z.object({
   outboxWaiting: z.int(),
 });
 
+export const durabilitySchema = z.object({
+  /** `local`: a change is answered when it is on this node's disk; `replicated`: when other nodes have it too. */
+  mode: z.enum(["local", "replicated"]),
+  /** How many other nodes must have a change. */
+  replicas: z.int().nullable(),
+  /** How many follow now; with fewer than `replicas` changes are refused. */
+  live: z.int().nullable(),
+  /** Commits that so many nodes have. */
+  seq: z.int().nullable(),
+  /** Why what is configured does not hold. */
+  note: z.string().nullable(),
+});
+
 export const quarantineCountsSchema = z.object({
   waiting: z.int(),
   accepted: z.int(),
@@ -41,6 +54,8 @@ export const standingSchema = z.object({
   following: followingSchema.nullable(),
   /** What this node had accepted as a hub that was superseded: still to be sent, and what a person has to look at. */
   quarantine: z.object({ folders: z.int(), waiting: z.int(), refused: z.int() }),
+  /** Null where this node follows a hub: there the hub decides. */
+  durability: durabilitySchema.nullable(),
 });
 
 export const membershipSchema = z.object({
@@ -84,6 +99,7 @@ export const exampleStanding = {
   isRestartDue: false,
   following: null,
   quarantine: { folders: 0, waiting: 0, refused: 0 },
+  durability: { mode: "local" as const, replicas: null, live: null, seq: null, note: null },
 };
 
 export function standingView({ fleet }: Pick<ApiPorts, "fleet">): z.output<typeof standingSchema> {
@@ -93,6 +109,7 @@ export function standingView({ fleet }: Pick<ApiPorts, "fleet">): z.output<typeo
     ...standing,
     hub: hub === null ? null : { ...hub },
     following: following === null ? null : { ...following },
+    durability: fleet.durability?.() ?? null,
     quarantine: quarantineView(fleet),
   };
 }

@@ -19,6 +19,7 @@ export {
   type BreakerPort,
   type BreakerView,
   type ConfigEntry,
+  type DurabilityView,
   type FleetPort,
   type FleetStanding,
   type Following,

@@ -143,6 +143,20 @@ export type Following = {
   readonly outboxWaiting: number;
 };
 
+/** When this node answers a change. */
+export type DurabilityView = {
+  /** `local`: when it is on its own disk; `replicated`: when other nodes have it too. */
+  readonly mode: "local" | "replicated";
+  /** How many other nodes must have a change; null with `local`, here and below. */
+  readonly replicas: number | null;
+  /** How many follow at this moment; with fewer than `replicas` changes are refused. */
+  readonly live: number | null;
+  /** Commits that so many nodes have. */
+  readonly seq: number | null;
+  /** Why what is configured does not hold. */
+  readonly note: string | null;
+};
+
 /** Other nodes. */
 export interface FleetPort {
   /** Judges requests that nodes have signed; lets nobody in where no node is known. */
@@ -173,6 +187,8 @@ export interface FleetPort {
   standing(): FleetStanding;
   /** Undefined where this node follows no hub: then what it shows is what holds. */
   following?(): Following | undefined;
+  /** Null on a node that follows a hub: there the hub decides. */
+  durability?(): DurabilityView | null;
   /** Those that are known here, this one and removed ones included; none while there is no fleet. */
   nodes(): readonly FleetNode[];
   /** Why a node gets no work for a while; only the hub knows. */

@@ -64,6 +64,8 @@ export const PROBLEMS: Readonly<Record<ProblemCode, { readonly status: ProblemSt
   newer_schema: { status: 503, title: "The storage belongs to a newer drover" },
   unavailable: { status: 503, title: "Not available at the moment" },
   lost: { status: 503, title: "The outcome is not known" },
+  not_replicated: { status: 503, title: "It is done on the hub, but not on enough other nodes yet" },
+  too_few_replicas: { status: 503, title: "Too few nodes follow the hub" },
   timed_out: { status: 504, title: "It took too long" },
   disk_full: { status: 507, title: "The disk is full" },
 };

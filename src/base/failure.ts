@@ -27,6 +27,10 @@ export type FailureCode =
   | "timed_out"
   | "unavailable"
   | "lost"
+  /** Done and durable on the hub, but not known to be on as many other nodes as store.replicas asks for. */
+  | "not_replicated"
+  /** Nothing was changed, because too few other nodes follow the hub. */
+  | "too_few_replicas"
   | "internal";
 
 /** One fault in one field; `path` is dotted (`verify.0.path`). */

@@ -161,11 +161,11 @@ export class FleetQueue implements Queue {
       const answer = await link.claim(call);
       if (answer.ok) {
         if (clock.monotonicMs() - firstSentAtMs > CLAIM_USE_MS) return ok(nothing);
-        const { tasks, more, rateLimited, termMs } = answer.value;
+        const { tasks, more, rateLimited, over, termMs } = answer.value;
         this.#termMs = termMs;
         for (const { row, fence } of tasks) this.#leases.grant(row.id, fence, sentAtMs, termMs);
         this.#options.replica.follow(answer.value);
-        return ok({ tasks, more, rateLimited });
+        return ok({ tasks, more, rateLimited, ...(over === undefined ? {} : { over }) });
       }
       if (answer.error.kind !== "retryable" || tries >= CLAIM_TRIES) return answer;
     }

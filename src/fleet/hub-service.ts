@@ -26,14 +26,15 @@ import {
   type ClaimedTask,
   DEFER_MS,
   type Fence,
-  type Once,
   type Queue,
   type QueueService,
   sameFence,
   type TaskRow,
 } from "#queue";
 import type { Order } from "./orders.ts";
+import { performOn } from "./perform-command.ts";
 import { hasReached, type Position } from "./position.ts";
+import type { ReplicaWatch } from "./replica-watch.ts";
 import {
   CLAIM_USE_MS,
   type ClaimAnswer,
@@ -50,6 +51,10 @@ import {
 
 export type HubServiceOptions = {
   readonly queue: QueueService;
+  /** What carries out the commands of nodes: that queue, or one that answers when replicas have what changed. */
+  readonly commands?: Queue;
+  /** How far the nodes are; where commands are answered when they have them. */
+  readonly replicas?: ReplicaWatch;
   readonly clock: Clock;
   readonly logger: Logger;
   /** Random for each process: tells its stamps from those of the one before. */
@@ -87,6 +92,8 @@ const TELL_MS_PER_NODE = 5;
 const TELL_MIN_MS = 50;
 /** What is read on another node is never older than this for the hub's own part. */
 const TELL_MAX_MS = 500;
+/** While a caller waits until nodes have a commit, they are told of it at once; a few commits gather even so. */
+const TELL_AWAITED_MS = 4;
 
 type Waiting = { readonly node: NodeId; readonly call: WaitCall; readonly resolve: () => void };
 
@@ -106,6 +113,7 @@ export class HubService {
   #isNew = false;
   #calling: Timer | undefined;
   #telling: Timer | undefined;
+  #isTellingSoon = false;
   #deferring: Timer | undefined;
 
   constructor(options: HubServiceOptions) {
@@ -127,6 +135,8 @@ export class HubService {
         this.#tellLater();
       }),
     );
+    const { replicas } = this.#options;
+    if (replicas !== undefined) this.#ends.push(replicas.onAwaited(() => this.#tellSoon()));
   }
 
   /** Answers everybody who waits. */
@@ -151,15 +161,16 @@ export class HubService {
     const accepts = (requirements: string): boolean => accepted.has(requirements);
     const claimed = await queue.claim({ holder: node, limit: call.limit, accepts }, { id: call.id, node });
     if (!claimed.ok) return claimed;
-    const { tasks, more, rateLimited, deferred } = claimed.value;
+    const { tasks, more, rateLimited, deferred, over } = claimed.value;
     if (tasks.length > 0) gave(node, tasks);
     if (deferred === true) this.#deferring ??= this.#options.clock.after(DEFER_MS, () => this.#deferredLongEnough());
-    return ok({ ...position(), termMs, tasks: [...tasks], more, rateLimited });
+    return ok({ ...position(), termMs, tasks: [...tasks], more, rateLimited, ...(over === undefined ? {} : { over }) });
   }
 
   heartbeat(node: NodeId, { held, heard: heardOrders, announced, stamp = "" }: HeartbeatCall): HeartbeatAnswer {
-    const { queue, clock, session, position, termOf, heard, orders } = this.#options;
+    const { queue, clock, session, position, termOf, heard, orders, replicas } = this.#options;
     heard(node, announced);
+    replicas?.heard(node);
     const [of, sentAfterMs] = stamp.split(" ");
     if (of === session) this.#takeBack(node, held, Number(sentAfterMs));
     return {
@@ -175,6 +186,8 @@ export class HubService {
   }
 
   async wait(node: NodeId, call: WaitCall): Promise<WaitAnswer> {
+    const { seq, seqEpoch } = call;
+    this.#options.replicas?.heard(node, seqEpoch === undefined ? undefined : { epoch: seqEpoch, seq });
     if (this.#news(node, call)) return this.#waitAnswer(node, call);
     await new Promise<void>((resolve) => {
       const end = (): void => {
@@ -211,10 +224,20 @@ export class HubService {
   #tellLater(): void {
     if (this.#waiting.size === 0) return;
     const delayMs = Math.min(TELL_MAX_MS, Math.max(TELL_MIN_MS, this.#waiting.size * TELL_MS_PER_NODE));
-    this.#telling ??= this.#options.clock.after(delayMs, () => {
-      this.#telling = undefined;
-      for (const { node, call, resolve } of this.#waiting) if (this.#news(node, call)) resolve();
-    });
+    this.#telling ??= this.#options.clock.after(delayMs, () => this.#tell());
+  }
+
+  #tellSoon(): void {
+    if (this.#isTellingSoon) return;
+    this.#isTellingSoon = true;
+    this.#telling?.cancel();
+    this.#telling = this.#options.clock.after(TELL_AWAITED_MS, () => this.#tell());
+  }
+
+  #tell(): void {
+    this.#telling = undefined;
+    this.#isTellingSoon = false;
+    for (const { node, call, resolve } of this.#waiting) if (this.#news(node, call)) resolve();
   }
 
   /** What was left for a better node and is still there is for everybody now. */
@@ -311,7 +334,8 @@ export class HubService {
       if (holder !== undefined && holder !== node) return refusal(id, command.args.taskId);
       this.#forgetStop(command);
     }
-    const result = await performOn(this.#options.queue, command, { id, node }).catch((cause: unknown) => {
+    const { queue, commands = queue } = this.#options;
+    const result = await performOn(commands, command, { id, node }).catch((cause: unknown) => {
       // A command that breaks an invariant would be sent for ever, and everything behind it would wait.
       this.#options.logger.error("a command of a node failed by a bug", { node, command: id, cause: String(cause) });
       return err(refused("internal", `${command.kind} ${id}: ${String(cause)}`));
@@ -336,35 +360,6 @@ function isApplied(receipt: unknown): boolean {
 
 function refusal(id: CommandId, taskId: TaskId): CommandResult {
   return { id, ok: false, failure: refused("stale_fence", `task ${taskId} is held by another node`) };
-}
-
-export async function performOn(queue: Queue, command: FleetCommand, once: Once): Promise<Result<unknown>> {
-  switch (command.kind) {
-    case "submit":
-      return queue.submit(command.args.tasks, once);
-    case "finish":
-      return queue.finish(command.args.taskId, command.args.fence, command.args.report, once);
-    case "release":
-      return queue.release(command.args.taskId, command.args.fence, command.args.why, once);
-    case "progress":
-      return queue.progress(command.args.taskId, command.args.fence, command.args.progress);
-    case "cancel":
-      return queue.cancel(command.args.taskId, command.args.why, once);
-    case "retry":
-      return queue.retry(command.args.taskId, once);
-    case "drop":
-      return queue.drop(command.args.taskId, once);
-    case "pause":
-      return queue.setPaused(command.args.paused, once);
-    case "announce":
-      return queue.announce(command.args.kind, command.args.data, once);
-    case "key_policy":
-      return queue.setKeyPolicy(command.args.key, command.args.policy, once);
-    case "add_schedule":
-      return queue.addSchedule(command.args.request, once);
-    case "remove_schedule":
-      return queue.removeSchedule(command.args.scheduleId, once);
-  }
 }
 
 /** @returns a link to a hub in this very process: for tests and simulations, and for measuring the rest. */

@@ -21,7 +21,7 @@ export { FailingNodes, type NodeBackOff } from "./failing-nodes.ts";
 export { FleetQueue } from "./fleet-queue.ts";
 export type { FleetQueueOptions } from "./fleet-queue-options.ts";
 export { type HubRequest, httpLink } from "./http-link.ts";
-export { directLink, HubService, type HubServiceOptions, performOn } from "./hub-service.ts";
+export { directLink, HubService, type HubServiceOptions } from "./hub-service.ts";
 export { cryptography } from "./io/cryptography.ts";
 export type { FetchFrom } from "./io/exchange.ts";
 export { type CallLimits, HubClient, type HubClientOptions } from "./io/hub-client.ts";
@@ -29,6 +29,7 @@ export { MemoryJoinTokens, MemoryNodeDirectory, MemoryNodeSecrets, sameKey } fro
 export { MemoryOutbox } from "./memory-outbox.ts";
 export { type Fleet, type FleetParts, openFleet } from "./open-fleet.ts";
 export { FleetOrders, type Order } from "./orders.ts";
+export { performOn } from "./perform-command.ts";
 export { betterPlace, type Deferral, type NodeFacts, type Places, type WorkKind } from "./placement.ts";
 export type { Outbox, OutboxAnswer, OutboxRow, QueueLink, ReplicaView } from "./ports.ts";
 export { hasReached, type Position } from "./position.ts";
@@ -47,6 +48,8 @@ export {
   settlementOf,
   TELLING_EVENTS,
 } from "./quarantine.ts";
+export { ReplicaWatch, type ReplicaWatchOptions } from "./replica-watch.ts";
+export { replicatedQueue } from "./replicated-queue.ts";
 export {
   type FoundHub,
   type HubWord,

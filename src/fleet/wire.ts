@@ -172,6 +172,8 @@ export const claimAnswerSchema = z.object({
   tasks: z.array(z.custom<ClaimedTask>((given) => typeof given === "object" && given !== null && "fence" in given)),
   more: z.boolean(),
   rateLimited: z.boolean(),
+  /** Of a claim that was repeated: tasks that the node was given by it and does not hold any more. */
+  over: count.optional(),
 });
 export type ClaimAnswer = z.output<typeof claimAnswerSchema>;
 
@@ -195,7 +197,7 @@ export const heartbeatAnswerSchema = z.object({
 export type HeartbeatAnswer = z.output<typeof heartbeatAnswerSchema>;
 
 export const waitSchema = knownEpochSchema.extend({
-  /** What the node has seen; the answer comes when there is more. */
+  /** What the node's own copy shows, on its disk; the answer comes when there is more. */
   seq: count,
   /** The epoch that `seq` is of. */
   seqEpoch: count.optional(),

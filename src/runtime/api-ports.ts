@@ -16,6 +16,7 @@ import type {
 } from "#api";
 import { describeFailure, type Logger, ok, type Result, retryable } from "#base";
 import { logPathOf, stepsPathOf } from "#execution";
+import type { Queue } from "#queue";
 import type { Stores } from "#store";
 import { MetricRegistry } from "#telemetry";
 import type { LoadedConfig } from "./config/load.ts";
@@ -37,6 +38,8 @@ export type ApiParts = {
   readonly watchdog: WatchdogPort;
   readonly sourceBuilds: SourceBuildPort;
   readonly fleet: FleetPort;
+  /** For people and programs: as that of the engine, but answered when replicas have a change where that is wanted. */
+  readonly queue: Queue;
 };
 
 export function apiPorts(parts: ApiParts): ApiPorts {
@@ -44,7 +47,7 @@ export function apiPorts(parts: ApiParts): ApiPorts {
   const { config, origins } = parts.loaded;
   const name = nodeName(config);
   return {
-    queue: engine.queue,
+    queue: parts.queue,
     ids: engine.ids,
     clock: realClock,
     random: realRandom(),

@@ -7,6 +7,7 @@ import { apiPorts, nodeName } from "./api-ports.ts";
 import type { LoadedConfig } from "./config/load.ts";
 import { type Engine, type StopMode, startEngine } from "./engine.ts";
 import { readAuthorities } from "./fleet/authorities.ts";
+import { durabilityOf, wantedReplicas } from "./fleet/durability.ts";
 import { fleetPort } from "./fleet/fleet-port.ts";
 import { type HubDuty, startHubDuty } from "./fleet/hub-duty.ts";
 import { openNodeFleet } from "./fleet/open-node-fleet.ts";
@@ -151,7 +152,7 @@ async function serve(parts: Started): Promise<Result<RunningNode>> {
   if (!token.ok) return token;
   const stopped = Promise.withResolvers<void>();
   let stopping: Promise<void> | undefined;
-  const { supervision } = options;
+  const { supervision, stateDir, logger } = options;
   const stop = (mode: StopMode): Promise<void> => {
     // A drain that takes too long for somebody is cut short; it then finds nothing left to wait for.
     if (stopping !== undefined && mode === "now") void engine.endAttempts();
@@ -159,15 +160,17 @@ async function serve(parts: Started): Promise<Result<RunningNode>> {
     return stopping;
   };
   const watchdog: WatchdogPort = { ask: (action, body) => (link ?? unwatched).ask(action, body) };
-  const builds = sourceBuilds({ config, stateDir: options.stateDir, engine, watchdog, logger: options.logger });
+  const builds = sourceBuilds({ config, stateDir, engine, watchdog, logger });
   const duty = hubDutyOf(parts);
   const becomeHub = (): void => void realClock.after(ANSWERED_MS, parts.restart);
   const succession = successionOf(parts);
   const resender = resenderOf(parts);
+  const durability = durabilityOf(place.role, config, duty?.replicas, logger);
   const ports = apiPorts({
     ...options,
-    fleet: fleetPort({ fleet, engine, duty, succession, clock: realClock, becomeHub }),
+    fleet: fleetPort({ fleet, engine, duty, succession, clock: realClock, becomeHub, durability }),
     engine,
+    queue: duty?.queue ?? engine.queue,
     token: token.value,
     startedAtMs: parts.startedAtMs,
     watchdog,
@@ -188,7 +191,6 @@ async function serve(parts: Started): Promise<Result<RunningNode>> {
   parts.listening.port = server.value.port;
   supervision?.socket?.close();
   if (link !== undefined) attachNode(link, { api, server: server.value, engine, stop });
-  const { stateDir, logger } = options;
   const stopMaintenance = startMaintenance({ ...engine, stateDir, clock: realClock, logger }, config);
 
   async function shutDown(mode: StopMode): Promise<void> {
@@ -242,6 +244,7 @@ function hubDutyOf({ options, engine, place, fleet }: Started): HubDuty | undefi
     clock: realClock,
     logger,
     describeSelf,
+    replicas: wantedReplicas(loaded.config),
   });
 }
 

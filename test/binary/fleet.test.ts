@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { command } from "../support/binary-command.ts";
 import { type FleetMember, joinAll, roleOf, standing, startMember } from "../support/binary-fleet.ts";
-import { nodePidOf, startBinaryNode } from "../support/binary-node.ts";
+import { type Environment, nodePidOf, startBinaryNode } from "../support/binary-node.ts";
 import { untilAsked } from "../support/until-asked.ts";
 
 let hub: FleetMember;
@@ -14,11 +14,15 @@ const LABELS = (name: string): Readonly<Record<string, string>> => ({
 });
 
 /** Neither is given what is meant for the other. */
-async function startFleet(env: Readonly<Record<string, string>> = {}): Promise<void> {
+async function startBoth(hubs: Environment = {}, members: Environment = {}): Promise<void> {
   [hub, member] = await Promise.all([
-    startMember("hub", { ...LABELS("hub"), ...env }),
-    startMember("member", { ...LABELS("member"), ...env }),
+    startMember("hub", { ...LABELS("hub"), ...hubs }),
+    startMember("member", { ...LABELS("member"), ...members }),
   ]);
+}
+
+async function startFleet(env: Environment = {}): Promise<void> {
+  await startBoth(env, env);
   await joinAll(hub, [member]);
 }
 
@@ -177,5 +181,29 @@ describe("two nodes of a fleet with short leases, from the executable", () => {
     expect(read?.state).toBe("waiting");
     expect((await untilState(hub, id, "done")).attempts).toHaveLength(1);
     await untilAsked("nothing waits", async () => (await following(member))["outboxWaiting"] === 0);
+  });
+});
+
+describe("a hub whose changes are replicated, from the executable", () => {
+  beforeAll(() => startBoth({ DROVER_STORE_DURABILITY: "replicated" }));
+  afterAll(endFleet);
+
+  it("says that it cannot while it is alone, refuses while nobody follows it, and accepts what a member has", async () => {
+    const task = { title: "t", command: ["true"], requires: { labels: { at: "hub" } } };
+    const alone = await command(hub.world, ["status"]);
+    await joinAll(hub, []);
+    const refused = await hub.node.request("POST", "/api/tasks", task);
+    await joinAll(hub, [member]);
+
+    await untilAsked("a change is replicated", async () => {
+      const { status } = await hub.node.request("POST", "/api/tasks", task);
+      return status === 201;
+    });
+    const { durability } = (await standing(hub.node)) as { readonly durability: unknown }; // `as`: by its schema
+
+    expect(alone.stdout).toContain("durability");
+    expect(alone.stdout).toContain("this node is alone");
+    expect(refused).toMatchObject({ status: 503, body: { code: "too_few_replicas" } });
+    expect(durability).toMatchObject({ mode: "replicated", replicas: 1, live: 1 });
   });
 });

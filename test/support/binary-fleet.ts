@@ -17,10 +17,10 @@ export async function startMember(name: string, env: Environment = {}): Promise<
   return { world, name, node };
 }
 
-/** Makes the first a hub and lets the others join. */
+/** Makes the first a hub, unless it is one, and lets the others join. */
 export async function joinAll(hub: FleetMember, others: readonly FleetMember[]): Promise<void> {
-  const before = nodePidOf(hub.world.state);
-  const made = await command(hub.world, ["token", "create", "--uses", String(others.length), "--json"]);
+  const before = (await roleOf(hub)) === "hub" ? null : nodePidOf(hub.world.state);
+  const made = await command(hub.world, ["token", "create", "--uses", String(Math.max(1, others.length)), "--json"]);
   if (made.code !== 0) throw new Error(made.stderr);
   // `as`: what `drover token create --json` prints.
   const { invitation } = JSON.parse(made.stdout) as { readonly invitation: string };

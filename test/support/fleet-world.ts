@@ -21,8 +21,10 @@ import {
   Presence,
   type QueueLink,
   type ReplicaView,
+  ReplicaWatch,
+  replicatedQueue,
 } from "#fleet";
-import { MemoryQueueStore, type MemorySnapshot, QueueService } from "#queue";
+import { MemoryQueueStore, type MemorySnapshot, type Queue, QueueService } from "#queue";
 
 export type LinkFault = "none" | "cut" | "answers_lost";
 
@@ -36,6 +38,11 @@ export class FleetWorld {
   readonly store = new MemoryQueueStore();
   hub!: HubService; // set by `startHub`, which the constructor's caller runs first
   queue!: QueueService; // likewise
+  /** The queue as callers elsewhere have it. */
+  commands!: Queue; // likewise
+  /** With how many replicas the hub answers a change, from its next start on; null with durability local. */
+  replicas: number | null = null;
+  watch: ReplicaWatch | undefined;
   epoch = 1;
   seq = 0;
   /** Whom a person wants to be restarted. */
@@ -66,12 +73,18 @@ export class FleetWorld {
     this.store.subscribe(() => {
       this.seq += 1;
     });
+    const { clock, replicas } = this;
+    const position = (): Position => this.position();
+    this.watch = replicas === null ? undefined : new ReplicaWatch({ clock, position, replicas });
+    this.commands = this.watch === undefined ? this.queue : replicatedQueue(this.queue, this.watch);
     this.hub = new HubService({
       queue: this.queue,
+      commands: this.commands,
+      ...(this.watch === undefined ? {} : { replicas: this.watch }),
       clock: this.clock,
       logger: silentLogger,
       session: `session-${this.#sessions}`,
-      position: () => this.position(),
+      position,
       termOf: () => termMs,
       takesWork: () => true,
       gave: (node, tasks) => this.placements?.gave(node, tasks),
@@ -90,6 +103,7 @@ export class FleetWorld {
 
   async stopHub(): Promise<void> {
     this.hub.stop();
+    this.watch?.stop();
     await this.queue.stop();
   }
 
@@ -130,6 +144,8 @@ export class Member {
   readonly stopped: string[] = [];
   readonly obeyed: string[] = [];
   fault: LinkFault = "none";
+  /** Where its replica stands still; undefined while it follows. */
+  replicaAt: Position | undefined;
   /** What an answer takes. */
   answerMs = 0;
   /** What it says of itself. */
@@ -183,9 +199,13 @@ export class Member {
   #replica(): ReplicaView {
     const world = this.#world;
     return {
-      position: () => world.position(),
+      position: () => this.replicaAt ?? world.position(),
       follow: () => undefined,
-      reached: async () => true,
+      reached: async (_position, timeoutMs) => {
+        if (this.replicaAt === undefined) return true;
+        await new Promise<void>((resolve) => world.clock.after(timeoutMs, resolve));
+        return false;
+      },
       shown: (ids) =>
         world.store.transact("look", (tx) => ok(new Set(ids.filter((id) => tx.commandResult(id) !== undefined)))),
     };

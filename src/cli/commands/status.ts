@@ -125,15 +125,17 @@ function printNode({ node, watchdog, releases }: Status, { console, environment 
 }
 
 /** Nothing of a node that is alone. */
-function fleetPairs({ role, hub, following, isRestartDue, quarantine }: NodeView["fleet"]): [string, string][] {
-  if (role === "solo") return [];
+function fleetPairs(fleet: NodeView["fleet"]): [string, string][] {
+  const { role, hub, following, durability, isRestartDue, quarantine } = fleet;
+  const safety = durabilityPairs(durability);
+  if (role === "solo") return safety;
   const due = isRestartDue ? "; another role from its next start on" : "";
   const { waiting, refused } = quarantine;
   const kept: [string, string][] =
     waiting + refused === 0
       ? []
       : [["quarantine", `${waiting} to be sent to the new hub, ${refused} that a person has to look at`]];
-  if (hub === null) return [["fleet", `the hub is this node${due}`], ...kept];
+  if (hub === null) return [["fleet", `the hub is this node${due}`], ...safety, ...kept];
   const pairs: [string, string][] = [
     ["fleet", `${role}; the hub is ${oneLine(hub.name)} (${oneLine(hub.url)})${due}`],
     ...kept,
@@ -144,6 +146,15 @@ function fleetPairs({ role, hub, following, isRestartDue, quarantine }: NodeView
     replica === "attached" && staleMs < STALE_MS ? "up to date" : `${replica}, as of ${durationText(staleMs)} ago`;
   const unsent = outboxWaiting === 0 ? "" : `; ${plural(outboxWaiting, "change")} of this node not sent yet`;
   return [...pairs, ["hub", `${hubAnswers ? "answers" : "does not answer"}; what is shown here is ${age}${unsent}`]];
+}
+
+/** Nothing where a change is answered when it is on this node's disk, and nothing else was asked for. */
+function durabilityPairs(durability: NodeView["fleet"]["durability"]): [string, string][] {
+  if (durability === null) return [];
+  const { mode, replicas, live, note } = durability;
+  if (mode === "local") return note === null ? [] : [["durability", `local: ${note}`]];
+  const enough = (live ?? 0) >= (replicas ?? 0) ? "" : "; changes are refused until there are enough";
+  return [["durability", `replicated to ${plural(replicas ?? 0, "other node")}, ${live} follow now${enough}`]];
 }
 
 function watchdogText({ pid, node, lastFault }: Watchdog, nowMs: number): string {

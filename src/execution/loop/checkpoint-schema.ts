@@ -83,6 +83,8 @@ const failureCodes: { readonly [K in FailureCode]: K } = {
   timed_out: "timed_out",
   unavailable: "unavailable",
   lost: "lost",
+  not_replicated: "not_replicated",
+  too_few_replicas: "too_few_replicas",
   internal: "internal",
 };
 const failure = z.object({

@@ -123,6 +123,12 @@ export const SETTINGS = {
     "",
     "file with the token for store.url, which its owner alone may read",
   ),
+  "store.durability": setting(
+    z.enum(["local", "replicated"]),
+    "local",
+    "when a hub answers a change: when it is on its own disk, or when other nodes have it too",
+  ),
+  "store.replicas": setting(count(100), 1, "other nodes that must have a change, with durability replicated"),
   "store.backup.every_ms": setting(
     z
       .int()

@@ -1,4 +1,4 @@
-import type { FleetPort, Following } from "#api";
+import type { DurabilityView, FleetPort, Following } from "#api";
 import type { Clock } from "#base";
 import { type Fleet, type FleetAdministration, type FleetNode, FleetQueue } from "#fleet";
 import type { Engine } from "../engine.ts";
@@ -12,16 +12,19 @@ export type FleetPortParts = {
   readonly succession: Succession;
   readonly clock: Clock;
   readonly becomeHub: () => void;
+  readonly durability: () => DurabilityView | null;
 };
 
 /** What the API sees of a fleet: on a hub with what its nodes said a moment ago, which is not written each time. */
-export function fleetPort({ fleet, engine, duty, succession, clock, becomeHub }: FleetPortParts): FleetPort {
+export function fleetPort(parts: FleetPortParts): FleetPort {
+  const { fleet, engine, duty, succession, clock, becomeHub, durability } = parts;
   const { quarantine } = engine.stores;
   if (duty === undefined) {
     return {
       ...fleet,
       succession,
       quarantine,
+      durability,
       administration: inviting(fleet, becomeHub),
       following: () => followingOf(engine),
     };
@@ -31,6 +34,7 @@ export function fleetPort({ fleet, engine, duty, succession, clock, becomeHub }:
     ...fleet,
     succession,
     quarantine,
+    durability,
     service: () => (succession.isSuperseded ? undefined : service),
     replica: (role) => (succession.isSuperseded ? undefined : fleet.replica(role)),
     backOff: (node) => {

@@ -1,7 +1,7 @@
 /** What a hub does for its nodes while it runs. */
 import { type Clock, describeFailure, type JsonObject, type Logger, type NodeId } from "#base";
-import { type Fleet, HubService, Presence } from "#fleet";
-import type { QueueService, TaskRow } from "#queue";
+import { type Fleet, HubService, type Position, Presence, ReplicaWatch, replicatedQueue } from "#fleet";
+import type { Queue, QueueService, TaskRow } from "#queue";
 import type { Stores } from "#store";
 import { Placements } from "./placements.ts";
 
@@ -17,10 +17,16 @@ export type HubDutyParts = {
   readonly logger: Logger;
   /** What this node says of itself. */
   readonly describeSelf: () => JsonObject;
+  /** How many other nodes have to have a change before its caller is answered; null with store.durability = local. */
+  readonly replicas: number | null;
 };
 
 export type HubDuty = {
   readonly service: HubService;
+  /** For callers elsewhere. */
+  readonly queue: Queue;
+  /** How far the nodes have what this hub wrote; undefined with store.durability = local. */
+  readonly replicas: ReplicaWatch | undefined;
   readonly presence: Presence;
   readonly placements: Placements;
   readonly stop: () => void;
@@ -41,12 +47,17 @@ export function startHubDuty(parts: HubDutyParts): HubDuty {
     presence,
     clock,
   });
+  const position = (): Position => stores.position();
+  const watch = parts.replicas === null ? undefined : new ReplicaWatch({ clock, position, replicas: parts.replicas });
+  const commands = watch === undefined ? queue : replicatedQueue(queue, watch);
   const service = new HubService({
     queue,
+    commands,
+    ...(watch === undefined ? {} : { replicas: watch }),
     clock,
     logger,
     session: fleet.gate.session,
-    position: () => stores.position(),
+    position,
     termOf: (node) => termOf(stores, node, strictTermMs),
     takesWork: (node) => placements.takesWork(stores.fleetNodes.find(node)),
     gave: (node, tasks) => placements.gave(node, tasks),
@@ -68,6 +79,7 @@ export function startHubDuty(parts: HubDutyParts): HubDuty {
   });
   const endRemoved = fleet.onRemoved((node) => {
     presence.drop(node);
+    watch?.drop(node);
     placements.drop(node);
   });
   let timer = clock.after(KEEP_FIRST_MS, keep);
@@ -77,6 +89,8 @@ export function startHubDuty(parts: HubDutyParts): HubDuty {
   }
   return {
     service,
+    queue: commands,
+    replicas: watch,
     presence,
     placements,
     stop: () => {
@@ -84,6 +98,7 @@ export function startHubDuty(parts: HubDutyParts): HubDuty {
       endPasses();
       endRemoved();
       service.stop();
+      watch?.stop();
     },
   };
 }

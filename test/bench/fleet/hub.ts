@@ -11,8 +11,12 @@ export type Hub = NodeProcess & {
   readonly ask: (method: string, path: string, body?: unknown) => Promise<JsonObject>;
 };
 
-export async function startHub(binary: string, stateDir: string): Promise<Hub> {
-  const node = await startNode(binary, stateDir, { DROVER_NODE_ROLE: "hub", DROVER_HW_DISCOVER: "false" });
+export async function startHub(binary: string, stateDir: string, durability: string): Promise<Hub> {
+  const node = await startNode(binary, stateDir, {
+    DROVER_NODE_ROLE: "hub",
+    DROVER_HW_DISCOVER: "false",
+    DROVER_STORE_DURABILITY: durability,
+  });
   const ask: Hub["ask"] = async (method, path, body) => {
     const response = await fetch(new URL(path, node.url), {
       method,

@@ -2,7 +2,8 @@
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { silentLogger, type TaskId } from "#base";
+import { describeFailure, silentLogger, type TaskId } from "#base";
+import type { Position } from "#fleet";
 import { requirementsText } from "../../../src/api/requirements.ts";
 import { realClock, realRandom } from "../../../src/runtime/real-clock.ts";
 import { openReplica } from "../../../src/store/replica/replica.ts";
@@ -12,7 +13,7 @@ import { type Identity, makeIds, type Sidecar, sidecarOf } from "./sidecars.ts";
 
 export type Load = { readonly sidecars: readonly Identity[]; readonly seconds: number } & (
   | { readonly kind: "cycle"; readonly callers: number; readonly batch: number; readonly submits: boolean }
-  | { readonly kind: "claims" | "lag"; readonly perSecond: number }
+  | { readonly kind: "claims" | "lag" | "answer"; readonly perSecond: number }
   | { readonly kind: "idle" }
 );
 
@@ -31,6 +32,7 @@ const BODY = JSON.stringify({ title: "no-op", executor: "shell", command: ["true
 const HEARTBEAT_MS = 5_000;
 const WAIT_MS = 25_000;
 const LOOK_MS = 2;
+const SETTLE_MS = 500;
 const VISIBLE_LIMIT_MS = 10_000;
 
 const ids = makeIds();
@@ -53,7 +55,8 @@ function run(load: Load, sidecars: readonly Sidecar[], endMs: number): Promise<O
     case "claims":
       return claims(load.perSecond, sidecars, endMs);
     case "lag":
-      return lag(load.perSecond, sidecars, endMs);
+    case "answer":
+      return lag(load, sidecars, endMs);
     case "idle":
       return idle(sidecars, endMs);
   }
@@ -131,12 +134,15 @@ async function follow(
   link: Sidecar["link"],
   endMs: number,
   isReady: () => Promise<void>,
-  heard: (position: { readonly epoch: number; readonly seq: number }) => Promise<unknown> = async () => undefined,
+  heard: (position: Position) => Promise<unknown> = async () => undefined,
+  shown?: () => Position,
 ): Promise<void> {
   let seq = 0;
   let readySeen = 0;
   while (performance.now() < endMs) {
-    const answer = await link.wait({ seq, readySeen, waitMs: WAIT_MS });
+    const at = shown?.();
+    const copy = at === undefined ? { seq } : { seq: at.seq, seqEpoch: at.epoch };
+    const answer = await link.wait({ ...copy, readySeen, waitMs: WAIT_MS });
     if (!answer.ok) continue;
     const isNew = answer.value.ready !== readySeen;
     ({ seq, ready: readySeen } = answer.value);
@@ -145,8 +151,15 @@ async function follow(
   }
 }
 
-/** From the answer to a submission of one node until the replica of another shows its commit. */
-async function lag(perSecond: number, sidecars: readonly Sidecar[], endMs: number): Promise<Outcome> {
+/**
+ * From the answer to a submission of one node until the replica of another shows its commit (lag), or from sending it
+ * until it is answered while that replica follows (answer).
+ */
+async function lag(
+  { kind, perSecond }: Extract<Load, { perSecond: number }>,
+  sidecars: readonly Sidecar[],
+  endMs: number,
+): Promise<Outcome> {
   const [submitter, reader] = sidecars;
   if (submitter === undefined || reader === undefined) throw new Error("lag needs two sidecars");
   const dir = mkdtempSync(join(tmpdir(), "drover-bench-replica-"));
@@ -158,23 +171,29 @@ async function lag(perSecond: number, sidecars: readonly Sidecar[], endMs: numbe
   try {
     void follow(
       reader.link,
-      endMs,
+      // Longer than the last submission waits for it.
+      endMs + VISIBLE_LIMIT_MS,
       async () => undefined,
       (at) => {
         replica.follow(at);
         return replica.reached(at, 1_500);
       },
+      () => replica.position(),
     );
+    // It has said once what it has.
+    await new Promise((resolve) => setTimeout(resolve, SETTLE_MS));
     while (performance.now() < endMs) {
       const args = { tasks: [task()] };
+      const sentMs = performance.now();
       const at = must(await submitter.link.commands([{ id: ids.command(), kind: "submit", args }]));
       const answeredMs = performance.now();
+      for (const result of at.results) if (!result.ok) throw new Error(describeFailure(result.failure));
       // Looked at, not asked for: a replica that is told of a position hurries to it.
       const isThere = (): boolean => replica.position().seq >= at.seq;
-      while (!isThere() && performance.now() - answeredMs < VISIBLE_LIMIT_MS) {
+      while (kind === "lag" && !isThere() && performance.now() - answeredMs < VISIBLE_LIMIT_MS) {
         await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
       }
-      ms.push(performance.now() - answeredMs);
+      ms.push(kind === "lag" ? performance.now() - answeredMs : answeredMs - sentMs);
       await new Promise((resolve) => setTimeout(resolve, (1_000 / perSecond) * (0.5 + Math.random())));
     }
   } finally {

@@ -1,7 +1,7 @@
 /**
  * What a hub does for its fleet: `bun run bench:fleet`. Prints what it measured, asserts nothing.
- *   bun test/bench/fleet/main.ts [--only server,cycle,claims,lag,idle] [--seconds 5] [--sidecars 50] [--idle-sidecars 200]
- *                                [--binary dist/drover]
+ *   bun test/bench/fleet/main.ts [--only server,cycle,claims,lag,answer,idle] [--seconds 5] [--sidecars 50] [--idle-sidecars 200]
+ *                                [--binary dist/drover] [--durability local|replicated]
  */
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { loadavg, tmpdir } from "node:os";
@@ -15,12 +15,13 @@ import { enlist, type Identity } from "./sidecars.ts";
 
 const { values } = parseArgs({
   options: {
-    only: { type: "string", default: "server,cycle,claims,lag,idle" },
+    only: { type: "string", default: "server,cycle,claims,lag,answer,idle" },
     seconds: { type: "string", default: "5" },
     sidecars: { type: "string", default: "50" },
     "idle-sidecars": { type: "string", default: "200" },
     idle: { type: "string", default: "10" },
     binary: { type: "string", default: "dist/drover" },
+    durability: { type: "string", default: "local" },
     load: { type: "string" },
   },
 });
@@ -43,7 +44,7 @@ async function main(): Promise<void> {
   }
   const dir = mkdtempSync(join(tmpdir(), "drover-bench-fleet-"));
   console.log(describeMachine(machineFacts(dir)));
-  const hub = await startHub(binary, dir);
+  const hub = await startHub(binary, dir, values.durability);
   try {
     await measureHub(hub);
     console.log(`load ${loadavg()[0]?.toFixed(2)} at the end`);
@@ -87,6 +88,12 @@ async function measureHub(hub: Hub): Promise<void> {
     const load: Load = { kind: "lag", perSecond: 20, sidecars: sidecars.slice(0, 2), seconds: 2 * seconds };
     await Promise.all([timed(hub, "commit to replica, 8 busy", load), perform(hub, busy)]);
     console.log("bar: p99 below 1,000 ms");
+  }
+  if (parts.has("answer")) {
+    for (const perSecond of [2, 20]) {
+      const load: Load = { kind: "answer", perSecond, sidecars: sidecars.slice(0, 2), seconds: 2 * seconds };
+      await timed(hub, `submission, ${values.durability}, ${perSecond}/s`, load);
+    }
   }
   if (parts.has("idle")) {
     for (const size of [0, wanted / 4, wanted]) await idle(hub, sidecars.slice(0, size));
