@@ -38,8 +38,8 @@ export function inspectDatabase(path: string): Inspection {
 
 /**
  * What a state folder had come to, in one word: equal for two folders when nothing was recorded in one that is not in the
- * other. Everything about tasks is an event; the use of models and endpoints that people added are not. What a node
- * learns or measures again by itself does not count. Reads any schema that has events. Throws what the storage throws.
+ * other. Everything about tasks is an event; the use of models, endpoints that people added, nodes that joined, and answers
+ * to commands that changed nothing are not. What a node learns, measures or hears again by itself does not count. Reads any schema that has events. Throws what the storage throws.
  */
 export function stateMark(dir: string): string {
   const connection = openReadOnly(join(dir, FLEET_FILE));
@@ -52,10 +52,18 @@ export function stateMark(dir: string): string {
     const endpoints = has("endpoint")
       ? connection.prepare("SELECT id, definition FROM endpoint ORDER BY id").all([])
       : [];
-    const added = createHash("sha256").update(JSON.stringify(endpoints)).digest("hex").slice(0, 16);
+    const nodes = has("fleet_node")
+      ? connection
+          .prepare("SELECT id, name, role, public_key, url, state, lease_class FROM fleet_node ORDER BY id")
+          .all([])
+      : [];
+    // None before somebody joined: then the mark is that of a build which does not look at nodes.
+    const said = nodes.length === 0 ? endpoints : [endpoints, nodes];
+    const added = createHash("sha256").update(JSON.stringify(said)).digest("hex").slice(0, 16);
+    const answered = has("command") ? count("SELECT coalesce(max(at_ms), 0) FROM command") : 0;
     // Retention may have removed the newest event.
     const seq = Math.max(events, Number(readMeta(connection, LAST_EVENT_SEQ) ?? 0));
-    return [readMeta(connection, "uuid") ?? "none", seq, usage, added].join(":");
+    return [readMeta(connection, "uuid") ?? "none", seq, usage, added, ...(answered === 0 ? [] : [answered])].join(":");
   } finally {
     connection.close();
   }

@@ -2,6 +2,7 @@ import { copyFileSync, existsSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { createIdFactory, SimulatedClock, seededRandom, silentLogger } from "#base";
+import type { FleetNode } from "#fleet";
 import { QueueService } from "#queue";
 import { changesState, type Stores, stateMark } from "#store";
 import { openConnection } from "../../../src/store/connection.ts";
@@ -57,11 +58,33 @@ const usage = {
   durationMs: 1,
 } as const;
 
+const ids = createIdFactory(new SimulatedClock(), seededRandom(8));
+const node: FleetNode = {
+  id: ids.node(),
+  name: "box",
+  role: "member",
+  publicKey: "key",
+  url: null,
+  version: "0.1.0",
+  featureLevel: 1,
+  state: "active",
+  leaseClass: "strict",
+  joinedAtMs: 1,
+  seenAtMs: 1,
+  announced: {},
+};
+const refuse: Work = async (_stores, queue) => {
+  const dropped = await queue.drop(ids.task(), { id: ids.command(), node: node.id });
+  expect(dropped.ok).toBe(false);
+};
+
 describe("the mark of a state folder", () => {
   it.each<[string, Work]>([
     ["a task that was submitted", submit],
     ["an endpoint that a person added", (stores) => stores.models.saveEndpoint(endpoint).then(must)],
     ["the use of a model by a client", (stores) => stores.models.record(usage).then(must)],
+    ["a node that joined", (stores) => stores.fleetNodes.put(node).then(must)],
+    ["a command that was refused", refuse],
   ])("differs after %s, so that it is not taken for nothing", async (_what, act) => {
     const dir = folder();
     await work(dir, submit);
@@ -78,6 +101,18 @@ describe("the mark of a state folder", () => {
     const before = stateMark(dir);
 
     await work(dir, async () => undefined);
+
+    expect(stateMark(dir)).toBe(before);
+  });
+
+  it("is the same after a node of the fleet was heard of again", async () => {
+    const dir = folder();
+    await work(dir, (stores) => stores.fleetNodes.put(node).then(must));
+    const before = stateMark(dir);
+
+    await work(dir, (stores) =>
+      stores.fleetNodes.setSeen(node.id, { atMs: 9, version: "0.2.0", announced: { running: 1 } }).then(must),
+    );
 
     expect(stateMark(dir)).toBe(before);
   });
