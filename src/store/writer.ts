@@ -1,5 +1,6 @@
-import { err, type Failure, InvariantBroken, type Result, retryable, terminal } from "#base";
+import { err, type Failure, InvariantBroken, type Result, refused, retryable, terminal } from "#base";
 import type { Connection } from "./connection.ts";
+import { RecordTooLarge } from "./primary/recording.ts";
 import { storageFailure } from "./storage-failure.ts";
 
 /**
@@ -73,6 +74,8 @@ const MAX_GROUP_COMMANDS = 256;
 const MAX_GROUP_MS = 15;
 /** Callers that may wait: at 10,000 a second this is a second of delay, and beyond it a refusal is kinder. */
 const MAX_WAITING_COMMANDS = 10_000;
+
+const TOO_LARGE_REMEDY = "Give it in several smaller parts, or as a file; nothing was changed";
 
 type Waiting<Tx> = {
   readonly label: string;
@@ -255,6 +258,8 @@ export class Writer<Tx> {
     const failure = storageFailure(cause, "write") ?? rollback;
     if (failure !== undefined) return this.#fail(group, failure);
     if (group.length > 1) return "separate";
+    if (cause instanceof RecordTooLarge)
+      return this.#fail(group, refused("too_large", cause.message, TOO_LARGE_REMEDY));
     group[0]?.reject(cause);
     return group.length;
   }

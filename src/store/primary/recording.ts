@@ -9,7 +9,7 @@ export type RecordedStatement = {
   readonly changes: number | null;
 };
 
-/** A group wrote more than one batch may hold. */
+/** A group wrote more than one batch may hold, or a single value that no batch may hold. */
 export class RecordTooLarge extends Error {
   override readonly name = "RecordTooLarge";
 }
@@ -21,6 +21,9 @@ export class RecordTooLarge extends Error {
 export const MAX_RECORDED_BYTES = 32 * 1024 * 1024;
 /** Statements of one batch: 20,000 take sqld 0.4 s (measured). */
 export const MAX_RECORDED_STATEMENTS = 20_000;
+
+/** Bytes of one text: sqld refused 6 MB and took 4 MB (measured); its own limit is 5 MB of a request's value. */
+export const MAX_VALUE_BYTES = 4 * 1024 * 1024;
 
 /** What a statement and each of its parameters cost in the batch besides their text. */
 const OVERHEAD_BYTES = 40;
@@ -109,7 +112,7 @@ export class RecordingConnection implements Connection {
 
   #keep(sql: string, args: readonly SqlValue[], changes: number | null): void {
     this.#bytes += OVERHEAD_BYTES + sql.length;
-    for (const value of args) this.#bytes += OVERHEAD_BYTES + (typeof value === "string" ? value.length : 0);
+    for (const value of args) this.#bytes += OVERHEAD_BYTES + textBytes(value);
     this.#recorded.push({ sql, args, changes });
     if (this.#bytes > MAX_RECORDED_BYTES || this.#recorded.length > MAX_RECORDED_STATEMENTS) {
       throw new RecordTooLarge(
@@ -118,6 +121,18 @@ export class RecordingConnection implements Connection {
     }
   }
 }
+
+/** Counted only where it may be too much: most texts are short. */
+function textBytes(value: SqlValue): number {
+  if (typeof value !== "string") return 0;
+  if (value.length * MAX_UTF8_BYTES <= MAX_VALUE_BYTES) return value.length;
+  const bytes = Buffer.byteLength(value);
+  if (bytes <= MAX_VALUE_BYTES) return bytes;
+  throw new RecordTooLarge(`a text of ${bytes} bytes is too long: the fleet's server takes ${MAX_VALUE_BYTES} at most`);
+}
+
+/** Of one code unit of a text. */
+const MAX_UTF8_BYTES = 3;
 
 function isWrite(sql: string): boolean {
   if (WRITES.test(sql)) return true;

@@ -15,7 +15,8 @@ export async function startHub(binary: string, stateDir: string, durability: str
   const node = await startNode(binary, stateDir, {
     DROVER_NODE_ROLE: "hub",
     DROVER_HW_DISCOVER: "false",
-    DROVER_STORE_DURABILITY: durability,
+    // An earlier release does not know the setting.
+    ...(durability === "local" ? {} : { DROVER_STORE_DURABILITY: durability }),
   });
   const ask: Hub["ask"] = async (method, path, body) => {
     const response = await fetch(new URL(path, node.url), {

@@ -2,10 +2,11 @@ import { readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { err, ok, refused } from "#base";
+import { MAX_VALUE_BYTES } from "../../../../src/store/primary/recording.ts";
 import { Server } from "../../../../src/store/primary/server.ts";
 import { expectSame, type Hub, marks, note, openedHub } from "../../../support/hub-stores.ts";
 import { mountedFolder } from "../../../support/mounted-folder.ts";
-import { must } from "../../../support/opened-stores.ts";
+import { failureIn, must } from "../../../support/opened-stores.ts";
 import { hasSqld, Sqld } from "../../../support/sqld.ts";
 import { temporaryFolders } from "../../../support/temporary-folder.ts";
 
@@ -82,10 +83,16 @@ describe.skipIf(!hasSqld)("a group on a hub", () => {
     expect(await marks(hub)).toEqual(["first", "last"]);
   });
 
-  it("rejects only the command with a text that the server does not take", async () => {
-    const settled = await Promise.allSettled([note(hub, "first"), note(hub, "x".repeat(6_000_000)), note(hub, "last")]);
+  it("refuses only the command with a text that the server does not take, and names the limit", async () => {
+    const large = hub.stores.queue.transact("add", (tx) => {
+      tx.appendEvent({ atMs: 1, kind: "task.progress", taskId: null, data: { mark: "ä".repeat(MAX_VALUE_BYTES / 2) } });
+      return ok(1);
+    });
+    const acked = await Promise.all([note(hub, "first"), note(hub, "last")]);
 
-    expect(settled.map(({ status }) => status)).toEqual(["fulfilled", "rejected", "fulfilled"]);
+    expect(await large).toMatchObject({ ok: false, error: { kind: "refused", code: "too_large" } });
+    expect(failureIn(await large).message).toContain(`takes ${MAX_VALUE_BYTES} at most`);
+    expect(acked).toEqual([true, true]);
     expect(hub.diverged).toEqual([]);
     await expectSame(hub.dir, sqld.url);
   });

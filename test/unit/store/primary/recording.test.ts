@@ -62,9 +62,9 @@ describe("a recording connection", () => {
 
   it("has a limit of bytes and of statements", () => {
     const insert = recording.prepare("INSERT INTO t (b) VALUES (?)");
-    const large = "x".repeat(MAX_RECORDED_BYTES / 4);
+    const large = "x".repeat(MAX_RECORDED_BYTES / 16);
     recording.exec("BEGIN");
-    for (let n = 0; n < 3; n += 1) insert.run([large]);
+    for (let n = 0; n < 15; n += 1) insert.run([large]);
     expect(() => insert.run([large])).toThrow(RecordTooLarge);
 
     recording.clear();
