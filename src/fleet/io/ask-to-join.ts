@@ -59,9 +59,11 @@ export async function askToJoin(
 
 function unreached(url: string, cause: unknown): ReturnType<typeof retryable> {
   const reason = cause instanceof Error ? cause.message : String(cause);
-  const remedy = isLoopback(url)
-    ? "This address means this very host. If the hub is another one, set http.host and fleet.url there and make a new token"
-    : "See whether the hub runs and listens on that address: http.host there, and whatever filters on the way";
+  const remedy = /certificate|altname/i.test(reason)
+    ? "Name the authority that signed the certificate there in fleet.ca_file here; the certificate must be for that very address"
+    : isLoopback(url)
+      ? "This address means this very host. If the hub is another one, set http.host and fleet.url there and make a new token"
+      : "See whether the hub runs and listens on that address: http.host there, and whatever filters on the way";
   return retryable("unavailable", `no answer from the hub at ${url}: ${reason}`, remedy);
 }
 
