@@ -188,11 +188,7 @@ async function lag(
       const at = must(await submitter.link.commands([{ id: ids.command(), kind: "submit", args }]));
       const answeredMs = performance.now();
       for (const result of at.results) if (!result.ok) throw new Error(describeFailure(result.failure));
-      // Looked at, not asked for: a replica that is told of a position hurries to it.
-      const isThere = (): boolean => replica.position().seq >= at.seq;
-      while (kind === "lag" && !isThere() && performance.now() - answeredMs < VISIBLE_LIMIT_MS) {
-        await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
-      }
+      if (kind === "lag") await untilShown(() => replica.position().seq >= at.seq, answeredMs);
       ms.push(kind === "lag" ? performance.now() - answeredMs : answeredMs - sentMs);
       await new Promise((resolve) => setTimeout(resolve, (1_000 / perSecond) * (0.5 + Math.random())));
     }
@@ -201,6 +197,13 @@ async function lag(
     rmSync(dir, { recursive: true, force: true });
   }
   return { count: ms.length, ms };
+}
+
+/** Looked at, not asked for: a replica that is told of a position hurries to it. */
+async function untilShown(isThere: () => boolean, sinceMs: number): Promise<void> {
+  while (!isThere() && performance.now() - sinceMs < VISIBLE_LIMIT_MS) {
+    await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+  }
 }
 
 /** Heartbeats and long polls, and nothing else. */
