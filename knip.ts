@@ -22,7 +22,16 @@ const config: KnipConfig = {
   ignoreExportsUsedInFile: true,
   // Run by build/check.ts through their files; no import names them.
   // of the system; tests ask before they use them
-  ignoreBinaries: ["mkfifo", "mount", "qemu-system-aarch64", "strace", "systemd-analyze", "umount", "unshare"],
+  ignoreBinaries: [
+    "mkfifo",
+    "mount",
+    "openssl",
+    "qemu-system-aarch64",
+    "strace",
+    "systemd-analyze",
+    "umount",
+    "unshare",
+  ],
   ignoreDependencies: ["oxlint", "oxlint-tsgolint"],
 };
 
