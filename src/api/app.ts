@@ -20,6 +20,7 @@ import { eventRoutes } from "./routes/events.ts";
 import { figureRoutes } from "./routes/figures.ts";
 import { departureRoutes, joinRoutes, membershipRoutes, peerRoutes } from "./routes/fleet.ts";
 import { fleetNodeRoutes, tokenRoutes } from "./routes/fleet-nodes.ts";
+import { fleetBlobRoutes, fleetPartRoutes } from "./routes/fleet-parts.ts";
 import { fleetPresenceRoutes, fleetQueueRoutes } from "./routes/fleet-queue.ts";
 import { ollamaGateway, openaiGateway } from "./routes/gateway.ts";
 import { hardwareRoutes } from "./routes/hardware.ts";
@@ -71,6 +72,8 @@ function allRoutes(ports: ApiPorts, streams: Streams, describe: () => unknown) {
     .route("/", fleetNodeRoutes(ports))
     .route("/", fleetQueueRoutes(ports))
     .route("/", fleetPresenceRoutes(ports))
+    .route("/", fleetBlobRoutes(ports))
+    .route("/", fleetPartRoutes(ports))
     .route("/", breakerRoutes(ports))
     .route("/", mindRoutes())
     .route("/", healthRoutes(ports))

@@ -41,6 +41,11 @@ export function attemptFrame(attempt: number): string {
   return `event: attempt\ndata: ${JSON.stringify({ attempt })}\n\n`;
 }
 
+/** Said when the rest of an attempt's log lies where it cannot be had. */
+export function gapFrame(attempt: number, why: string): string {
+  return `event: gap\ndata: ${JSON.stringify({ attempt, why })}\n\n`;
+}
+
 const NEWLINE = 10;
 
 function stepFrames(place: LogPlace, bytes: Uint8Array): LogFrames {

@@ -3,14 +3,15 @@
  *
  * G1: every byte of a log, or every step of a loop, is sent once and in order: the place is an offset into the file.
  * G2: nothing is read ahead of a client that takes nothing; one that is stuck is sent away and can resume.
- * G3: a task is read before its log, so that the log of an attempt that had ended by then is whole.
+ * G3: a task is read before its log, so that the log of an attempt that had ended by then is whole. One that another node
+ *     ran may arrive later: it is whole when its reader says so. What does not come is told as a gap, never passed over.
  */
 import { type Clock, describeFailure, type Logger, ok, type Result, type TaskId, type Timer } from "#base";
 import { EXECUTORS, resolveExecutor } from "#execution";
 import { hasEnded, type QueueStore, type TaskRecord } from "#queue";
 import { KEEP_ALIVE_FRAME, RECONNECT_FRAME } from "./event-frames.ts";
 import { KEEP_ALIVE_EVERY_MS, MAX_STALLED_MS } from "./event-stream.ts";
-import { attemptFrame, type LogForm, type LogPlace, logEndFrame, logFrames } from "./log-frames.ts";
+import { attemptFrame, gapFrame, type LogForm, type LogPlace, logEndFrame, logFrames } from "./log-frames.ts";
 import type { ApiPorts, LogChunk } from "./ports.ts";
 import { taskSpecOf } from "./submission.ts";
 
@@ -18,6 +19,8 @@ import { taskSpecOf } from "./submission.ts";
 const SHORTEST_PAUSE_MS = 25;
 const LONGEST_PAUSE_MS = 500;
 const CHUNK_BYTES = 64 * 1024;
+/** The rest of an attempt that has ended is waited for so long: a node that is replaced is back by then. */
+const AWAY_MS = 15_000;
 /** What the stream hands to the connection before it waits for it, in bytes. */
 const HIGH_WATER_BYTES = 64 * 1024;
 
@@ -47,6 +50,10 @@ export class LogStream {
   #takenAtMs: number;
   #saidAtMs: number;
   #hasEnded = false;
+  /** More of the attempt may come although it has ended. */
+  #isArriving = false;
+  /** The node that has the log does not answer, and why. */
+  #away: { readonly sinceMs: number; readonly why: string } | undefined;
 
   constructor(facts: LogStreamFacts) {
     this.#facts = facts;
@@ -101,13 +108,16 @@ export class LogStream {
       if (found === undefined) return; // it was dropped
       this.#place ??= { attempt: this.#facts.only ?? latestAttempt(found), form: this.#facts.form, offset: 0 };
       const { attempt } = this.#place;
-      const isFinished = found.attempts.some(({ n }) => n === attempt);
-      const text = await this.#read(this.#place, found, isFinished);
+      const hasAttemptEnded = found.attempts.some(({ n }) => n === attempt);
+      const text = await this.#read(this.#place, found, hasAttemptEnded);
       if (text !== undefined) {
         pauseMs = SHORTEST_PAUSE_MS;
         if (text !== "") yield text;
         continue;
       }
+      if (hasAttemptEnded && this.#isGone()) yield gapFrame(attempt, this.#away?.why ?? "");
+      const isArriving = hasAttemptEnded && this.#isArriving && !this.#isGone();
+      const isFinished = hasAttemptEnded && !isArriving;
       const isOver = hasEnded(found.row);
       const isStarted = found.row.state === "running" && found.row.attempts + 1 === attempt;
       const isLast = isOver && (found.attempts.at(-1)?.n ?? 0) <= attempt;
@@ -116,7 +126,7 @@ export class LogStream {
         yield attemptFrame(attempt + 1);
         continue;
       }
-      if (isFinished || (isOver && !isStarted)) return;
+      if (isFinished || (isOver && !isStarted && !isArriving)) return;
       await this.#pause(pauseMs);
       pauseMs = Math.min(LONGEST_PAUSE_MS, pauseMs * 2);
       if (this.#facts.clock.monotonicMs() - this.#saidAtMs >= KEEP_ALIVE_EVERY_MS) yield KEEP_ALIVE_FRAME;
@@ -127,19 +137,33 @@ export class LogStream {
   async #read(place: LogPlace, task: TaskRecord, isFinished: boolean): Promise<string | undefined> {
     const { logs, taskId } = this.#facts;
     if (place.form === "steps") {
-      const steps = must(await logs.readSteps(taskId, place.attempt, place.offset, CHUNK_BYTES));
+      const steps = this.#there(await logs.readSteps(taskId, place.attempt, place.offset, CHUNK_BYTES));
       if (steps !== undefined) return this.#take(place, steps, isFinished);
       // A command has no steps, and neither has an attempt that ended before its loop began: their output is all.
-      if (!isFinished && !isCommand(task)) return undefined;
+      if (this.#away !== undefined || (!isFinished && !isCommand(task))) return undefined;
       this.#place = { attempt: place.attempt, form: "output", offset: 0 };
       return "";
     }
-    const output = must(await logs.readLog(taskId, place.attempt, place.offset, CHUNK_BYTES));
+    const output = this.#there(await logs.readLog(taskId, place.attempt, place.offset, CHUNK_BYTES));
     return output === undefined ? undefined : this.#take(place, output, isFinished);
   }
 
+  /** What was read. Of a node that does not answer there is nothing now: it may come back. */
+  #there(read: Result<LogChunk | undefined>): LogChunk | undefined {
+    const isAway = !read.ok && read.error.kind === "retryable";
+    const sinceMs = this.#away?.sinceMs ?? this.#facts.clock.monotonicMs();
+    this.#away = isAway ? { sinceMs, why: read.error.message } : undefined;
+    const chunk = isAway ? undefined : must(read);
+    this.#isArriving = isAway || chunk?.isArriving === true;
+    return chunk;
+  }
+
+  #isGone(): boolean {
+    return this.#away !== undefined && this.#facts.clock.monotonicMs() - this.#away.sinceMs >= AWAY_MS;
+  }
+
   #take(place: LogPlace, { bytes, sizeBytes }: LogChunk, isFinished: boolean): string | undefined {
-    const isWhole = isFinished && place.offset + bytes.length >= sizeBytes;
+    const isWhole = isFinished && !this.#isArriving && place.offset + bytes.length >= sizeBytes;
     const frames = logFrames(place, bytes, isWhole);
     this.#place = frames.at(-1)?.place ?? place;
     return frames.length === 0 ? undefined : frames.map(({ text }) => text).join("");

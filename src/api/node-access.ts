@@ -34,7 +34,10 @@ const PATHS: Readonly<Record<string, readonly [FleetAction, "nodes" | "people to
   "/api/fleet/claim": ["work", "nodes"],
   "/api/fleet/heartbeat": ["work", "nodes"],
   "/api/fleet/promoted": ["work", "nodes"],
-  "/api/fleet/blobs/": ["work", "nodes"],
+  "/api/fleet/parts/push": ["work", "nodes"],
+  "/api/fleet/parts/read": ["follow", "nodes"],
+  // Who may not work may read; its route looks at who writes.
+  "/api/fleet/blobs/": ["follow", "nodes"],
   "/api/fleet/wait": ["follow", "nodes"],
   "/api/fleet/hub": ["follow", "nodes"],
   "/api/fleet/key": ["follow", "nodes"],

@@ -20,6 +20,9 @@ import type {
   HubAdministration,
   HubIdentity,
   HubService,
+  PartDepot,
+  PartReader,
+  PartRelay,
   Quarantine,
   RequestGate,
 } from "#fleet";
@@ -54,8 +57,11 @@ export type RunningAttempt = {
   readonly pid: number | null;
 };
 
-/** Part of an attempt's log. `sizeBytes` is what the log holds in all at this moment. */
-export type LogChunk = { readonly bytes: Uint8Array; readonly sizeBytes: number };
+/**
+ * Part of an attempt's log. `sizeBytes` is what the log holds in all at this moment. `isArriving`: more may follow although
+ * the attempt has ended, because it lies on another node.
+ */
+export type LogChunk = { readonly bytes: Uint8Array; readonly sizeBytes: number; readonly isArriving?: boolean };
 
 export type StorageFigures = {
   readonly fleetDbBytes: number;
@@ -167,6 +173,10 @@ export interface FleetPort {
   readonly hub: HubAdministration | undefined;
   /** The queue for other nodes; undefined where this node is no hub. */
   readonly service?: () => HubService | undefined;
+  /** Logs and large results for other nodes; undefined where this node is no hub. */
+  readonly parts?: () =>
+    | { readonly depot: PartDepot; readonly reader: PartReader; readonly relay: PartRelay }
+    | undefined;
   /** Who the hub is, when that changes. */
   readonly succession?: {
     promote(wish: {
@@ -230,8 +240,8 @@ export interface ApiPorts {
   offers(): readonly NodeOffer[];
   workers(): readonly RunningAttempt[];
   /**
-   * At most `maxBytes` of the attempt's log from `offset` (in bytes) on; none when the offset lies at or behind its
-   * end. @returns undefined when there is no such log.
+   * At most `maxBytes` of the attempt's log from `offset` (in bytes) on, wherever it lies; none when the offset lies at or
+   * behind its end. @returns undefined when there is no such log; `unavailable` when the node that has it does not answer.
    */
   readLog(taskId: TaskId, attempt: number, offset: number, maxBytes: number): Promise<Result<LogChunk | undefined>>;
   /** As {@link readLog}, of the steps of a tool loop, one line of JSON each. @returns undefined when it has none. */

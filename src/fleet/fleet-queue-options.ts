@@ -1,6 +1,7 @@
 import type { Clock, IdFactory, JsonObject, Logger, NodeId, Random } from "#base";
 import type { QueueStore } from "#queue";
 import type { Order } from "./orders.ts";
+import type { PartKey } from "./parts/part.ts";
 import type { Outbox, QueueLink, ReplicaView } from "./ports.ts";
 
 export type FleetQueueOptions = {
@@ -18,4 +19,6 @@ export type FleetQueueOptions = {
   readonly announce: () => JsonObject;
   /** The hub asks this node for something that is not of the queue. */
   readonly obey: (order: Order) => void;
+  /** Somebody reads a part of an attempt of this node on the hub. */
+  readonly onRead: (key: PartKey) => void;
 };

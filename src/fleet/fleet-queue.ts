@@ -353,6 +353,7 @@ export class FleetQueue implements Queue {
       this.#readySeen = answer.value.ready;
       if (isNew) this.#announceReady();
       for (const { taskId, fence } of answer.value.stops) this.#stopped(taskId, fence);
+      for (const key of answer.value.reads) this.#options.onRead(key);
       // What the hub said is there must be here before it is asked again, else it answers at once for ever.
       const arrived = await replica.reached(answer.value, SEEN_MS);
       if (!arrived) logger.debug("the replica is behind", { seq: answer.value.seq });

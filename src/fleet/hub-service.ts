@@ -32,6 +32,7 @@ import {
   type TaskRow,
 } from "#queue";
 import type { Order } from "./orders.ts";
+import { type PartKey, textOf } from "./parts/part.ts";
 import { performOn } from "./perform-command.ts";
 import { hasReached, type Position } from "./position.ts";
 import type { ReplicaWatch } from "./replica-watch.ts";
@@ -80,6 +81,8 @@ const CLAIM_GRACE_MS = CLAIM_USE_MS + 5_000;
 const REMIND_MS = 5_000;
 /** Of one node; older ones are told with its heartbeats. */
 const MAX_UNTOLD = 1_000;
+/** Of one node, which sends no more parts at once. */
+const MAX_READS = 16;
 
 /** Nodes that are told of new work at once; the next ones are told while it is still there: one task needs one node. */
 const CALLED_AT_ONCE = 8;
@@ -103,6 +106,8 @@ export class HubService {
   /** Attempts to be ended that their nodes were not told of yet. */
   readonly #untold = new Map<NodeId, StopOrder[]>();
   readonly #stops = new Map<TaskId, Fence>();
+  /** Parts that are read here and lie on nodes that were not told of it yet; readers ask again, so a lost answer is none. */
+  readonly #reads = new Map<NodeId, readonly PartKey[]>();
   readonly #ends: (() => void)[] = [];
   #ready = 1;
   #remindedAtMs = 0;
@@ -202,10 +207,17 @@ export class HubService {
     return this.#waitAnswer(node, call);
   }
 
+  /** Somebody reads a part that lies on this node: it is told with its next answer, at once when it waits. */
+  tellOfRead(node: NodeId, key: PartKey): void {
+    const others = (this.#reads.get(node) ?? []).filter((other) => textOf(other) !== textOf(key));
+    this.#reads.set(node, [...others, key].slice(-MAX_READS));
+    for (const waiting of this.#waiting) if (waiting.node === node) waiting.resolve();
+  }
+
   #news(node: NodeId, call: WaitCall): boolean {
     const at = this.#options.position();
     const isBehind = !hasReached({ epoch: call.seqEpoch ?? at.epoch, seq: call.seq }, at);
-    return isBehind || this.#isCalled(call) || this.#untold.has(node);
+    return isBehind || this.#isCalled(call) || this.#untold.has(node) || this.#reads.has(node);
   }
 
   #isCalled({ readySeen }: WaitCall): boolean {
@@ -214,10 +226,12 @@ export class HubService {
 
   #waitAnswer(node: NodeId, call: WaitCall): WaitAnswer {
     const stops = this.#untold.get(node) ?? [];
+    const reads = this.#reads.get(node) ?? [];
     this.#untold.delete(node);
+    this.#reads.delete(node);
     // Who is told of a commit is not sent after work that others have taken meanwhile.
     const ready = this.#hasWork ? this.#ready : call.readySeen;
-    return { ...this.#options.position(), ready, stops };
+    return { ...this.#options.position(), ready, stops, reads: [...reads] };
   }
 
   /** Answers everybody for whom there is news, after a pause in which more of them gather. */

@@ -6,6 +6,17 @@ export {
   type TokenReceipt,
   type TokenView,
 } from "./administration.ts";
+export {
+  BLOB_PIECE_BYTES,
+  type BlobHash,
+  type BlobLimits,
+  type BlobState,
+  type BlobStore,
+  parseBlobHash,
+  readWholeBlob,
+} from "./blobs/blob-store.ts";
+export { DiskBlobStore } from "./blobs/io/disk-blob-store.ts";
+export { MemoryBlobStore } from "./blobs/memory-blob-store.ts";
 export type {
   FleetNode,
   HubTerm,
@@ -29,6 +40,25 @@ export { MemoryJoinTokens, MemoryNodeDirectory, MemoryNodeSecrets, sameKey } fro
 export { MemoryOutbox } from "./memory-outbox.ts";
 export { type Fleet, type FleetParts, openFleet } from "./open-fleet.ts";
 export { FleetOrders, type Order } from "./orders.ts";
+export type { AttemptBlobs, UnsentPart } from "./parts/attempt-blobs.ts";
+export { FetchedParts } from "./parts/io/fetched-parts.ts";
+export { OwnPartFiles } from "./parts/io/own-part-files.ts";
+export { MemoryAttemptBlobs } from "./parts/memory-attempt-blobs.ts";
+export { ATTEMPT_PARTS, ENCODINGS, type OwnParts, type PartBlob, type PartKey } from "./parts/part.ts";
+export { PartCollection } from "./parts/part-collection.ts";
+export { PartDepot } from "./parts/part-depot.ts";
+export { PartPusher } from "./parts/part-pusher.ts";
+export { type Elsewhere, type PartLink, PartReader } from "./parts/part-reader.ts";
+export { PartRelay } from "./parts/part-relay.ts";
+export { PartUploads } from "./parts/part-uploads.ts";
+export {
+  blobStateSchema,
+  partPushAnswerSchema,
+  partPushSchema,
+  partReadAnswerSchema,
+  partReadSchema,
+} from "./parts/part-wire.ts";
+export { type HubParts as PartsOfHub, hubParts, type PartTransport } from "./parts/parts-link.ts";
 export { performOn } from "./perform-command.ts";
 export { betterPlace, type Deferral, type NodeFacts, type Places, type WorkKind } from "./placement.ts";
 export type { Outbox, OutboxAnswer, OutboxRow, QueueLink, ReplicaView } from "./ports.ts";

@@ -12,6 +12,7 @@ import {
   type TaskId,
 } from "#base";
 import { ATTEMPT_OUTCOMES, type ClaimedTask, DEPENDENCY_POLICIES, type Fence, LANES } from "#queue";
+import { partKeySchema } from "./parts/part-wire.ts";
 import type { Position } from "./position.ts";
 
 /** Commands in one request: one request is one commit of the hub, or a few. */
@@ -209,5 +210,11 @@ export type WaitCall = z.output<typeof waitSchema>;
 /** An attempt that is to be ended. */
 const stop = z.object({ taskId, fence });
 export type StopOrder = z.output<typeof stop>;
-export const waitAnswerSchema = z.object({ ...position, ready: count, stops: z.array(stop) });
+export const waitAnswerSchema = z.object({
+  ...position,
+  ready: count,
+  stops: z.array(stop),
+  /** Parts of attempts of the node that somebody reads on the hub; an earlier hub never says. */
+  reads: z.array(partKeySchema).default([]),
+});
 export type WaitAnswer = z.output<typeof waitAnswerSchema>;

@@ -1,7 +1,6 @@
 /** What the HTTP API may see and do of this process. */
 import { timingSafeEqual } from "node:crypto";
-import { existsSync, statfsSync, statSync } from "node:fs";
-import { open } from "node:fs/promises";
+import { statfsSync, statSync } from "node:fs";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import type {
@@ -14,8 +13,8 @@ import type {
   StorageFigures,
   WatchdogPort,
 } from "#api";
-import { describeFailure, type Logger, ok, type Result, retryable } from "#base";
-import { logPathOf, stepsPathOf } from "#execution";
+import { describeFailure, type Logger, ok, type Result } from "#base";
+import type { PartReader } from "#fleet";
 import type { Queue } from "#queue";
 import type { Stores } from "#store";
 import { MetricRegistry } from "#telemetry";
@@ -67,9 +66,10 @@ export function apiPorts(parts: ApiParts): ApiPorts {
     started: () => true,
     offers: () => [{ ...nodeOffer(config, engine.nodeId, engine.models), name }],
     workers: () => engine.attempts.running().map((running) => ({ ...running, pid: null })),
-    readLog: (taskId, attempt, offset, maxBytes) => readLog(logPathOf(stateDir, taskId, attempt), offset, maxBytes),
+    readLog: (taskId, attempt, offset, maxBytes) =>
+      chunkOf(engine.parts.reader.read({ taskId, attempt, part: "output" }, offset, maxBytes)),
     readSteps: (taskId, attempt, offset, maxBytes) =>
-      readLog(stepsPathOf(logPathOf(stateDir, taskId, attempt)), offset, maxBytes),
+      chunkOf(engine.parts.reader.read({ taskId, attempt, part: "steps" }, offset, maxBytes)),
     storage: () => Promise.resolve(ok(storageFigures(stateDir))),
     backup: async (file) => {
       const taken = await engine.stores.backups.take(file);
@@ -121,21 +121,12 @@ function tokenCheck(token: string): (given: string) => boolean {
   };
 }
 
-async function readLog(path: string, offset: number, maxBytes: number): Promise<Result<LogChunk | undefined>> {
-  if (!existsSync(path)) return ok(undefined);
-  try {
-    const file = await open(path, "r");
-    try {
-      const { size } = await file.stat();
-      const bytes = new Uint8Array(Math.max(0, Math.min(maxBytes, size - offset)));
-      const { bytesRead } = await file.read(bytes, 0, bytes.length, offset);
-      return ok({ bytes: bytes.subarray(0, bytesRead), sizeBytes: size });
-    } finally {
-      await file.close();
-    }
-  } catch (cause) {
-    return { ok: false, error: retryable("unavailable", `read log ${path}: ${String(cause)}`) };
-  }
+/** What may still come of an attempt that has ended lies on another node. */
+async function chunkOf(read: ReturnType<PartReader["read"]>): Promise<Result<LogChunk | undefined>> {
+  const slice = await read;
+  if (!slice.ok || slice.value === undefined) return slice.ok ? ok(undefined) : slice;
+  const { bytes, sizeBytes, isWhole } = slice.value;
+  return ok({ bytes, sizeBytes, isArriving: !isWhole });
 }
 
 function storageFigures(stateDir: string): StorageFigures {

@@ -44,6 +44,14 @@ export interface AttemptPlanner {
 
 type Spending = Pick<AttemptReport, "tokens" | "costMicrodollars">;
 
+/** What becomes of the logs of attempts that have ended. */
+export interface EndedParts {
+  /** Notes, durably, what the hub is to get of an attempt. */
+  ended(taskId: TaskId, attempt: number): Promise<Result<void>>;
+  /** The report is sent: logs follow. */
+  reported(): void;
+}
+
 export type AttemptsOptions = {
   readonly queue: Queue;
   readonly clock: Clock;
@@ -51,6 +59,7 @@ export type AttemptsOptions = {
   /** Variables of the node that commands get, below those that the task names itself. */
   readonly environment: Readonly<Record<string, string>>;
   readonly stateDir: string;
+  readonly parts?: EndedParts;
 };
 
 /**
@@ -63,6 +72,7 @@ export class Attempts implements AttemptObserver {
   readonly #logger: Logger;
   readonly #environment: Readonly<Record<string, string>>;
   readonly #stateDir: string;
+  readonly #parts: EndedParts | undefined;
   /** Attempts of this node that were not answered yet. */
   readonly #running = new Map<string, RunningAttempt & { readonly answer: () => void }>();
   /** Answered before anybody waited: a worker may finish while its adoption is still under way. At most one per folder. */
@@ -79,6 +89,7 @@ export class Attempts implements AttemptObserver {
     this.#logger = options.logger;
     this.#environment = options.environment;
     this.#stateDir = options.stateDir;
+    this.#parts = options.parts;
   }
 
   /** To be called once; the pool needs its observer and the observer its pool. */
@@ -142,6 +153,13 @@ export class Attempts implements AttemptObserver {
     return [...this.#running.values()];
   }
 
+  isRunning(taskId: TaskId, attempt: number): boolean {
+    for (const running of this.#running.values()) {
+      if (running.taskId === taskId && running.attempt === attempt) return true;
+    }
+    return false;
+  }
+
   /** Resolves when this attempt was reported and the report is durable. */
   answered(ref: AttemptRef): Promise<void> {
     if (this.#answeredEarly.delete(keyOf(ref))) return Promise.resolve();
@@ -186,6 +204,7 @@ export class Attempts implements AttemptObserver {
 
   async finished(ref: AttemptRef, result: AttemptResult): Promise<"accepted" | "refused"> {
     const isGivenBack = this.#isStopping && result.outcome === "cancelled" && result.consequence === "retryable";
+    if (!isGivenBack) await this.#noteParts(ref);
     const receipt = isGivenBack
       ? await this.#queue.release(ref.taskId, ref.fence, "the node stopped")
       : await this.#queue.finish(ref.taskId, ref.fence, reportOf(ref, result, await this.#spentBy(ref)));
@@ -194,15 +213,27 @@ export class Attempts implements AttemptObserver {
     // A stale one has a successor, whose checkpoint and figures are not this one's to touch.
     if (ref.executor !== "shell" && kind !== "stale") await this.#modelEnded(ref, result, kind === "duplicate");
     this.#settle(ref);
+    this.#parts?.reported();
     return kind === "stale" ? "refused" : "accepted";
   }
 
   async lost(ref: AttemptRef, reason: string): Promise<void> {
     const spent = await this.#spentBy(ref);
     const report = { ...lostReport(reason), ...spent, executor: ref.executor };
+    await this.#noteParts(ref);
     const receipt = await this.#queue.finish(ref.taskId, ref.fence, report);
     if (!receipt.ok) throw new Error(describeFailure(receipt.error)); // the pool tries again
     this.#settle(ref);
+    this.#parts?.reported();
+  }
+
+  /** Before the report: a kill in between has the pool report again. A log that cannot be noted holds up no report. */
+  async #noteParts({ taskId, attempt }: AttemptRef): Promise<void> {
+    const noted = await this.#parts?.ended(taskId, attempt);
+    if (noted?.ok === false) {
+      const failure = describeFailure(noted.error);
+      this.#logger.warn("the log of an attempt will be on this node alone", { task: taskId, attempt, failure });
+    }
   }
 
   /** A tool loop that a machine stopped goes on in the next attempt; any other end is one. */

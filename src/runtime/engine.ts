@@ -23,6 +23,7 @@ import type { Config } from "./config/settings.ts";
 import { Consumers } from "./consumers.ts";
 import { CRASH_VARIABLES, stalledLoop } from "./crash-point.ts";
 import type { Failsafes } from "./failsafes/failsafes.ts";
+import type { NodeParts } from "./fleet/node-parts.ts";
 import type { NodeStores } from "./fleet/open-node-stores.ts";
 import { carryOutOwn } from "./fleet/own-outbox.ts";
 import { selfDescription } from "./fleet/self-description.ts";
@@ -66,6 +67,8 @@ export type Engine = {
   readonly models: NodeModels;
   readonly attempts: Attempts;
   readonly failsafes: Failsafes;
+  /** Logs and large results. */
+  readonly parts: NodeParts;
   /** What this node tells its hub of itself. */
   readonly describe: () => JsonObject;
   /** How commands are confined here. */
@@ -116,18 +119,15 @@ async function startOn({ stores, member }: NodeStores, options: EngineOptions): 
   if (!sandbox.ok) return sandbox;
   const ids = createIdFactory(clock, random);
   let describeNode: () => JsonObject = () => ({});
-  const made = makeQueue({ stores, member, options, ids, describeNode: () => describeNode() });
-  const { queue, service, failsafes } = made;
+  const isRunning: Attempts["isRunning"] = (taskId, attempt) => attempts.isRunning(taskId, attempt);
+  const made = await makeQueue({ stores, member, options, ids, describeNode: () => describeNode(), isRunning });
+  if (!made.ok) return made;
+  const { queue, service, failsafes, parts } = made.value;
   const opened = await openModels({ config, stateDir, stores, queue, clock, random, logger, ollamaHost });
   if (!opened.ok) return opened;
   const models = opened.value;
-  const attempts = new Attempts({
-    queue,
-    clock,
-    logger,
-    environment: passedOn(config["executor.shell.env"]),
-    stateDir,
-  });
+  const environment = passedOn(config["executor.shell.env"]);
+  const attempts = new Attempts({ queue, clock, logger, environment, stateDir, parts });
   const pool = createPool(options, nodeId, attempts);
   attempts.connect(pool, attemptPlanner({ sandbox: sandbox.value, stores, models, logger }));
   const socket = new ModelSocket({
@@ -145,7 +145,7 @@ async function startOn({ stores, member }: NodeStores, options: EngineOptions): 
   });
   const pulses = new Pulses(clock, config["watchdog.hang_ms"], stalledLoop(process.env));
   const silence = joinUp(pulses, { queue, attempts, models, consumers, failsafes });
-  const { endAttempts, stop } = stopping({ stores, queue, pool, consumers, attempts, models, socket }, silence);
+  const { endAttempts, stop } = stopping({ stores, queue, pool, consumers, attempts, models, socket, parts }, silence);
 
   const takenOver = await takeOver({ queue, service, stores, pool, attempts, consumers, socket, nodeId });
   // Those of the hub hold for the whole fleet.
@@ -156,6 +156,7 @@ async function startOn({ stores, member }: NodeStores, options: EngineOptions): 
   }
   consumers.start();
   models.start();
+  parts.start();
   const facts = submissionFacts(config, ids);
   return ok({
     stores,
@@ -170,6 +171,7 @@ async function startOn({ stores, member }: NodeStores, options: EngineOptions): 
     models,
     attempts,
     failsafes,
+    parts,
     describe: describeNode,
     sandbox: sandbox.value,
     submissionFacts: facts,
@@ -231,13 +233,13 @@ function createConsumers(
   });
 }
 
-type Stoppable = Pick<Engine, "stores" | "queue" | "pool" | "consumers" | "attempts" | "models"> & {
+type Stoppable = Pick<Engine, "stores" | "queue" | "pool" | "consumers" | "attempts" | "models" | "parts"> & {
   readonly socket: ModelSocket;
 };
 
 /** @param silence ends the timers and listeners between the parts */
 function stopping(
-  { stores, queue, pool, consumers, attempts, models, socket }: Stoppable,
+  { stores, queue, pool, consumers, attempts, models, socket, parts }: Stoppable,
   silence: () => void,
 ): Pick<Engine, "endAttempts" | "stop"> {
   let ended: Promise<void> | undefined;
@@ -262,6 +264,7 @@ function stopping(
     silence();
     await socket.close();
     await models.stop();
+    parts.stop();
     await queue.stop();
     await stores.close();
   };

@@ -4,6 +4,7 @@ import type { Queue } from "#queue";
 import { type Stores, scheduleBackups } from "#store";
 import type { Config } from "./config/settings.ts";
 import type { Failsafes } from "./failsafes/failsafes.ts";
+import type { NodeParts } from "./fleet/node-parts.ts";
 
 /** Rows removed by one transaction; while more are left the next one follows soon. */
 const PRUNE_ROWS = 1_000;
@@ -21,6 +22,8 @@ export function startMaintenance(
     readonly queue: Queue;
     readonly stateDir: string;
     readonly failsafes: Pick<Failsafes, "isDiskLow">;
+    /** Absent where nothing of the kind is kept. */
+    readonly parts?: Pick<NodeParts, "collect">;
     readonly clock: Clock;
     readonly logger: Logger;
   },
@@ -55,6 +58,7 @@ export function startMaintenance(
     if (!forgotten.ok)
       logger.warn("retention could not remove old usage", { failure: describeFailure(forgotten.error) });
     lookedAtUpTo = await removeWorkspacesOfRemovedTasks(parts, lookedAtUpTo);
+    await parts.parts?.collect();
     const flushed = stores.checkpoint();
     if (!flushed.ok) logger.warn("the journal could not be written back", { failure: describeFailure(flushed.error) });
     const left = Math.max(removed.ok ? removed.value : 0, forgotten.ok ? forgotten.value : 0);

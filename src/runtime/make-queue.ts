@@ -1,10 +1,11 @@
 /** The queue of a node: its own, or that of its hub. */
-import type { IdFactory, JsonObject } from "#base";
+import { type IdFactory, type JsonObject, ok, present, type Result, type TaskId } from "#base";
 import { FleetQueue, httpLink } from "#fleet";
 import { type Queue, QueueService } from "#queue";
 import type { EngineOptions } from "./engine.ts";
 import { Failsafes, freeBytesOf } from "./failsafes/failsafes.ts";
 import { termOf } from "./fleet/hub-duty.ts";
+import { type NodeParts, openNodeParts } from "./fleet/node-parts.ts";
 import { knownEpoch, type NodeStores } from "./fleet/open-node-stores.ts";
 
 export type MakeQueueParts = NodeStores & {
@@ -12,26 +13,37 @@ export type MakeQueueParts = NodeStores & {
   readonly ids: IdFactory;
   /** What this node tells its hub of itself. */
   readonly describeNode: () => JsonObject;
+  /** Whether an attempt runs on this node. */
+  readonly isRunning: (taskId: TaskId, attempt: number) => boolean;
 };
 
 export type MadeQueue = {
   readonly queue: Queue;
   readonly service: QueueService | undefined;
   readonly failsafes: Failsafes;
+  /** What attempts leave beside the queue. */
+  readonly parts: NodeParts;
 };
 
-export function makeQueue(parts: MakeQueueParts): MadeQueue {
-  const { config, clock, logger, stateDir } = parts.options;
+export async function makeQueue(given: MakeQueueParts): Promise<Result<MadeQueue>> {
+  const { config, clock, logger, stateDir } = given.options;
   const failsafes = new Failsafes({ config, clock, logger, freeBytes: () => freeBytesOf(stateDir) });
-  const { member } = parts;
-  if (member !== undefined) {
-    const queue = queueOfHub(parts, member);
-    failsafes.watch(queue);
-    return { queue, service: undefined, failsafes };
-  }
-  const service = ownQueue(parts, failsafes);
-  failsafes.watch(service);
-  return { queue: service, service, failsafes };
+  const { member, stores } = given;
+  let onRead: NodeParts["onRead"] = () => undefined;
+  const service = member === undefined ? ownQueue(given, failsafes) : undefined;
+  const queue = service ?? queueOfHub(given, present(member, "a node without a hub has a queue"), (key) => onRead(key));
+  failsafes.watch(queue);
+  const parts = await openNodeParts({
+    ...given.options,
+    stores,
+    member,
+    queue: queue.store,
+    isDiskLow: () => failsafes.isDiskLow,
+    isRunning: given.isRunning,
+  });
+  if (!parts.ok) return parts;
+  onRead = parts.value.onRead;
+  return ok({ queue, service, failsafes, parts: parts.value });
 }
 
 function ownQueue({ stores, options, ids }: MakeQueueParts, failsafes: Failsafes): QueueService {
@@ -53,6 +65,7 @@ function ownQueue({ stores, options, ids }: MakeQueueParts, failsafes: Failsafes
 function queueOfHub(
   { stores, options, ids, describeNode }: MakeQueueParts,
   { client, outbox, replica }: NonNullable<NodeStores["member"]>,
+  onRead: NodeParts["onRead"],
 ): Queue {
   const { clock, random, logger, restart } = options;
   return new FleetQueue({
@@ -70,5 +83,6 @@ function queueOfHub(
     logger,
     announce: describeNode,
     obey: () => restart?.(),
+    onRead,
   });
 }

@@ -245,6 +245,7 @@ function hubDutyOf({ options, engine, place, fleet }: Started): HubDuty | undefi
     logger,
     describeSelf,
     replicas: wantedReplicas(loaded.config),
+    nodeParts: engine.parts,
   });
 }
 

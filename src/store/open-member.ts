@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { createIdFactory, err, FLEET_FILE, type Logger, NODE_FILE, type NodeId, ok, type Result, refused } from "#base";
 import { cryptography, type Membership, type NodeDirectory, type NodeSecrets } from "#fleet";
+import { LibsqlAttemptBlobs } from "./attempt-blobs.ts";
 import { BACKUP_FOLDER, Backups } from "./backup.ts";
 import { LibsqlCapacityHistory } from "./capacity-history.ts";
 import { type Connection, openConnection } from "./connection.ts";
@@ -139,6 +140,7 @@ async function openLocked(
     replica: replica.value,
     outbox: new LibsqlOutbox(node),
     quarantine,
+    attemptBlobs: new LibsqlAttemptBlobs(node),
     models: own.value.models,
     capacity: new LibsqlCapacityHistory(node),
     fleetNodes: directory,

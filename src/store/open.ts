@@ -12,6 +12,7 @@ import {
   type Result,
 } from "#base";
 import {
+  type AttemptBlobs,
   cryptography,
   type JoinTokens,
   type NodeDirectory,
@@ -23,6 +24,7 @@ import {
 import type { CapacityHistory } from "#hw";
 import type { ModelStore } from "#inference";
 import type { QueueStore } from "#queue";
+import { LibsqlAttemptBlobs } from "./attempt-blobs.ts";
 import { BACKUP_FOLDER, Backups } from "./backup.ts";
 import { LibsqlCapacityHistory } from "./capacity-history.ts";
 import { type Connection, openConnection } from "./connection.ts";
@@ -84,6 +86,8 @@ export type Stores = {
   readonly outbox: Outbox;
   /** What this node had accepted as a hub that was superseded. */
   readonly quarantine: Quarantine;
+  /** Which blobs on this host are parts of which attempts. */
+  readonly attemptBlobs: AttemptBlobs;
   /** The holder of leases on this host, the same from start to start. */
   readonly nodeId: NodeId;
   readonly identity: Identity;
@@ -184,6 +188,7 @@ async function openLocked(
     secrets: new LibsqlNodeSecrets(node.value, cryptography),
     outbox: new LibsqlOutbox(node.value),
     quarantine,
+    attemptBlobs: new LibsqlAttemptBlobs(node.value),
     nodeId: nodeId.value,
     identity,
     backups: new Backups(backupFolder, files, identity.uuid, clock),

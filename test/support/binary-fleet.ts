@@ -20,14 +20,22 @@ export async function startMember(name: string, env: Environment = {}): Promise<
 /** Makes the first a hub, unless it is one, and lets the others join. */
 export async function joinAll(hub: FleetMember, others: readonly FleetMember[]): Promise<void> {
   const before = (await roleOf(hub)) === "hub" ? null : nodePidOf(hub.world.state);
-  const made = await command(hub.world, ["token", "create", "--uses", String(Math.max(1, others.length)), "--json"]);
-  if (made.code !== 0) throw new Error(made.stderr);
-  // `as`: what `drover token create --json` prints.
-  const { invitation } = JSON.parse(made.stdout) as { readonly invitation: string };
+  const invitation = await invite(hub, Math.max(1, others.length));
   await untilAsked(
     "the hub is one",
     async () => nodePidOf(hub.world.state) !== before && (await roleOf(hub)) === "hub",
   );
+  await joinBy(invitation, others);
+}
+
+async function invite(hub: FleetMember, uses: number): Promise<string> {
+  const made = await command(hub.world, ["token", "create", "--uses", String(uses), "--json"]);
+  if (made.code !== 0) throw new Error(made.stderr);
+  // `as`: what `drover token create --json` prints.
+  return (JSON.parse(made.stdout) as { readonly invitation: string }).invitation;
+}
+
+async function joinBy(invitation: string, others: readonly FleetMember[]): Promise<void> {
   for (const other of others) {
     const joined = await command(other.world, ["join", invitation]);
     if (joined.code !== 0) throw new Error(joined.stderr);

@@ -191,6 +191,7 @@ export class Member {
       logger: silentLogger,
       announce: () => this.announced,
       obey: (order) => this.obeyed.push(order.kind),
+      onRead: () => undefined,
     });
     queue.onStop((id) => this.stopped.push(id));
     return queue;

@@ -119,7 +119,7 @@ export function fleetPresenceRoutes(ports: ApiPorts) {
         summary: "Wait until there is more to read or to do; for nodes",
         json: body(loosely(waitSchema), { seq: 42, readySeen: 1, waitMs: 25_000 }),
         responses: {
-          200: json("How far the hub is", loosely(waitAnswerSchema), { ...position, ready: 1, stops: [] }),
+          200: json("How far the hub is", loosely(waitAnswerSchema), { ...position, ready: 1, stops: [], reads: [] }),
         },
       }),
       async (c) => {

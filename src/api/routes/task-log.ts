@@ -2,8 +2,7 @@
 
 import { type Context, Hono } from "hono";
 import { z } from "zod";
-import { type Failure, refused } from "#base";
-import type { TaskRecord } from "#queue";
+import { refused } from "#base";
 import { type ApiEnv, bindingsOf } from "../environment.ts";
 import { LOG_FORMS, type LogPlace, placeFrom } from "../log-frames.ts";
 import type { LogStreams } from "../log-streams.ts";
@@ -44,7 +43,7 @@ export function taskLogRoutes(ports: ApiPorts, streams: LogStreams) {
         tag: "tasks",
         summary: "Output of an attempt, from an offset in bytes on",
         description:
-          "Without `attempt` the running or latest one. `X-Next-Offset` says where to go on, `X-Log-Size` how much there is; a cut may fall inside a character.",
+          "Without `attempt` the running or latest one. `X-Next-Offset` says where to go on, `X-Log-Size` how much there is; a cut may fall inside a character. What another node runs or ran comes from there, or from the hub.",
         query: logQuery,
         responses: {
           200: text("Part of the log, at most 1 MiB", "text/plain; charset=utf-8", "41 of 41 tests passed\n"),
@@ -58,7 +57,7 @@ export function taskLogRoutes(ports: ApiPorts, streams: LogStreams) {
         tag: "tasks",
         summary: "What the attempts of a task do, as it happens, until the task has ended",
         description:
-          "Server-sent events. With `form=steps` a `step` for each request, call and result of a tool loop, none left out; attempts without steps, such as commands, come as `output`. With `form=output` (unless told) everything that is printed, as `output` with `text`, or with `base64` where it is no text. An `attempt` event says that the next attempt follows, an `end` event why the stream ends: `ended` with the task, otherwise connect again. It begins with the running or latest attempt; `attempt` gives that one alone. `Last-Event-ID` or `after`, an id of this stream, says behind which event it begins, also of an earlier attempt: `1.steps.0` is the very beginning.",
+          "Server-sent events. With `form=steps` a `step` for each request, call and result of a tool loop, none left out; attempts without steps, such as commands, come as `output`. With `form=output` (unless told) everything that is printed, as `output` with `text`, or with `base64` where it is no text. An `attempt` event says that the next attempt follows, a `gap` event that the rest of one lies on a node that does not answer, an `end` event why the stream ends: `ended` with the task, otherwise connect again. It begins with the running or latest attempt; `attempt` gives that one alone. `Last-Event-ID` or `after`, an id of this stream, says behind which event it begins, also of an earlier attempt: `1.steps.0` is the very beginning.",
         headers: { "Last-Event-ID": "Id of the last event that was seen" },
         query: streamQuery,
         responses: { 200: text("The stream", STREAM_MEDIA_TYPE, EXAMPLE_STEP) },
@@ -81,7 +80,7 @@ async function answerLog(
   const chunk = await ports.readLog(row.id, attempt, offset, MAX_LOG_CHUNK_BYTES);
   if (!chunk.ok) return answerProblem(c, chunk.error);
   if (chunk.value === undefined) {
-    return answerProblem(c, noLog(ports, record.value, attempt));
+    return answerProblem(c, refused("not_found", `there is no log of attempt ${attempt} of task ${row.id}`));
   }
   const { bytes, sizeBytes } = chunk.value;
   return c.body(new Uint8Array(bytes), 200, {
@@ -90,21 +89,6 @@ async function answerLog(
     "x-next-offset": String(offset + bytes.byteLength),
     "x-log-size": String(sizeBytes),
   });
-}
-
-/** A log lies on the node that ran the attempt, and is named with its address when that is another one. */
-function noLog(ports: ApiPorts, { row, attempts }: TaskRecord, attempt: number): Failure {
-  const message = `there is no log of attempt ${attempt} of task ${row.id}`;
-  const ran = attempts.find(({ n }) => n === attempt)?.node ?? (attempt === row.attempts + 1 ? row.holder : null);
-  if (ran === null || ran === ports.node.id) return refused("not_found", message);
-  const { hub } = ports.fleet.standing();
-  const node = ports.fleet.nodes().find(({ id }) => id === ran) ?? (hub?.id === ran ? hub : undefined);
-  const name = node === undefined ? ran : `${node.name} (${ran})`;
-  const remedy =
-    node === undefined || node.url === null
-      ? `Ask on that node: drover task logs ${row.id}`
-      : `Ask that node: drover task logs ${row.id} --url ${node.url}, with its token`;
-  return refused("not_found", `${message} here: it lies on the node ${name}`, remedy);
 }
 
 async function answerStream(

@@ -72,6 +72,7 @@ class LogReader {
         return undefined;
       }
       if (event === "attempt" && read.attempt !== undefined) console.note(`attempt ${read.attempt} follows`);
+      if (event === "gap") console.note(`the rest of attempt ${read.attempt ?? 1} is missing: ${read.why ?? ""}`);
       if (event === "step") console.jsonLine({ taskId: this.#id, ...read.whole });
       if (event === "output") printer.piece(read);
     }
@@ -141,6 +142,7 @@ type StreamData = {
   readonly whole: object;
   readonly attempt: number | undefined;
   readonly reason: string | undefined;
+  readonly why: string | undefined;
   readonly bytes: Uint8Array;
 };
 
@@ -148,7 +150,7 @@ type StreamData = {
 function readData(data: string): StreamData {
   const value: unknown = JSON.parse(data);
   const whole: { readonly [name: string]: unknown } = typeof value === "object" && value !== null ? { ...value } : {};
-  const { attempt, reason, text, base64 } = whole;
+  const { attempt, reason, why, text, base64 } = whole;
   const bytes =
     typeof base64 === "string"
       ? Uint8Array.fromBase64(base64)
@@ -157,6 +159,7 @@ function readData(data: string): StreamData {
     whole,
     attempt: typeof attempt === "number" ? attempt : undefined,
     reason: typeof reason === "string" ? reason : undefined,
+    why: typeof why === "string" ? why : undefined,
     bytes,
   };
 }

@@ -13,7 +13,6 @@ import {
   type JsonObject,
   type JsonValue,
   type NodeId,
-  ok,
   type Result,
   refused,
   retryable,
@@ -118,17 +117,31 @@ export class HubClient {
     limits: CallLimits,
   ): Promise<Result<JsonValue>> {
     const bytes = new TextEncoder().encode(body === undefined ? "" : JSON.stringify(body));
+    return this.#within(limits, (signal) =>
+      this.#ask({ method, target, bytes, contentType: "application/json", signal }, (exchange) => this.#read(exchange)),
+    );
+  }
+
+  /** As {@link request}, with bytes as they are. */
+  send(target: string, bytes: Uint8Array, limits: CallLimits): Promise<Result<JsonValue>> {
+    const asking = { method: "PUT", target, bytes, contentType: "application/octet-stream" };
+    return this.#within(limits, (signal) => this.#ask({ ...asking, signal }, (exchange) => this.#read(exchange)));
+  }
+
+  /** Asks for at most `maxBytes` bytes. They are not signed: whoever asks knows their hash. */
+  receive(target: string, maxBytes: number, limits: CallLimits): Promise<Result<Uint8Array>> {
+    const asking = { method: "GET", target, bytes: new Uint8Array(), contentType: "application/json" };
+    return this.#within(limits, (signal) =>
+      this.#ask({ ...asking, signal }, ({ response }) => readBounded(response, maxBytes)),
+    );
+  }
+
+  async #within<T>(limits: CallLimits, ask: (signal: AbortSignal) => Promise<Result<T>>): Promise<Result<T>> {
     const deadline = new AbortController();
     const timer = this.#options.clock.after(limits.deadlineMs, () => deadline.abort());
     const signals = limits.signal === undefined ? [deadline.signal] : [deadline.signal, limits.signal];
     try {
-      return await this.#ask({
-        method,
-        target,
-        bytes,
-        contentType: "application/json",
-        signal: AbortSignal.any(signals),
-      });
+      return await ask(AbortSignal.any(signals));
     } catch (cause) {
       return err(this.#unreached(cause, limits, deadline.signal.aborted));
     } finally {
@@ -171,14 +184,15 @@ export class HubClient {
     }
   }
 
-  async #ask(asking: Asking): Promise<Result<JsonValue>> {
+  /** @param take reads an answer of success; every other one is JSON, and signed */
+  async #ask<T>(asking: Asking, take: (exchange: Exchange) => Promise<Result<T>>): Promise<Result<T>> {
     let hubs = 1;
     let lessons = 0;
     for (;;) {
       const exchange = await this.#send(asking);
+      if (exchange.response.ok) return take(exchange);
       const answer = await this.#read(exchange);
       if (!answer.ok) return answer;
-      if (exchange.response.ok) return ok(answer.value);
       if (lessons < MAX_LESSONS && this.#learn(exchange, answer.value)) lessons += 1;
       else if (hubs < MAX_HUBS && this.#follow(exchange, answer.value)) {
         hubs += 1;

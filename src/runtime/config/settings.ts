@@ -65,6 +65,16 @@ export const SETTINGS = {
     60_000,
     "how long a node that is always there may be silent before its hub gives its tasks to others",
   ),
+  "blobs.max_bytes": setting(
+    count(1_099_511_627_776),
+    10_737_418_240,
+    "logs and large results that are kept for a fleet, in bytes on the disk; the oldest logs go first",
+  ),
+  "blobs.max_blob_bytes": setting(
+    count(1_099_511_627_776),
+    268_435_456,
+    "bytes of one of them, compressed; what is longer stays on the node that made it",
+  ),
   "executor.shell.concurrency": setting(
     z.int().min(0).max(4_096),
     0,

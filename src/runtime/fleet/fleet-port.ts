@@ -36,6 +36,7 @@ export function fleetPort(parts: FleetPortParts): FleetPort {
     quarantine,
     durability,
     service: () => (succession.isSuperseded ? undefined : service),
+    parts: () => (succession.isSuperseded ? undefined : duty.parts),
     replica: (role) => (succession.isSuperseded ? undefined : fleet.replica(role)),
     backOff: (node) => {
       const held = placements.backOff(node);

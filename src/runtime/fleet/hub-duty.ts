@@ -3,6 +3,7 @@ import { type Clock, describeFailure, type JsonObject, type Logger, type NodeId 
 import { type Fleet, HubService, type Position, Presence, ReplicaWatch, replicatedQueue } from "#fleet";
 import type { Queue, QueueService, TaskRow } from "#queue";
 import type { Stores } from "#store";
+import type { HubPartService, NodeParts } from "./node-parts.ts";
 import { Placements } from "./placements.ts";
 
 export type HubDutyParts = {
@@ -19,6 +20,7 @@ export type HubDutyParts = {
   readonly describeSelf: () => JsonObject;
   /** How many other nodes have to have a change before its caller is answered; null with store.durability = local. */
   readonly replicas: number | null;
+  readonly nodeParts: Pick<NodeParts, "serve">;
 };
 
 export type HubDuty = {
@@ -29,6 +31,8 @@ export type HubDuty = {
   readonly replicas: ReplicaWatch | undefined;
   readonly presence: Presence;
   readonly placements: Placements;
+  /** Logs and large results for the nodes. */
+  readonly parts: HubPartService;
   readonly stop: () => void;
 };
 
@@ -77,9 +81,11 @@ export function startHubDuty(parts: HubDutyParts): HubDuty {
   const endPasses = queue.store.subscribe((events) => {
     for (const { data } of events) if (data["outcome"] === "passed") placements.passedSomewhere();
   });
+  const hubParts = parts.nodeParts.serve(service);
   const endRemoved = fleet.onRemoved((node) => {
     presence.drop(node);
     watch?.drop(node);
+    hubParts.relay.drop(node);
     placements.drop(node);
   });
   let timer = clock.after(KEEP_FIRST_MS, keep);
@@ -93,6 +99,7 @@ export function startHubDuty(parts: HubDutyParts): HubDuty {
     replicas: watch,
     presence,
     placements,
+    parts: hubParts,
     stop: () => {
       timer.cancel();
       endPasses();

@@ -3,6 +3,7 @@ import { identityMigration } from "./node/0001-identity.ts";
 import { samplesMigration } from "./node/0002-samples.ts";
 import { outboxMigration } from "./node/0003-fleet.ts";
 import { quarantineMigration } from "./node/0004-quarantine.ts";
+import { attemptBlobMigration } from "./node/0005-attempt-blobs.ts";
 
 /** The schema of node.db. */
 export const NODE_MIGRATIONS: readonly Migration[] = [
@@ -10,4 +11,5 @@ export const NODE_MIGRATIONS: readonly Migration[] = [
   samplesMigration,
   outboxMigration,
   quarantineMigration,
+  attemptBlobMigration,
 ];

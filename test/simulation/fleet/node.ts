@@ -192,6 +192,7 @@ export class FleetNode {
       logger,
       announce: () => ({}),
       obey: () => undefined,
+      onRead: () => undefined,
     });
     const { id: node, name } = this;
     const own = { node, name, clock, logger, workers: this.workers };

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { ok, type TaskId } from "#base";
+import type { LogChunk } from "#api";
+import { err, ok, type Result, retryable, type TaskId } from "#base";
 import { logFrames, placeFrom, placeText } from "../../../src/api/log-frames.ts";
 import { MAX_LOG_STREAMS } from "../../../src/api/log-streams.ts";
 import { bodyOf, createHarness, PASSED, submit } from "./api-harness.ts";
@@ -9,9 +10,13 @@ const encoder = new TextEncoder();
 /** Files of logs and steps that grow. */
 function world(executor: "shell" | "ollama" = "shell") {
   const files = new Map<string, Uint8Array>();
-  const read = async (name: string, offset: number, maxBytes: number) => {
+  /** Of another node: what has not come yet, and whether that node answers. */
+  const elsewhere = { arriving: new Set<string>(), isAway: false };
+  const read = async (name: string, offset: number, maxBytes: number): Promise<Result<LogChunk | undefined>> => {
+    if (elsewhere.isAway) return err(retryable("unavailable", "it lies on gpu1, which does not answer"));
     const file = files.get(name);
-    return ok(file && { bytes: file.slice(offset, offset + maxBytes), sizeBytes: file.byteLength });
+    const isArriving = elsewhere.arriving.has(name);
+    return ok(file && { bytes: file.slice(offset, offset + maxBytes), sizeBytes: file.byteLength, isArriving });
   };
   const harness = createHarness({
     ports: {
@@ -31,7 +36,7 @@ function world(executor: "shell" | "ollama" = "shell") {
       maxAttempts: 2,
       retry: { baseMs: 1, maxMs: 1 },
     });
-  return { harness, append, task };
+  return { harness, append, task, elsewhere };
 }
 
 type Frame = { readonly id: string | undefined; readonly event: string; readonly data: Record<string, unknown> };
@@ -172,6 +177,74 @@ describe("the stream of a log", () => {
       { id: "1.output.8", event: "output", data: { attempt: 1, text: "printed\n" } },
       { event: "end", data: { reason: "ended", resumeAfter: "1.output.8" } },
     ]);
+  });
+
+  it("G3: of an attempt that ended elsewhere goes on until its last byte has come", async () => {
+    const { harness, append, task, elsewhere } = world();
+    const id = await task();
+    elsewhere.arriving.add(`log ${id} 1`);
+    append(`log ${id} 1`, "one\n");
+    await harness.work();
+    const { until } = reading(await harness.send("GET", `/api/tasks/${id}/log/stream`), () =>
+      harness.clock.advance(20),
+    );
+    await until(1);
+    append(`log ${id} 1`, "two\n");
+    const before = (await until(2)).map(({ event }) => event);
+    elsewhere.arriving.clear();
+
+    expect(before).toEqual(["output", "output"]);
+    expect(await until(3)).toMatchObject([
+      { data: { text: "one\n" } },
+      { data: { text: "two\n" } },
+      { event: "end", data: { reason: "ended", resumeAfter: "1.output.8" } },
+    ]);
+  });
+
+  it("G3: tells as a gap what lies on a node that does not answer, and goes on with the next attempt", async () => {
+    const { harness, append, task, elsewhere } = world();
+    const id = await task();
+    append(`log ${id} 1`, "one\n");
+    append(`log ${id} 2`, "two\n");
+    elsewhere.arriving.add(`log ${id} 1`);
+    const { until } = reading(await harness.send("GET", `/api/tasks/${id}/log/stream`), () =>
+      harness.clock.advance(20),
+    );
+    await harness.work({ outcome: "failed" });
+    await until(1);
+    elsewhere.isAway = true;
+    const [, gap] = await until(2);
+    elsewhere.isAway = false;
+    await harness.queue.retry(id);
+    await harness.work();
+
+    expect(gap).toMatchObject({ event: "gap", data: { attempt: 1, why: "it lies on gpu1, which does not answer" } });
+    expect((await until(5)).slice(2)).toMatchObject([
+      { event: "attempt", data: { attempt: 2 } },
+      { data: { attempt: 2, text: "two\n" } },
+      { event: "end", data: { reason: "ended" } },
+    ]);
+  });
+
+  it("of a node that comes back within a while has everything, once", async () => {
+    const { harness, append, task, elsewhere } = world();
+    const id = await task();
+    await harness.claim();
+    elsewhere.isAway = true;
+    append(`log ${id} 1`, "one\n");
+    const { until, frames } = reading(await harness.send("GET", `/api/tasks/${id}/log/stream`), () =>
+      harness.clock.advance(20),
+    );
+    for (let turn = 0; turn < 2_000; turn += 1) {
+      harness.clock.advance(20);
+      await Promise.resolve();
+    }
+    const whileAway = frames.length;
+    elsewhere.isAway = false;
+
+    expect(whileAway).toBe(0);
+    expect(await until(1)).toMatchObject([{ data: { text: "one\n" } }]);
+    harness.api.close();
   });
 
   it("says where to resume when the node stops", async () => {

@@ -1,5 +1,5 @@
 /** Hubs and nodes in one process, each with an API of its own behind real HTTP; tables in memory. */
-import { type HttpServer, serveApi } from "#api";
+import { type FleetPort, type HttpServer, serveApi } from "#api";
 import {
   type Clock,
   createIdFactory,
@@ -78,7 +78,11 @@ let seed = 100;
 
 export function makeBox(
   name: string,
-  options: { readonly parts?: Partial<FleetParts>; readonly clock?: MovedClock } = {},
+  options: {
+    readonly parts?: Partial<FleetParts>;
+    readonly clock?: MovedClock;
+    readonly port?: Partial<FleetPort>;
+  } = {},
 ): Box {
   seed += 1;
   const clock = options.clock ?? new MovedClock();
@@ -108,7 +112,13 @@ export function makeBox(
     fleet = opened;
     const node = { id, name, version: "1.2.3", commit: "", pid: 1, startedAtMs: clock.nowMs(), stateDir: "/state" };
     const { api } = createHarness({
-      ports: { fleet: opened, clock, random, node, offers: () => [{ node: id, ...OFFER, name }] },
+      ports: {
+        fleet: { ...opened, ...options.port },
+        clock,
+        random,
+        node,
+        offers: () => [{ node: id, ...OFFER, name }],
+      },
     });
     server = valueOf(await serveApi(api, { host: "127.0.0.1", port, logger: silentLogger }));
   };

@@ -1,0 +1,34 @@
+import type { NodeId, Result, TaskId } from "#base";
+import type { BlobHash } from "../blobs/blob-store.ts";
+import type { Packed, PartBlob, PartKey } from "./part.ts";
+
+/** A part of an attempt of this node that the hub is to have. */
+export type UnsentPart = PartKey & {
+  /** Its blob in the store of this node; undefined until there is one. */
+  readonly packed: Packed | undefined;
+};
+
+/**
+ * Which blobs are parts of which attempts, as this host knows it. On a hub: of all nodes, for those who read. On every
+ * other node: of itself, with what the hub has yet to get. Every call is durable when it returns.
+ */
+export interface AttemptBlobs {
+  /** Notes that the hub is to get a part of this node. Once more changes nothing. */
+  want(key: PartKey, node: NodeId, atMs: number): Result<void>;
+  /** Notes the blob of a part; another one takes the place of the one before. */
+  put(blob: PartBlob, atMs: number): Result<void>;
+  /** @returns undefined for a part without a blob. */
+  find(key: PartKey): Result<PartBlob | undefined>;
+  /** What no hub of `epoch` or a later one has: results first, then the oldest. */
+  unsent(epoch: number, limit: number): Result<readonly UnsentPart[]>;
+  /** The hub of `epoch` has it. A log's own blob is forgotten with that: the log itself is still there. */
+  sent(key: PartKey, epoch: number): Result<void>;
+  drop(key: PartKey): Result<void>;
+  /** Tasks with parts, by id. */
+  tasks(after: TaskId | undefined, limit: number): Result<readonly TaskId[]>;
+  dropTasks(ids: readonly TaskId[]): Result<void>;
+  /** Every blob that is part of an attempt. */
+  hashes(): Result<ReadonlySet<BlobHash>>;
+  /** Blobs of logs, the oldest first: what goes when there are too many. */
+  oldestLogs(limit: number): Result<readonly PartBlob[]>;
+}
