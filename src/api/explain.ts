@@ -78,6 +78,8 @@ export type ExplainFacts = {
   readonly key: KeyRow | undefined;
   /** Canonical text of what it requires. */
   readonly requirements: string;
+  /** The submission as JSON text. */
+  readonly body: string;
   readonly offers: readonly NodeOffer[];
   /** Tasks of its lane that are served before it; the list ends at {@link MAX_COUNTED_AHEAD}. */
   readonly ahead: number;
@@ -255,6 +257,7 @@ export function loadExplainFacts(
       isPaused: tx.paused(),
       key: tx.key(row.key),
       requirements: classes.get(row.classId) ?? "",
+      body: tx.bodies([id]).get(id) ?? "",
       offers,
       ahead: place < 0 ? heads.length : place,
       nowMs,

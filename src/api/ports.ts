@@ -203,8 +203,11 @@ export interface FleetPort {
   nodes(): readonly FleetNode[];
   /** Why a node gets no work for a while; only the hub knows. */
   readonly backOff?: (node: NodeId) => { readonly untilMs: number; readonly reason: string } | undefined;
-  /** For which node another one leaves work with these requirements for a moment, and why; only the hub knows. */
-  readonly deferral?: (node: NodeId, requirements: string) => { readonly why: string } | undefined;
+  /** For which node another one leaves a task for a moment, and why; only the hub knows. */
+  readonly deferral?: (
+    node: NodeId,
+    task: { readonly id: TaskId; readonly requirements: string; readonly body: string },
+  ) => { readonly why: string } | undefined;
   /** The libSQL server behind the hub, with the token that it wants for `role`; undefined where there is none. */
   replica(role: FleetRole): { readonly url: string; readonly token: string } | undefined;
   /** Calls back when a node's key opens nothing any more. @returns a function that ends it. */

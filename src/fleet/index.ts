@@ -31,6 +31,7 @@ export { markOf, nextEpoch } from "./epoch.ts";
 export { FailingNodes, type NodeBackOff } from "./failing-nodes.ts";
 export { FleetQueue } from "./fleet-queue.ts";
 export type { FleetQueueOptions } from "./fleet-queue-options.ts";
+export { type Home, Homes } from "./homes.ts";
 export { type HubRequest, httpLink } from "./http-link.ts";
 export { directLink, HubService, type HubServiceOptions } from "./hub-service.ts";
 export { cryptography } from "./io/cryptography.ts";

@@ -5,8 +5,10 @@
  * PL1: nothing waits for a better node longer than the queue's `DEFER_MS` after it became ready; the queue sees to it.
  * PL2: nothing waits unless a better node was heard from a moment ago, takes work, and has a free place of that kind.
  * PL3: what is not known speaks for nobody: a node that says nothing is neither waited for nor made to wait.
+ * PL4: what was left for a task on a node counts as the seconds that beginning without it costs, for every other node.
  */
 import type { NodeId } from "#base";
+import type { Home } from "./homes.ts";
 
 export type WorkKind = "shell" | "model";
 
@@ -39,13 +41,14 @@ const IDLE_RATIO = 0.25;
 /** @returns for which node `asking` should leave the work, and why; undefined when it may have it at once. */
 export function betterPlace(
   asking: NodeFacts,
-  work: { readonly requirements: string; readonly kind: WorkKind },
+  work: { readonly requirements: string; readonly kind: WorkKind; readonly home?: Home | undefined },
   others: readonly NodeFacts[],
 ): Deferral | undefined {
+  const { home } = work;
   let best: { readonly node: NodeFacts; readonly gain: number; readonly why: string } | undefined;
   for (const other of others) {
     if (other.node === asking.node || !isThere(other, work.kind)) continue;
-    const better = work.kind === "model" ? sooner(asking, other, work.requirements) : idler(asking, other);
+    const better = work.kind === "model" ? sooner(asking, other, work.requirements, home) : idler(asking, other, home);
     if (better === undefined) continue;
     const isBest = best === undefined || better.gain > best.gain;
     // By id between equals, so that the order of the nodes decides nothing.
@@ -60,16 +63,43 @@ function isThere({ takesWork, silentMs, places }: NodeFacts, kind: WorkKind): bo
 
 type Better = { readonly gain: number; readonly why: string };
 
-function sooner(asking: NodeFacts, other: NodeFacts, requirements: string): Better | undefined {
-  const here = asking.expectedSeconds.get(requirements);
-  const there = other.expectedSeconds.get(requirements);
-  if (here === undefined || there === undefined) return undefined;
-  const gain = here - there;
-  if (gain < MIN_GAIN_SECONDS || gain < MIN_GAIN_RATIO * here) return undefined;
-  return { gain, why: `${other.name} is expected to do it in ${seconds(there)}, ${asking.name} in ${seconds(here)}` };
+function sooner(asking: NodeFacts, other: NodeFacts, requirements: string, home: Home | undefined): Better | undefined {
+  const [here, there] = [asking, other].map(({ expectedSeconds }) => expectedSeconds.get(requirements));
+  const [lostHere, lostThere] = [lossOf(asking, home), lossOf(other, home)];
+  if (here === undefined || there === undefined) return lostHere > lostThere ? atHome(other, home) : undefined;
+  const gain = here + lostHere - (there + lostThere);
+  if (gain < MIN_GAIN_SECONDS || gain < MIN_GAIN_RATIO * (here + lostHere)) return undefined;
+  return {
+    gain,
+    why:
+      `${other.name} is expected to do it in ${seconds(there)}${lossText(other, home)}, ` +
+      `${asking.name} in ${seconds(here)}${lossText(asking, home)}`,
+  };
 }
 
-function idler(asking: NodeFacts, other: NodeFacts): Better | undefined {
+/** PL4 */
+function lossOf({ node }: NodeFacts, home: Home | undefined): number {
+  return home === undefined || home.node === node ? 0 : home.lossSeconds;
+}
+
+function lossText({ node }: NodeFacts, home: Home | undefined): string {
+  if (home === undefined || home.node === node) return "";
+  return ` and ${seconds(home.lossSeconds)} for ${home.what}, which it lacks`;
+}
+
+function atHome({ name }: NodeFacts, home: Home | undefined): Better | undefined {
+  if (home === undefined || home.lossSeconds < MIN_GAIN_SECONDS) return undefined;
+  return {
+    gain: home.lossSeconds,
+    why: `${name} has ${home.what}, without which ${seconds(home.lossSeconds)} are lost`,
+  };
+}
+
+/** Where a command finds what was left for it, it goes unless that node is nearly full. */
+function idler(asking: NodeFacts, other: NodeFacts, home: Home | undefined): Better | undefined {
+  if (home?.node === asking.node) return undefined;
+  const isFull = (busyRatio(other) ?? 0) >= BUSY_RATIO;
+  if (home?.node === other.node) return isFull ? undefined : atHome(other, home);
   const here = busyRatio(asking);
   const there = busyRatio(other);
   if (here === undefined || there === undefined || here < BUSY_RATIO || there > IDLE_RATIO) return undefined;

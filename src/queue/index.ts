@@ -9,6 +9,7 @@ export { AGED_TURN_EVERY, LANE_PATIENCE_MS } from "./fairness.ts";
 export { LEASE_TERM_MS, type Lease, LeaseTable } from "./leases.ts";
 export { lostReport } from "./lost-report.ts";
 export { emptyLane, MemoryQueueStore, type MemorySnapshot } from "./memory-store.ts";
+export type { PlacementRule } from "./placement-rule.ts";
 export type {
   AttemptSample,
   CommandRow,

@@ -22,6 +22,7 @@ import { scheduleFrom, tick } from "./commands/tick.ts";
 import { LEASE_TERM_MS, LeaseTable } from "./leases.ts";
 import { type CommandContext, record } from "./ledger.ts";
 import { lostReport } from "./lost-report.ts";
+import { type PlacementRule, ruled } from "./placement-rule.ts";
 import type { QueueStore, QueueTransaction } from "./ports.ts";
 import type { Once, Queue, ScheduleRequest } from "./queue.ts";
 import type { ScheduleRow } from "./schedule.ts";
@@ -82,7 +83,7 @@ export class QueueService implements Queue {
   #tickAgain = false;
   #unsubscribe: (() => void) | undefined;
   #running = false;
-  #defers: ((holder: NodeId, requirements: string) => boolean) | undefined;
+  #rule: PlacementRule | undefined;
   readonly #jumps = new ClockJumps();
   #stoodDown: Failure | undefined;
   #tickedAtMs: number | undefined;
@@ -154,22 +155,20 @@ export class QueueService implements Queue {
     if (this.#stoodDown !== undefined) return ok({ tasks: [], more: false, rateLimited: false });
     // Lease time counts from before the claim, never from after it.
     const sinceMs = this.#options.clock.monotonicMs();
-    const rule = this.#defers;
-    const asked =
-      rule === undefined
-        ? request
-        : { ...request, defers: (requirements: string) => rule(request.holder, requirements) };
+    const rule = this.#rule;
+    const asked = rule === undefined ? request : ruled(request, rule);
     const claimed = await this.#run("claim", (tx, context) => claim(tx, context, asked), once, keepingClaims);
     if (claimed.ok) {
       for (const task of claimed.value.tasks) this.#grant(task.row.id, task.fence, request.holder, sinceMs);
       if (claimed.value.rateLimited) this.#tickSoon();
+      if (claimed.value.tasks.length > 0) rule?.claimed(request.holder, claimed.value.tasks);
     }
     return claimed;
   }
 
-  /** Whether a holder should leave work with these requirements for another one for a while; asked at each claim. */
-  deferBy(rule: (holder: NodeId, requirements: string) => boolean): void {
-    this.#defers = rule;
+  /** Which holder should leave work for another one for a while; asked at each claim. */
+  placeBy(rule: PlacementRule): void {
+    this.#rule = rule;
   }
 
   /** @returns false when the fence is stale: the holder must stop and apply nothing. */

@@ -5,7 +5,7 @@ import { z } from "zod";
 import { MAX_PAGE_ROWS, type NodeId } from "#base";
 import type { ApiEnv } from "../environment.ts";
 import { exampleEvent, exampleExplanation } from "../examples.ts";
-import { explainTask, explanationSchema, loadExplainFacts } from "../explain.ts";
+import { type ExplainFacts, explainTask, explanationSchema, loadExplainFacts } from "../explain.ts";
 import { fleetOffers } from "../fleet-view.ts";
 import { integerField, taskIdFrom } from "../parameters.ts";
 import type { ApiPorts } from "../ports.ts";
@@ -76,7 +76,11 @@ export function taskHistoryRoutes(ports: ApiPorts) {
 }
 
 /** Why a node leaves the task for another one, or gets nothing at all. */
-function leaves({ fleet }: ApiPorts, node: NodeId, { requirements }: { readonly requirements: string }): string | null {
+function leaves(
+  { fleet }: ApiPorts,
+  node: NodeId,
+  { row, requirements, body }: Pick<ExplainFacts, "row" | "requirements" | "body">,
+): string | null {
   const backOff = fleet.backOff?.(node);
-  return backOff?.reason ?? fleet.deferral?.(node, requirements)?.why ?? null;
+  return backOff?.reason ?? fleet.deferral?.(node, { id: row.id, requirements, body })?.why ?? null;
 }

@@ -17,6 +17,10 @@ export type ClaimRequest = {
    * left for it, and no longer: nothing starves for a preference.
    */
   readonly defers?: (requirements: string) => boolean;
+  /** As `defers`, for one task: another holder has something that was left for it. */
+  readonly leaves?: (task: { readonly id: TaskId; readonly requirements: string; readonly body: string }) => boolean;
+  /** Tasks that the claimer takes although it leaves others of their kind: what was left for them lies there. */
+  readonly homed?: ReadonlySet<TaskId>;
 };
 
 /** A better holder asks within a second of being told; a few more, and it does not come. */
@@ -55,8 +59,9 @@ export function claim(tx: QueueTransaction, context: CommandContext, request: Cl
   const { defers } = request;
   const left =
     defers === undefined ? [] : accepted.filter(([, text]) => defers(text)).flatMap(([id]) => leave(tx, id, context));
-  const classIds = accepted.map(([id]) => id).filter((id) => !left.includes(id));
-  const deferred = left.length > 0;
+  const isAtHome = (request.homed?.size ?? 0) > 0;
+  const classIds = accepted.map(([id]) => id).filter((id) => isAtHome || !left.includes(id));
+  let deferred = left.length > 0;
   if (classIds.length === 0) return ok({ ...nothing, deferred });
 
   const lanes = LANES.map((_lane, lane) => new LaneCursor(tx, lane, classIds, request.limit));
@@ -71,6 +76,11 @@ export function claim(tx: QueueTransaction, context: CommandContext, request: Cl
     fence ??= tx.nextFence();
     const lane = present(chooseLane(heads, context.nowMs, fence.n), "a lane with a task is chosen");
     const candidate = present(lanes[lane]?.take(), "the chosen lane has a task");
+    if (isLeft(tx, context, request, candidate, left)) {
+      deferred = true;
+      lanes[lane]?.pass(candidate);
+      continue;
+    }
     const key = keyOf(tx, context, candidate.key);
     if (!hasRoom(key)) {
       // The policy was tightened after this task was admitted.
@@ -104,16 +114,35 @@ function withBodies(tx: QueueTransaction, taken: readonly Pick<ClaimedTask, "row
   }));
 }
 
+/** Whether one task waits for a better holder. */
+function isLeft(
+  tx: QueueTransaction,
+  context: CommandContext,
+  { leaves, homed }: ClaimRequest,
+  row: TaskRow,
+  left: readonly number[],
+): boolean {
+  if (left.includes(row.classId)) return homed?.has(row.id) !== true;
+  if (leaves === undefined || !mayWait(row, context)) return false;
+  const requirements = tx.classes().get(row.classId) ?? "";
+  const body = tx.bodies([row.id]).get(row.id) ?? "";
+  return leaves({ id: row.id, requirements, body });
+}
+
+function mayWait({ readyAtMs }: TaskRow, { nowMs }: CommandContext): boolean {
+  const waitedMs = readyAtMs === null ? DEFER_MS : nowMs - readyAtMs;
+  // Negative after the wall clock was set back: it is not known how long it has waited.
+  return waitedMs >= 0 && waitedMs < DEFER_MS;
+}
+
 /** @returns the class when it has tasks and all of them may still wait for a better holder. */
-function leave(tx: QueueTransaction, classId: number, { nowMs }: CommandContext): readonly number[] {
+function leave(tx: QueueTransaction, classId: number, context: CommandContext): readonly number[] {
   let isReady = false;
   for (let lane = 0; lane < LANES.length; lane += 1) {
     const [head] = tx.lane(lane).counts.ready === 0 ? [] : tx.heads(lane, [classId], 1);
     if (head === undefined) continue;
     isReady = true;
-    const waitedMs = head.readyAtMs === null ? DEFER_MS : nowMs - head.readyAtMs;
-    // Negative after the wall clock was set back: it is not known how long it has waited.
-    if (waitedMs < 0 || waitedMs >= DEFER_MS) return [];
+    if (!mayWait(head, context)) return [];
   }
   return isReady ? [classId] : [];
 }
@@ -122,6 +151,8 @@ function leave(tx: QueueTransaction, classId: number, { nowMs }: CommandContext)
 class LaneCursor {
   #loaded: readonly TaskRow[] = [];
   #next = 0;
+  /** Taken from here and left in the queue: they are its heads still. */
+  readonly #passed = new Set<TaskId>();
   #exhausted: boolean;
   readonly #chunk: number;
   readonly #tx: QueueTransaction;
@@ -138,10 +169,12 @@ class LaneCursor {
 
   peek(): TaskRow | undefined {
     if (this.#next >= this.#loaded.length && !this.#exhausted) {
-      // Those taken before are no longer ready, so the heads are the next ones.
-      this.#loaded = this.#tx.heads(this.#lane, this.#classIds, this.#chunk);
+      // Those taken before are no longer ready, so the heads are the next ones, but for those that were left.
+      const limit = this.#chunk + this.#passed.size;
+      const heads = this.#tx.heads(this.#lane, this.#classIds, limit);
+      this.#loaded = heads.filter(({ id }) => !this.#passed.has(id));
       this.#next = 0;
-      this.#exhausted = this.#loaded.length < this.#chunk;
+      this.#exhausted = heads.length < limit;
     }
     return this.#loaded[this.#next];
   }
@@ -150,6 +183,11 @@ class LaneCursor {
     const row = this.peek();
     this.#next += 1;
     return row;
+  }
+
+  /** Leaves what was taken last where it is. */
+  pass(row: TaskRow): void {
+    this.#passed.add(row.id);
   }
 }
 

@@ -43,7 +43,9 @@ export function fleetPort(parts: FleetPortParts): FleetPort {
       // Told by the wall clock, for people.
       return held && { untilMs: Math.round(clock.nowMs() + held.untilMs - clock.monotonicMs()), reason: held.reason };
     },
-    deferral: (node, requirements) => placements.deferral(node, requirements),
+    deferral: (node, task) =>
+      placements.taskDeferral(node, task) ??
+      (placements.homed(node).has(task.id) ? undefined : placements.deferral(node, task.requirements)),
     nodes: () =>
       fleet.nodes().map((node): FleetNode => {
         const seen = presence.of(node.id);

@@ -77,8 +77,14 @@ export function startHubDuty(parts: HubDutyParts): HubDuty {
     orders: (node, heard) => fleet.orders.due(node, heard, clock.monotonicMs()),
   });
   service.start(running);
-  queue.deferBy((holder, requirements) => placements.deferral(holder, requirements) !== undefined);
+  queue.placeBy({
+    defers: (holder, requirements) => placements.deferral(holder, requirements) !== undefined,
+    leaves: (holder, task) => placements.taskDeferral(holder, task) !== undefined,
+    homed: (holder) => placements.homed(holder),
+    claimed: (holder, tasks) => placements.claimed(holder, tasks),
+  });
   const endPasses = queue.store.subscribe((events) => {
+    placements.observe(events);
     for (const { data } of events) if (data["outcome"] === "passed") placements.passedSomewhere();
   });
   const hubParts = parts.nodeParts.serve(service);

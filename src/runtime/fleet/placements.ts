@@ -1,18 +1,19 @@
 /** What the hub knows of its nodes when it gives out work: what they announced, what it gave since, how they fared. */
 import { parseRequirements, storedFields } from "#api";
-import type { Clock, JsonObject, JsonValue, NodeId } from "#base";
+import type { Clock, JsonObject, JsonValue, NodeId, TaskId } from "#base";
 import {
   betterPlace,
   type Deferral,
   FailingNodes,
   type FleetNode,
+  Homes,
   type NodeBackOff,
   type NodeFacts,
   type Places,
   type Presence,
   type WorkKind,
 } from "#fleet";
-import type { AttemptOutcome, ClaimedTask } from "#queue";
+import type { AttemptOutcome, ClaimedTask, QueueEvent, QueueEventKind } from "#queue";
 
 export type PlacementParts = {
   readonly self: NodeId;
@@ -23,12 +24,17 @@ export type PlacementParts = {
   readonly clock: Clock;
 };
 
+type PlacedTask = { readonly id: TaskId; readonly requirements: string; readonly body: string };
+
+const ENDS: ReadonlySet<QueueEventKind> = new Set(["task.done", "task.dead", "task.cancelled", "task.dropped"]);
+
 /** Nodes are read this often, not at each claim; what changes between two is seen at the next. */
 const LOOK_EVERY_MS = 500;
 
 export class Placements {
   readonly #parts: PlacementParts;
   readonly #failing = new FailingNodes();
+  readonly #homes = new Homes();
   /** Tasks that a node was given since it was heard from: its free places are fewer by so many. */
   readonly #given = new Map<NodeId, Record<WorkKind, number>>();
   #seen:
@@ -46,6 +52,40 @@ export class Placements {
     return asking === undefined
       ? undefined
       : betterPlace(asking, { requirements, kind: kindOf(requirements) }, [...facts.values()]);
+  }
+
+  /** As {@link deferral}, for one task: also by what was left for it, wherever that is. */
+  taskDeferral(holder: NodeId, { id, requirements, body }: PlacedTask): Deferral | undefined {
+    const home = this.#homes.isEmpty ? undefined : this.#homes.of(id, folderOf(body));
+    if (home === undefined) return undefined;
+    const facts = this.#facts();
+    const asking = facts.get(holder);
+    const work = { requirements, kind: kindOf(requirements), home };
+    return asking === undefined ? undefined : betterPlace(asking, work, [...facts.values()]);
+  }
+
+  homed(holder: NodeId): ReadonlySet<TaskId> {
+    return this.#homes.waitingFor(holder);
+  }
+
+  /** Where tasks begin, wait for another attempt, and end. */
+  observe(events: readonly QueueEvent[]): void {
+    for (const { kind, taskId, atMs, data } of events) {
+      if (taskId === null) continue;
+      const { node } = data;
+      // `as`: the queue tells which node has claimed it.
+      if (kind === "task.started" && typeof node === "string") this.#homes.began(taskId, node as NodeId, atMs);
+      else if (kind === "task.retry" || kind === "task.released") this.#homes.waits(taskId, atMs);
+      else if (ENDS.has(kind)) this.#homes.forget(taskId);
+    }
+  }
+
+  /** Tasks were given to a node, this one included. */
+  claimed(holder: NodeId, tasks: readonly ClaimedTask[]): void {
+    for (const { body } of tasks) {
+      const folder = folderOf(body);
+      if (folder !== undefined) this.#homes.used(folder, holder);
+    }
   }
 
   takesWork(node: FleetNode | undefined): boolean {
@@ -79,6 +119,7 @@ export class Placements {
 
   drop(node: NodeId): void {
     this.#failing.drop(node);
+    this.#homes.drop(node);
     this.#given.delete(node);
     this.#seen = undefined;
   }
@@ -113,6 +154,13 @@ export class Placements {
       expectedSeconds: expectedOf(said["expectedSeconds"]),
     };
   }
+}
+
+/** The folder that a task names: what is in it lies on one node. */
+function folderOf(body: string): string | undefined {
+  const { workspace, repo } = storedFields(body);
+  if (typeof workspace === "string") return workspace;
+  return typeof repo === "string" ? repo : undefined;
 }
 
 function kindOf(requirements: string): WorkKind {

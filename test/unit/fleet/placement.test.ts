@@ -1,8 +1,9 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { createIdFactory, type NodeId, SimulatedClock, seededRandom } from "#base";
-import { betterPlace, FailingNodes, type NodeFacts, type Places } from "#fleet";
+import { betterPlace, FailingNodes, Homes, type NodeFacts, type Places } from "#fleet";
 import { FAILURES, FIRST_BACK_OFF_MS, MAX_BACK_OFF_MS, PASSES_ELSEWHERE } from "../../../src/fleet/failing-nodes.ts";
+import { FOLDER_SECONDS, MAX_ATTEMPT_SECONDS, MIN_ATTEMPT_SECONDS } from "../../../src/fleet/homes.ts";
 import { HEARD_WITHIN_MS, MIN_GAIN_RATIO, MIN_GAIN_SECONDS } from "../../../src/fleet/placement.ts";
 
 const ids = createIdFactory(new SimulatedClock(), seededRandom(3));
@@ -55,6 +56,100 @@ describe("a node leaves prompts", () => {
       to: C,
       why: "c is expected to do it in 4.0 s, a in 30 s",
     });
+  });
+});
+
+describe("PL4: a node leaves a prompt of which something was left elsewhere", () => {
+  const home = (node: NodeId, lossSeconds: number) => ({ node, what: "its checkpoint", lossSeconds });
+  const table = [
+    ["when there is more to lose than to gain", facts(A, 3), facts(B, 10), home(B, 30), B],
+    ["not when it is sooner by more than is lost", facts(A, 3), facts(B, 90), home(B, 30), undefined],
+    ["when nobody knows how long it takes", facts(A), facts(B), home(B, 30), B],
+    ["not when next to nothing is lost", facts(A), facts(B), home(B, 1), undefined],
+    ["not when that node does not take work", facts(A, 3), facts(B, 3, { takesWork: false }), home(B, 30), undefined],
+    ["not when it was left here", facts(A, 30), facts(B, 4), home(A, 60), undefined],
+    ["to a third that is sooner still", facts(A, 90), facts(B, 2), home(C, 30), B],
+  ] as const;
+  it.each(table)("%s", (_what, asking, other, where, to) => {
+    expect(betterPlace(asking, { ...prompt, home: where }, [asking, other])?.to).toBe(to);
+  });
+
+  it("and says what it counts", () => {
+    expect(betterPlace(facts(A, 3), { ...prompt, home: home(B, 30) }, [facts(B, 10)])?.why).toBe(
+      "b is expected to do it in 10 s, a in 3.0 s and 30 s for its checkpoint, which it lacks",
+    );
+  });
+});
+
+describe("PL4: a node leaves a command of which something was left elsewhere", () => {
+  const of = (node: NodeId, free: number) => facts(node, 1, { places: { shell: places(free), model: places(4) } });
+  const home = (node: NodeId) => ({ node, what: "the folder /work", lossSeconds: 30 });
+  it.each([
+    ["to that node", of(A, 4), of(B, 2), home(B), B],
+    ["not when that node is nearly full", of(A, 4), of(B, 1), home(B), undefined],
+    ["not when that node has no place", of(A, 4), of(B, 0), home(B), undefined],
+    ["not when it was left here, though it is nearly full", of(A, 1), of(B, 4), home(A), undefined],
+  ] as const)("%s", (_what, asking, other, where, to) => {
+    expect(betterPlace(asking, { ...shell, home: where }, [asking, other])?.to).toBe(to);
+  });
+});
+
+describe("homes", () => {
+  const [task, other] = [ids.task(), ids.task()];
+
+  it("know where an attempt ran that another one is to follow, and what it had come to", () => {
+    const homes = new Homes();
+    homes.began(task, A, 1_000);
+    const running = homes.of(task, undefined);
+    homes.waits(task, 61_000);
+    const waits = homes.of(task, undefined);
+    homes.began(task, A, 70_000);
+    homes.waits(task, 90_000);
+
+    expect(running).toBeUndefined();
+    expect(waits).toMatchObject({ node: A, lossSeconds: 60 });
+    expect(homes.of(task, undefined)?.lossSeconds).toBe(80);
+    expect([...homes.waitingFor(A)]).toEqual([task]);
+  });
+
+  it("bound what an attempt is worth, and begin anew with it on another node", () => {
+    const homes = new Homes();
+    homes.began(task, A, 0);
+    homes.waits(task, 3_600_000);
+    const long = homes.of(task, undefined);
+    homes.began(task, B, 3_600_000);
+    homes.waits(task, 3_600_001);
+
+    expect(long).toMatchObject({ node: A, lossSeconds: MAX_ATTEMPT_SECONDS });
+    expect(homes.of(task, undefined)).toMatchObject({ node: B, lossSeconds: MIN_ATTEMPT_SECONDS });
+    expect([homes.waitingFor(A).size, homes.waitingFor(B).size]).toEqual([0, 1]);
+  });
+
+  it("know the node that used a folder last, and add it to what an attempt left there", () => {
+    const homes = new Homes();
+    homes.used("/work", A);
+    homes.used("/work", B);
+    homes.began(task, B, 0);
+    homes.waits(task, 10_000);
+
+    expect(homes.of(other, "/work")).toMatchObject({ node: B, lossSeconds: FOLDER_SECONDS });
+    expect(homes.of(other, "/elsewhere")).toBeUndefined();
+    expect(homes.of(task, "/work")?.lossSeconds).toBe(10 + FOLDER_SECONDS);
+  });
+
+  it("forget a task that has ended and a node that was removed", () => {
+    const homes = new Homes();
+    for (const id of [task, other]) {
+      homes.began(id, A, 0);
+      homes.waits(id, 10_000);
+    }
+    homes.used("/work", A);
+    homes.forget(task);
+    const left = [...homes.waitingFor(A)];
+    homes.drop(A);
+
+    expect(left).toEqual([other]);
+    expect([homes.of(other, "/work"), homes.waitingFor(A).size, homes.isEmpty]).toEqual([undefined, 0, true]);
   });
 });
 
