@@ -71,12 +71,9 @@ export class LibsqlAttemptBlobs implements AttemptBlobs {
     return this.#run("forget the blobs of tasks", sql, [JSON.stringify(ids)]);
   }
 
-  hashes(): Result<ReadonlySet<BlobHash>> {
-    const sql = "SELECT DISTINCT hash FROM attempt_blob WHERE hash IS NOT NULL";
-    return onStorage("list blobs that are in use", () => {
-      const rows = this.#connection.prepare(sql).all([]);
-      return new Set(rows.map((row) => text(row, 0) as BlobHash));
-    });
+  uses(hash: BlobHash): Result<boolean> {
+    const sql = "SELECT 1 FROM attempt_blob WHERE hash = ? LIMIT 1";
+    return onStorage("look whether a blob is in use", () => this.#connection.prepare(sql).get([hash]) !== undefined);
   }
 
   oldestLogs(limit: number): Result<readonly PartBlob[]> {

@@ -48,8 +48,8 @@ export interface BlobStore {
   add(parts: AsyncIterable<Uint8Array>): Promise<Result<{ readonly hash: BlobHash; readonly bytes: number }>>;
   /** @returns undefined when it is not there whole; `corrupt` when it was, and its bytes had changed (B1). */
   read(hash: BlobHash, offset: number, maxBytes: number): Promise<Result<BlobPart | undefined>>;
-  /** Everything that is there, begun or whole, by hash. */
-  list(): Promise<Result<readonly StoredBlob[]>>;
+  /** What is there, begun or whole, of which the hash begins with `prefix`; by hash. */
+  list(prefix: string): Promise<Result<readonly StoredBlob[]>>;
   remove(hash: BlobHash): Promise<Result<void>>;
   /** Of all that is there, begun or whole. */
   bytes(): number;

@@ -85,8 +85,9 @@ export class MemoryBlobStore implements BlobStore {
     return ok({ bytes: kept.bytes.slice(offset, offset + maxBytes), totalBytes: kept.bytes.byteLength });
   }
 
-  async list(): Promise<Result<readonly StoredBlob[]>> {
-    const all = [...this.#blobs].map(([hash, { bytes, isWhole, atMs }]) => ({
+  async list(prefix: string): Promise<Result<readonly StoredBlob[]>> {
+    const named = [...this.#blobs].filter(([hash]) => hash.startsWith(prefix));
+    const all = named.map(([hash, { bytes, isWhole, atMs }]) => ({
       hash,
       bytes: bytes.byteLength,
       isWhole,

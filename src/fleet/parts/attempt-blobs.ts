@@ -27,8 +27,8 @@ export interface AttemptBlobs {
   /** Tasks with parts, by id. */
   tasks(after: TaskId | undefined, limit: number): Result<readonly TaskId[]>;
   dropTasks(ids: readonly TaskId[]): Result<void>;
-  /** Every blob that is part of an attempt. */
-  hashes(): Result<ReadonlySet<BlobHash>>;
+  /** Whether a blob is part of any attempt. */
+  uses(hash: BlobHash): Result<boolean>;
   /** Blobs of logs, the oldest first: what goes when there are too many. */
   oldestLogs(limit: number): Result<readonly PartBlob[]>;
 }

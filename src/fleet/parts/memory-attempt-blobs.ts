@@ -68,8 +68,8 @@ export class MemoryAttemptBlobs implements AttemptBlobs {
     return ok(undefined);
   }
 
-  hashes(): Result<ReadonlySet<BlobHash>> {
-    return ok(new Set([...this.#rows.values()].flatMap(({ packed }) => (packed === undefined ? [] : [packed.hash]))));
+  uses(hash: BlobHash): Result<boolean> {
+    return ok([...this.#rows.values()].some(({ packed }) => packed?.hash === hash));
   }
 
   oldestLogs(limit: number): Result<readonly PartBlob[]> {

@@ -29,6 +29,8 @@ const LOW_DISK_SHARE = 0.25;
 export class PartCollection {
   readonly #parts: CollectionParts;
   #after: TaskId | undefined;
+  /** Blobs are looked through by the first digit of their hash, one each round: a store may hold a hundred thousand. */
+  #digit = 0;
 
   constructor(parts: CollectionParts) {
     this.#parts = parts;
@@ -65,9 +67,9 @@ export class PartCollection {
     for (const log of logs.value) {
       if (store.bytes() <= limitBytes) break;
       const dropped = blobs.drop(log);
-      const used = dropped.ok ? blobs.hashes() : dropped;
+      const used = dropped.ok ? blobs.uses(log.hash) : dropped;
       if (!used.ok) return used;
-      const removed = used.value.has(log.hash) ? ok(undefined) : await store.remove(log.hash);
+      const removed = used.value ? ok(undefined) : await store.remove(log.hash);
       if (!removed.ok) return removed;
     }
     return ok(undefined);
@@ -75,13 +77,16 @@ export class PartCollection {
 
   async #unused(): Promise<Result<void>> {
     const { store, blobs, clock } = this.#parts;
-    const [all, used] = [await store.list(), blobs.hashes()];
+    const all = await store.list(this.#digit.toString(16));
     if (!all.ok) return all;
-    if (!used.ok) return used;
+    this.#digit = (this.#digit + 1) % 16;
     const nowMs = clock.nowMs();
     for (const { hash, isWhole, atMs } of all.value) {
       const isOld = nowMs - atMs > (isWhole ? UNUSED_KEPT_MS : BEGUN_KEPT_MS);
-      if (!isOld || (isWhole && used.value.has(hash))) continue;
+      if (!isOld) continue;
+      const used = isWhole ? blobs.uses(hash) : ok(false);
+      if (!used.ok) return used;
+      if (used.value) continue;
       const removed = await store.remove(hash);
       if (!removed.ok) return removed;
     }

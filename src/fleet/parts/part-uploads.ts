@@ -218,8 +218,8 @@ export class PartUploads {
 
   async #forget({ hash }: PartBlob): Promise<void> {
     const { blobs, store } = this.#options;
-    const used = blobs.hashes();
-    if (used.ok && !used.value.has(hash)) await store.remove(hash);
+    const used = blobs.uses(hash);
+    if (used.ok && !used.value) await store.remove(hash);
   }
 
   #lookLater(): void {

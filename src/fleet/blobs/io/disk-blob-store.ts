@@ -1,7 +1,7 @@
 /** Blobs in files: `ab/cdef…` by their hash, and `begun/<hash>` while one arrives. Invariants: blob-store.ts. */
 import { createHash } from "node:crypto";
 import { mkdirSync, readdirSync, renameSync, rmSync, statSync } from "node:fs";
-import { type FileHandle, open, stat } from "node:fs/promises";
+import { type FileHandle, open, readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { type Clock, err, ok, type Result, refused, retryable, terminal } from "#base";
 import {
@@ -61,7 +61,7 @@ export class DiskBlobStore implements BlobStore {
       }
     });
     if (!made.ok) return made;
-    const all = await store.list();
+    const all = await store.list("");
     if (!all.ok) return all;
     store.#bytes = all.value.reduce((sum, { bytes }) => sum + bytes, 0);
     return ok(store);
@@ -163,18 +163,18 @@ export class DiskBlobStore implements BlobStore {
     }).then(flat);
   }
 
-  list(): Promise<Result<readonly StoredBlob[]>> {
+  list(prefix: string): Promise<Result<readonly StoredBlob[]>> {
     return onDisk("list the blobs", async () => {
       const { folder } = this.#options;
       const found: StoredBlob[] = [];
-      for (const shelf of readdirSync(folder)) {
-        if (!/^([0-9a-f]{2}|begun)$/.test(shelf)) continue;
-        for (const name of readdirSync(join(folder, shelf))) {
-          const isWhole = shelf !== "begun";
+      for (const shelf of await readdir(folder)) {
+        const isWhole = /^[0-9a-f]{2}$/.test(shelf);
+        if (shelf !== "begun" && !(isWhole && shelf.startsWith(prefix.slice(0, 2)))) continue;
+        for (const name of await readdir(join(folder, shelf))) {
           const hash = parseBlobHash(isWhole ? `${shelf}${name}` : name);
+          if (hash?.startsWith(prefix) !== true) continue;
           const file = statSync(join(folder, shelf, name), { throwIfNoEntry: false });
-          if (hash === undefined || file === undefined) continue;
-          found.push({ hash, bytes: file.size, isWhole, atMs: file.mtimeMs });
+          if (file !== undefined) found.push({ hash, bytes: file.size, isWhole, atMs: file.mtimeMs });
         }
       }
       return found.sort((a, b) => (a.hash < b.hash ? -1 : 1));
