@@ -35,6 +35,7 @@ import { submissionRoutes } from "./routes/submissions.ts";
 import { successionRoutes } from "./routes/succession.ts";
 import { taskHistoryRoutes } from "./routes/task-history.ts";
 import { taskLogRoutes } from "./routes/task-log.ts";
+import { taskResultRoutes } from "./routes/task-result.ts";
 import { taskRoutes } from "./routes/tasks.ts";
 
 export type ApiOptions = GuardOptions & { readonly streamLimits?: StreamLimits };
@@ -47,6 +48,7 @@ function allRoutes(ports: ApiPorts, streams: Streams, describe: () => unknown) {
     .route("/", taskRoutes(ports))
     .route("/", taskHistoryRoutes(ports))
     .route("/", taskLogRoutes(ports, streams.logs))
+    .route("/", taskResultRoutes(ports))
     .route("/", deadLetterRoutes(ports))
     .route("/", queueRoutes(ports))
     .route("/", keyRoutes(ports))

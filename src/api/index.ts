@@ -32,6 +32,7 @@ export {
   type UploadPort,
   unwatched,
   type WatchdogPort,
+  type WholeResult,
 } from "./ports.ts";
 export type { Problem, ProblemCode } from "./problem.ts";
 export type { EventView, KeyView, QueueView, ScheduleView } from "./queue-view.ts";

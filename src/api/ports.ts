@@ -3,6 +3,7 @@ import {
   type Clock,
   err,
   type IdFactory,
+  type JsonObject,
   type JsonValue,
   type Logger,
   type NodeId,
@@ -62,6 +63,9 @@ export type RunningAttempt = {
  * the attempt has ended, because it lies on another node.
  */
 export type LogChunk = { readonly bytes: Uint8Array; readonly sizeBytes: number; readonly isArriving?: boolean };
+
+/** A report and its result, as long as they are. */
+export type WholeResult = { readonly report: JsonObject | null; readonly result: JsonObject | null };
 
 export type StorageFigures = {
   readonly fleetDbBytes: number;
@@ -249,6 +253,11 @@ export interface ApiPorts {
   readLog(taskId: TaskId, attempt: number, offset: number, maxBytes: number): Promise<Result<LogChunk | undefined>>;
   /** As {@link readLog}, of the steps of a tool loop, one line of JSON each. @returns undefined when it has none. */
   readSteps(taskId: TaskId, attempt: number, offset: number, maxBytes: number): Promise<Result<LogChunk | undefined>>;
+  /**
+   * What an attempt came to, whole, where the database has a reference in its place. @returns undefined when it is lost;
+   * `unavailable` when the node that has it does not answer.
+   */
+  readResult(taskId: TaskId, attempt: number): Promise<Result<WholeResult | undefined>>;
   storage(): Promise<Result<StorageFigures>>;
   /** Writes a verified copy of the database, to `file` on this host or to a name of its own in the backup folder. */
   backup(file: string | undefined): Promise<Result<BackupReceipt>>;

@@ -177,12 +177,13 @@ const MAX_ERROR_CHARS = 2_000;
 
 /**
  * Brings a result under {@link MAX_RESULT_BYTES} as JSON: evidence of checks is shortened first, then the output,
- * whose whole is in the log. A result within the limit comes back unchanged.
+ * whose whole is in the log. A result within the limit comes back unchanged. Names of checks and what a model
+ * listed are not shortened: by them a limit that is far below the usual one may be passed.
  */
 export function boundResult(result: AttemptResult, maxBytes = MAX_RESULT_BYTES): AttemptResult {
   const error = result.error === undefined ? undefined : result.error.slice(0, MAX_ERROR_CHARS);
   let bounded: AttemptResult = error === undefined ? result : { ...result, error };
-  for (let keepChars = 8_192; jsonBytes(bounded) > maxBytes; keepChars = Math.floor(keepChars / 2)) {
+  for (let keepChars = 8_192; keepChars > 0 && jsonBytes(bounded) > maxBytes; keepChars = Math.floor(keepChars / 2)) {
     bounded = shortened(bounded, keepChars);
   }
   return bounded;

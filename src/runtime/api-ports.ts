@@ -6,15 +6,13 @@ import { join } from "node:path";
 import type {
   ApiPorts,
   FleetPort,
-  LogChunk,
   ReadinessCheck,
   ShutdownMode,
   SourceBuildPort,
   StorageFigures,
   WatchdogPort,
 } from "#api";
-import { describeFailure, type Logger, ok, type Result } from "#base";
-import type { PartReader } from "#fleet";
+import { describeFailure, type Logger, ok } from "#base";
 import type { Queue } from "#queue";
 import type { Stores } from "#store";
 import { MetricRegistry } from "#telemetry";
@@ -22,6 +20,7 @@ import type { LoadedConfig } from "./config/load.ts";
 import { type Config, SETTING_PATHS } from "./config/settings.ts";
 import { type Engine, nodeOffer } from "./engine.ts";
 import { breakers } from "./failsafes/breakers.ts";
+import { chunkOf, wholeResult } from "./part-chunks.ts";
 import { realClock, realRandom } from "./real-clock.ts";
 import { Uploads } from "./uploads.ts";
 import { commit, version } from "./version.ts";
@@ -70,6 +69,7 @@ export function apiPorts(parts: ApiParts): ApiPorts {
       chunkOf(engine.parts.reader.read({ taskId, attempt, part: "output" }, offset, maxBytes)),
     readSteps: (taskId, attempt, offset, maxBytes) =>
       chunkOf(engine.parts.reader.read({ taskId, attempt, part: "steps" }, offset, maxBytes)),
+    readResult: (taskId, attempt) => wholeResult(engine.parts.reader, { taskId, attempt, part: "result" }),
     storage: () => Promise.resolve(ok(storageFigures(stateDir))),
     backup: async (file) => {
       const taken = await engine.stores.backups.take(file);
@@ -119,14 +119,6 @@ function tokenCheck(token: string): (given: string) => boolean {
     const bytes = Buffer.from(given);
     return bytes.length === expected.length && timingSafeEqual(bytes, expected);
   };
-}
-
-/** What may still come of an attempt that has ended lies on another node. */
-async function chunkOf(read: ReturnType<PartReader["read"]>): Promise<Result<LogChunk | undefined>> {
-  const slice = await read;
-  if (!slice.ok || slice.value === undefined) return slice.ok ? ok(undefined) : slice;
-  const { bytes, sizeBytes, isWhole } = slice.value;
-  return ok({ bytes, sizeBytes, isArriving: !isWhole });
 }
 
 function storageFigures(stateDir: string): StorageFigures {

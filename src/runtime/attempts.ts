@@ -14,6 +14,7 @@ import {
   type AttemptObserver,
   type AttemptRef,
   type AttemptResult,
+  boundResult,
   EXECUTORS,
   type ExecutorKind,
   type LaunchRequest,
@@ -28,6 +29,9 @@ import { type AttemptReport, type ClaimedTask, type Fence, lostReport, type Queu
 
 /** A stop for an attempt that nobody here carries out is forgotten after this: a launch takes far less. */
 const STOP_KEPT_MS = 60_000;
+
+/** What is recorded of a large result: both ends of its output and what its checks found, a page each. */
+const SHORT_RESULT_BYTES = 16 * 1024;
 
 export type RunningAttempt = AttemptRef & { readonly startedAtMs: number };
 
@@ -44,8 +48,16 @@ export interface AttemptPlanner {
 
 type Spending = Pick<AttemptReport, "tokens" | "costMicrodollars">;
 
+/** The whole of a result that is recorded shortened. */
+export type KeptResult = { readonly sha256: string; readonly bytes: number };
+
 /** What becomes of the logs of attempts that have ended. */
 export interface EndedParts {
+  /**
+   * Keeps what an attempt came to beside the database, when it is large. @returns where; undefined when it is to be
+   * recorded as it is.
+   */
+  keepResult(taskId: TaskId, attempt: number, whole: JsonObject): Promise<Result<KeptResult | undefined>>;
   /** Notes, durably, what the hub is to get of an attempt. */
   ended(taskId: TaskId, attempt: number): Promise<Result<void>>;
   /** The report is sent: logs follow. */
@@ -207,7 +219,7 @@ export class Attempts implements AttemptObserver {
     if (!isGivenBack) await this.#noteParts(ref);
     const receipt = isGivenBack
       ? await this.#queue.release(ref.taskId, ref.fence, "the node stopped")
-      : await this.#queue.finish(ref.taskId, ref.fence, reportOf(ref, result, await this.#spentBy(ref)));
+      : await this.#queue.finish(ref.taskId, ref.fence, await this.#report(ref, result));
     if (!receipt.ok) throw new Error(describeFailure(receipt.error)); // the pool tries again
     const { kind } = receipt.value;
     // A stale one has a successor, whose checkpoint and figures are not this one's to touch.
@@ -225,6 +237,17 @@ export class Attempts implements AttemptObserver {
     if (!receipt.ok) throw new Error(describeFailure(receipt.error)); // the pool tries again
     this.#settle(ref);
     this.#parts?.reported();
+  }
+
+  /** A result that is large is recorded shortened, and kept whole beside the database, which every node copies. */
+  async #report(ref: AttemptRef, result: AttemptResult): Promise<AttemptReport> {
+    const recorded = await this.#spentBy(ref);
+    const whole = reportOf(ref, result, recorded);
+    const content = { report: whole.report, result: whole.result };
+    const kept = await this.#parts?.keepResult(ref.taskId, ref.attempt, content);
+    if (kept === undefined || !kept.ok || kept.value === undefined) return whole;
+    const short = reportOf(ref, boundResult(result, SHORT_RESULT_BYTES), recorded);
+    return { ...short, result: { ...short.result, whole: { ...kept.value } } };
   }
 
   /** Before the report: a kill in between has the pool report again. A log that cannot be noted holds up no report. */

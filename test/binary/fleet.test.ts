@@ -45,6 +45,7 @@ type Task = {
   readonly id: string;
   readonly state: string;
   readonly node: string | null;
+  readonly result: Readonly<Record<string, unknown>> | null;
   readonly attempts: readonly { readonly node: string; readonly outcome: string }[];
 };
 
@@ -184,8 +185,10 @@ describe("two nodes of one fleet, from the executable", () => {
     const own = await submit(member, "member", "echo on the member");
     const other = await submit(member, "hub", "echo on the hub");
     const given = await submit(hub, "member", "echo from the hub");
+    // Each byte is six characters of JSON: too large for the database that every node copies.
+    const large = await submit(hub, "member", "head -c 40000 /dev/zero | tr '\\0' '\\1'");
 
-    for (const at of [hub, member]) for (const id of [own, other, given]) await untilState(at, id, "done");
+    for (const at of [hub, member]) for (const id of [own, other, given, large]) await untilState(at, id, "done");
     const ran = await Promise.all([own, other, given].map((id) => taskOn(hub, id)));
     const [hubId, memberId] = [await idOf(hub), await idOf(member)];
     expect(ran.map((task) => task?.attempts.map(({ node }) => node))).toEqual([[memberId], [hubId], [memberId]]);
@@ -194,6 +197,16 @@ describe("two nodes of one fleet, from the executable", () => {
     const elsewhere = await command(member.world, ["task", "logs", other]);
     expect(log.stdout).toBe("on the member\n");
     expect(elsewhere.stdout).toBe("on the hub\n");
+
+    const results = await Promise.all([hub, member].map(({ world }) => command(world, ["task", "result", large])));
+    const shortened = (await taskOn(hub, large))?.result;
+    expect(JSON.stringify(shortened).length).toBeLessThan(20_000);
+    expect(Object.keys(shortened ?? {})).toContain("whole");
+    for (const { stdout } of results) {
+      // `as`: by its schema
+      const { result } = JSON.parse(stdout) as { readonly result: { readonly output: { readonly head: string } } };
+      expect(result.output.head).toBe("\u0001".repeat(16 * 1024));
+    }
 
     const [onHub, onMember] = [await command(hub.world, ["status"]), await command(member.world, ["status"])];
     expect(onHub.stdout).toMatch(/the hub is this node[^]*Nodes: 2[^]*member/);

@@ -16,6 +16,9 @@ export const taskShow: Handler<object> = async ({ args }, context) => {
   if (!task.ok) return console.fail(task.error);
   if (console.json) console.document(task.value);
   else for (const line of taskLines(task.value, environment.clock.nowMs(), console.out)) console.line(line);
+  if (task.value.result?.["whole"] !== undefined) {
+    console.hint(`This result is shortened. The whole of it: drover task result ${task.value.id}`);
+  }
   if (task.value.state === "dead") console.hint(`Run it again with: drover task retry ${task.value.id}`);
   else if (task.value.state === "waiting" || task.value.state === "ready") {
     console.hint(`What it waits for in full: drover task explain ${task.value.id}`);

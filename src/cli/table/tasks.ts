@@ -110,4 +110,14 @@ export const TASK_COMMANDS: readonly Command[] = [
     },
     load: async () => (await import("../commands/task-logs.ts")).taskLogs,
   }),
+  command({
+    name: "task result",
+    section: "Tasks",
+    summary: "Print the whole result of a task as JSON, also where task show has it shortened",
+    arguments: [ID],
+    options: {
+      attempt: whole("N", "Of this attempt", { least: 1, most: 1_000_000 }, { shownDefault: "the one that passed" }),
+    },
+    load: async () => (await import("../commands/task-result.ts")).taskResult,
+  }),
 ];

@@ -1,8 +1,21 @@
 /** Logs and large results of attempts on this node: its own, those that it keeps for its fleet, those that it has read. */
 import { join } from "node:path";
-import { type Clock, type Failure, type Logger, ok, type Random, type Result, retryable, type TaskId } from "#base";
+import {
+  type Clock,
+  type Failure,
+  type JsonObject,
+  type Logger,
+  type NodeId,
+  ok,
+  type Random,
+  type Result,
+  retryable,
+  type TaskId,
+} from "#base";
 import { logPathOf, stepsPathOf } from "#execution";
 import {
+  type AttemptBlobs,
+  type BlobStore,
   DiskBlobStore,
   type Elsewhere,
   FetchedParts,
@@ -19,6 +32,7 @@ import {
 } from "#fleet";
 import type { QueueStore } from "#queue";
 import type { Stores } from "#store";
+import type { EndedParts, KeptResult } from "../attempts.ts";
 import type { Config } from "../config/settings.ts";
 import { freeBytesOf } from "../failsafes/failsafes.ts";
 import { knownEpoch, type MemberParts } from "./open-node-stores.ts";
@@ -43,6 +57,7 @@ export type NodeParts = {
   readonly reader: PartReader;
   /** Notes that an attempt of this node has ended: its logs are for the hub. */
   readonly ended: (taskId: TaskId, attempt: number) => Promise<Result<void>>;
+  readonly keepResult: EndedParts["keepResult"];
   /** Its report is sent. */
   readonly reported: () => void;
   /** Somebody reads a part of this node on the hub. */
@@ -55,6 +70,10 @@ export type NodeParts = {
   readonly stop: () => void;
 };
 
+/** Of a report with its result: a usual one is a tenth of it; each one is copied to every node of the fleet. */
+const LARGE_RESULT_BYTES = 64 * 1024;
+/** A report waits so long for the hub to have its result; it is noted by then, and follows. */
+const RESULT_WAIT_MS = 10_000;
 /** Below it the disk is for the databases alone, also where limits.disk_low_bytes says nothing. */
 const RESERVE_BYTES = 64 * 1024 * 1024;
 /** A log that was read from elsewhere; the longest that commands may print unless told otherwise, sixteen times. */
@@ -94,6 +113,15 @@ export async function openNodeParts(options: NodePartsOptions): Promise<Result<N
     reader,
     ended: async (taskId, attempt) =>
       sending === undefined ? ok(undefined) : wantLogs(sending.uploads, own, taskId, attempt),
+    keepResult: async (taskId, attempt, whole) => {
+      // Alone there is nobody who copies the database.
+      if (elsewhere === undefined) return ok(undefined);
+      return keepResult(
+        { node, store, blobs, clock, uploads: sending?.uploads },
+        { taskId, attempt, part: "result" },
+        whole,
+      );
+    },
     reported: () => sending?.uploads.wake(),
     onRead: (key) => sending?.pusher.follow(key),
     serve: (service) => {
@@ -136,6 +164,37 @@ function senders({ stores, clock, random, logger }: NodePartsOptions, member: Me
     logger,
   });
   return { hub, pusher, uploads };
+}
+
+type ResultParts = {
+  readonly node: NodeId;
+  readonly store: BlobStore;
+  readonly blobs: AttemptBlobs;
+  readonly clock: Clock;
+  /** On a node that has a hub. */
+  readonly uploads: PartUploads | undefined;
+};
+
+async function keepResult(
+  { node, store, blobs, clock, uploads }: ResultParts,
+  key: PartKey,
+  whole: JsonObject,
+): Promise<Result<KeptResult | undefined>> {
+  const content = new TextEncoder().encode(JSON.stringify(whole));
+  if (content.byteLength <= LARGE_RESULT_BYTES) return ok(undefined);
+  const added = await store.add(once(content));
+  if (!added.ok) return added;
+  const { hash, bytes } = added.value;
+  const noted = blobs.put({ ...key, node, hash, bytes, rawBytes: bytes, encoding: "none" }, clock.nowMs());
+  if (!noted.ok) return noted;
+  const wanted = uploads?.want([key]);
+  if (wanted?.ok === false) return wanted;
+  await uploads?.sent(key, RESULT_WAIT_MS);
+  return ok({ sha256: hash, bytes });
+}
+
+async function* once(bytes: Uint8Array): AsyncIterable<Uint8Array> {
+  yield bytes;
 }
 
 /** Steps before the output that they belong to: who finds the output and no steps knows that there were none. */

@@ -62,6 +62,7 @@ export async function serveStandIn(endpointUrl: string): Promise<string> {
       offers: () => [offer],
       workers: () => [],
       readLog: async () => ok(undefined),
+      readResult: async () => ok(undefined),
       readSteps: async () => ok(undefined),
       storage: async () => ok({ fleetDbBytes: 0, nodeDbBytes: 0, freeDiskBytes: 0 }),
       backup: async (file) => ok({ file: file ?? "", sizeBytes: 0, takenAtMs: 0 }),

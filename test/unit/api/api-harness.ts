@@ -107,6 +107,7 @@ export function createHarness(options: HarnessOptions = {}): Harness {
     offers: () => [offer],
     workers: () => [],
     readLog: async () => ok(undefined),
+    readResult: async () => ok(undefined),
     readSteps: async () => ok(undefined),
     storage: async () => ok({ fleetDbBytes: 1, nodeDbBytes: 2, freeDiskBytes: 3 }),
     backup: async (file) => ok({ file: file ?? "/state/backups/1.db", sizeBytes: 9, takenAtMs: clock.nowMs() }),

@@ -1,8 +1,19 @@
 import { describe, expect, it, vi } from "vitest";
-import { createIdFactory, ok, type Result, SimulatedClock, seededRandom, silentLogger, type TaskId } from "#base";
-import type { AttemptRef, WorkerPool } from "#execution";
-import { type ClaimedTask, MemoryQueueStore, QueueService } from "#queue";
-import { Attempts } from "../../../src/runtime/attempts.ts";
+import {
+  createIdFactory,
+  err,
+  type JsonObject,
+  ok,
+  type Result,
+  retryable,
+  SimulatedClock,
+  seededRandom,
+  silentLogger,
+  type TaskId,
+} from "#base";
+import type { AttemptRef, AttemptResult, WorkerPool } from "#execution";
+import { type AttemptReport, type ClaimedTask, MemoryQueueStore, QueueService } from "#queue";
+import { Attempts, type EndedParts } from "../../../src/runtime/attempts.ts";
 import { sandboxPlan } from "../../support/sandbox-plan.ts";
 import { readyRow } from "../../support/task-row.ts";
 
@@ -38,6 +49,76 @@ class PoolDouble implements Pick<WorkerPool, "launch" | "cancel"> {
     return 1;
   }
 }
+
+/** What a command printed, as a worker reports it. */
+function result(output: string): AttemptResult {
+  return {
+    outcome: "passed",
+    exitCode: 0,
+    signal: null,
+    output: { head: output, tail: "", totalBytes: output.length, truncated: false, logPath: "/log" },
+    report: { passed: true, checks: [] },
+    startedAtMs: 0,
+    endedAtMs: 1,
+    durationMs: 1,
+  };
+}
+
+describe("an attempt that ends", () => {
+  type Kept = { readonly attempt: number; readonly whole: JsonObject };
+
+  async function endsWith(output: string, fails: boolean) {
+    const store = new MemoryQueueStore();
+    const queue = new QueueService({ store, clock, random, ids, node: ids.node(), logger: silentLogger });
+    const events: string[] = [];
+    const kept: Kept[] = [];
+    const parts: EndedParts = {
+      keepResult: async (_id, attempt, whole) => {
+        kept.push({ attempt, whole });
+        if (fails) return err(retryable("disk_full", "the disk is full"));
+        return ok(JSON.stringify(whole).length > 1_000 ? { sha256: "ab", bytes: 7 } : undefined);
+      },
+      ended: async () => {
+        events.push("noted");
+        return fails ? err(retryable("disk_full", "the disk is full")) : ok(undefined);
+      },
+      reported: () => events.push("reported"),
+    };
+    const attempts = new Attempts({ queue, clock, logger: silentLogger, environment: {}, stateDir: "/state", parts });
+    const finished = vi.spyOn(queue, "finish").mockImplementation(async (_id, _fence, report) => {
+      events.push("finished");
+      reports.push(report);
+      return ok({ kind: "applied", state: "done" });
+    });
+    const reports: AttemptReport[] = [];
+    const ref = { taskId: ids.task(), attempt: 1, fence: { epoch: 1, n: 1 }, executor: "shell" as const };
+    await attempts.finished(ref, result(output));
+    finished.mockRestore();
+    return { events, kept, recorded: reports[0]?.result };
+  }
+
+  it("PU1: has its log noted before its report is sent, and sent after it", async () => {
+    const { events, recorded } = await endsWith("short", false);
+
+    expect(events).toEqual(["noted", "finished", "reported"]);
+    expect(recorded).toMatchObject({ exitCode: 0, output: { head: "short" } });
+  });
+
+  it("is recorded shortened when what it came to is large, and kept whole elsewhere", async () => {
+    const { kept, recorded } = await endsWith("x".repeat(50_000), false);
+
+    expect(kept).toMatchObject([{ attempt: 1, whole: { result: { output: { head: "x".repeat(50_000) } } } }]);
+    expect(recorded).toMatchObject({ exitCode: 0, whole: { sha256: "ab", bytes: 7 }, output: { truncated: true } });
+    expect(JSON.stringify(recorded).length).toBeLessThan(17_000);
+  });
+
+  it("is recorded as it is when nothing can be kept elsewhere, and no log holds its report up", async () => {
+    const { events, recorded } = await endsWith("x".repeat(50_000), true);
+
+    expect(events).toEqual(["noted", "finished", "reported"]);
+    expect(recorded).toMatchObject({ output: { head: "x".repeat(50_000) } });
+  });
+});
 
 function claimed({ taskId, attempt, fence }: AttemptRef): ClaimedTask {
   return { row: readyRow(taskId), body: JSON.stringify({ title: "t", command: ["true"] }), attempt, fence };
