@@ -143,6 +143,8 @@ export class Member {
   readonly outbox = new MemoryOutbox();
   readonly stopped: string[] = [];
   readonly obeyed: string[] = [];
+  /** Parts of its attempts that somebody reads on the hub, as it was told. */
+  readonly reads: string[] = [];
   fault: LinkFault = "none";
   /** Where its replica stands still; undefined while it follows. */
   replicaAt: Position | undefined;
@@ -191,7 +193,7 @@ export class Member {
       logger: silentLogger,
       announce: () => this.announced,
       obey: (order) => this.obeyed.push(order.kind),
-      onRead: () => undefined,
+      onRead: ({ part }) => this.reads.push(part),
     });
     queue.onStop((id) => this.stopped.push(id));
     return queue;

@@ -68,6 +68,21 @@ describe("a member of a fleet", () => {
     expect(told.length).toBeLessThan(20);
   });
 
+  it("is told at once that a part of it is read, once for each time that it is", async () => {
+    const [member, other] = [await world.member().start(), await world.member().start()];
+    const key = { taskId: world.ids.task(), attempt: 1 };
+    for (const part of ["output", "steps", "output"] as const) world.hub.tellOfRead(member.node, { ...key, part });
+    await world.settle();
+    const atOnce = [...member.reads];
+    world.hub.tellOfRead(member.node, { ...key, part: "output" });
+    await world.pass(200);
+
+    expect(atOnce).toHaveLength(2);
+    expect(new Set(atOnce)).toEqual(new Set(["output", "steps"]));
+    expect(member.reads.slice(2)).toEqual(["output"]);
+    expect(other.reads).toEqual([]);
+  });
+
   it("of many is told of all of a hundred commits by a few answers", async () => {
     const members = Array.from({ length: 10 }, () => world.member());
     for (const member of members) await member.start();
