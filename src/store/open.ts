@@ -163,14 +163,8 @@ async function openLocked(
   const built = openQueue(fleetPath, fleet.value, options, opened);
   if (!built.ok) return built;
   const { queue, models, fleetNodes, reading, long, files } = built.value;
-  const quarantine = new LibsqlQuarantine({
-    node: node.value,
-    stateDir: dir,
-    fleetPath,
-    fleet: identity.uuid,
-    self: nodeId.value,
-    command: ids.command,
-  });
+  const self = { stateDir: dir, fleetPath, fleet: identity.uuid, self: nodeId.value, command: ids.command };
+  const quarantine = new LibsqlQuarantine({ node: node.value, ...self });
   let closing: Promise<void> | undefined;
   const close = async (): Promise<void> => {
     await queue.close();
