@@ -37,6 +37,7 @@ import { taskHistoryRoutes } from "./routes/task-history.ts";
 import { taskLogRoutes } from "./routes/task-log.ts";
 import { taskResultRoutes } from "./routes/task-result.ts";
 import { taskRoutes } from "./routes/tasks.ts";
+import { voteRoutes } from "./routes/vote.ts";
 
 export type ApiOptions = GuardOptions & { readonly streamLimits?: StreamLimits };
 
@@ -70,6 +71,7 @@ function allRoutes(ports: ApiPorts, streams: Streams, describe: () => unknown) {
     .route("/", departureRoutes(ports))
     .route("/", successionRoutes(ports))
     .route("/", quarantineRoutes(ports))
+    .route("/", voteRoutes(ports))
     .route("/", tokenRoutes(ports))
     .route("/", fleetNodeRoutes(ports))
     .route("/", fleetQueueRoutes(ports))

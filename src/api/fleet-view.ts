@@ -1,6 +1,7 @@
 /** A fleet and its nodes as the API returns them. */
 import { z } from "zod";
 import { FLEET_ROLES, type FleetNode } from "#fleet";
+import { failoverSchema, failoverView } from "./failover-view.ts";
 import type { NodesView } from "./node-view.ts";
 import type { ApiPorts, FleetStanding } from "./ports.ts";
 import type { NodeOffer } from "./requirements.ts";
@@ -56,6 +57,8 @@ export const standingSchema = z.object({
   quarantine: z.object({ folders: z.int(), waiting: z.int(), refused: z.int() }),
   /** Null where this node follows a hub: there the hub decides. */
   durability: durabilitySchema.nullable(),
+  /** Null where this node is in no fleet. */
+  failover: failoverSchema.nullable(),
 });
 
 export const membershipSchema = z.object({
@@ -100,9 +103,11 @@ export const exampleStanding = {
   following: null,
   quarantine: { folders: 0, waiting: 0, refused: 0 },
   durability: { mode: "local" as const, replicas: null, live: null, seq: null, note: null },
+  failover: null,
 };
 
-export function standingView({ fleet }: Pick<ApiPorts, "fleet">): z.output<typeof standingSchema> {
+export function standingView(ports: Pick<ApiPorts, "fleet">): z.output<typeof standingSchema> {
+  const { fleet } = ports;
   const { hub, ...standing } = fleet.standing();
   const following = fleet.following?.() ?? null;
   return {
@@ -110,6 +115,7 @@ export function standingView({ fleet }: Pick<ApiPorts, "fleet">): z.output<typeo
     hub: hub === null ? null : { ...hub },
     following: following === null ? null : { ...following },
     durability: fleet.durability?.() ?? null,
+    failover: failoverView(ports),
     quarantine: quarantineView(fleet),
   };
 }
@@ -167,6 +173,11 @@ export function fleetOffers(ports: ApiPorts): readonly NodeOffer[] {
   return [...own, ...others];
 }
 
+function isVoter(node: string, { fleet }: Pick<ApiPorts, "fleet">): boolean {
+  const voters = fleet.failover?.view().voters;
+  return voters?.mode === "automatic" && voters.nodes.some((id) => id === node);
+}
+
 function offerView({ node, ...offer }: NodeOffer, ports: ApiPorts): NodesView["nodes"][number] {
   const isSelf = node === ports.node.id;
   return {
@@ -182,6 +193,7 @@ function offerView({ node, ...offer }: NodeOffer, ports: ApiPorts): NodesView["n
     version: isSelf ? ports.node.version : null,
     url: null,
     epoch: isSelf ? ports.fleet.standing().epoch : null,
+    isVoter: false,
     seenAtMs: isSelf ? ports.clock.nowMs() : null,
     isFresh: isSelf,
     running: isSelf ? ports.workers().length : null,
@@ -215,6 +227,7 @@ function memberView(
     version: isSelf ? ports.node.version : node.version,
     url: node.url,
     epoch: standing.epoch,
+    isVoter: isVoter(node.id, ports),
     seenAtMs,
     isFresh: isSelf || ports.clock.nowMs() - seenAtMs <= FRESH_MS,
     running: isSelf ? ports.workers().length : (said.running ?? null),

@@ -38,6 +38,7 @@ const PATHS: Readonly<Record<string, readonly [FleetAction, "nodes" | "people to
   "/api/fleet/parts/read": ["follow", "nodes"],
   // Who may not work may read; its route looks at who writes.
   "/api/fleet/blobs/": ["follow", "nodes"],
+  "/api/fleet/vote": ["work", "nodes"],
   "/api/fleet/wait": ["follow", "nodes"],
   "/api/fleet/hub": ["follow", "nodes"],
   "/api/fleet/key": ["follow", "nodes"],

@@ -50,6 +50,8 @@ export const nodesSchema = z.object({
       /** Where the others reach it; null while it can only call. */
       url: z.string().nullable(),
       epoch: z.int().nullable(),
+      /** Whether it has a say in who replaces a lost hub, where that needs no person. */
+      isVoter: z.boolean(),
       seenAtMs: z.int().nullable(),
       /** Whether it was heard of within a minute. */
       isFresh: z.boolean(),

@@ -2,6 +2,7 @@
 import {
   type Clock,
   err,
+  type Failure,
   type IdFactory,
   type JsonObject,
   type JsonValue,
@@ -14,6 +15,9 @@ import {
 } from "#base";
 import type { ExecutorKind } from "#execution";
 import type {
+  ElectionAnswer,
+  ElectionRequest,
+  ElectionView,
   Enrolment,
   FleetAdministration,
   FleetNode,
@@ -21,6 +25,7 @@ import type {
   HubAdministration,
   HubIdentity,
   HubService,
+  HubTerm,
   PartDepot,
   PartReader,
   PartRelay,
@@ -196,6 +201,14 @@ export interface FleetPort {
   };
   /** What this node had accepted as a hub that was superseded; undefined where nothing durable is behind the API. */
   readonly quarantine?: Pick<Quarantine, "folders" | "entries" | "remove">;
+  /** Its part in elections; undefined where this node is in no fleet. */
+  readonly failover?: {
+    /** Answered once what follows from it is on disk. */
+    hear(node: NodeId, request: ElectionRequest): Result<ElectionAnswer>;
+    /** Why this hub acknowledges nothing now. */
+    obstacle(): Failure | undefined;
+    view(): ElectionView & { readonly term: HubTerm | null };
+  };
   /** This node's own place. */
   readonly enrolment: Enrolment;
   standing(): FleetStanding;

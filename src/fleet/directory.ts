@@ -6,6 +6,7 @@ import type { KeyChange } from "./trust/key-change.ts";
 import type { NodeKey } from "./trust/keys.ts";
 import type { FleetRole } from "./trust/roles.ts";
 import type { KnownNode } from "./trust/verify-request.ts";
+import type { Voters } from "./voters.ts";
 
 /** A row of the fleet's table of nodes. Removed ones stay, so that their keys stay known as removed. */
 export type FleetNode = KnownNode & {
@@ -51,6 +52,10 @@ export interface NodeDirectory {
   ): Promise<Result<boolean>>;
   /** Changes nothing when the epoch has a term already. */
   putHub(term: HubTerm): Promise<Result<void>>;
+  /** As the hub published them last; undefined before it ever did. */
+  voters(): Voters | undefined;
+  /** @returns false, and changes nothing, when the version that is there is not `before` (0: none). */
+  putVoters(voters: Voters, before: number): Promise<Result<boolean>>;
 }
 
 /** Invitations, on the host that made them. Durable when a call returns. */

@@ -19,7 +19,12 @@ export function markOf(node: NodeId): number {
   return mark;
 }
 
+/** @returns the round of an epoch: elections give one vote in each. */
+export function roundOf(epoch: number): number {
+  return Math.floor(epoch / MARKS);
+}
+
 /** @returns the epoch under which `node` takes the hub's place, where `known` is the highest that it knows. */
 export function nextEpoch(known: number, node: NodeId): number {
-  return (Math.floor(known / MARKS) + 1) * MARKS + markOf(node);
+  return (roundOf(known) + 1) * MARKS + markOf(node);
 }

@@ -26,8 +26,17 @@ export type {
   NodeSecrets,
   NodeState,
 } from "./directory.ts";
+export { type ElectionNote, EMPTY_NOTE } from "./election.ts";
+export { ElectionDuty, type ElectionDutyParts, type ElectionView } from "./election-duty.ts";
+export { type ElectionPorts, type ElectionStore, MemoryElectionStore, type Standpoint } from "./election-ports.ts";
+export {
+  type ElectionAnswer,
+  type ElectionRequest,
+  electionAnswerSchema,
+  electionRequestSchema,
+} from "./election-words.ts";
 export { Enrolment, type EnrolmentParts, type HubLink, type JoinWish } from "./enrolment.ts";
-export { markOf, nextEpoch } from "./epoch.ts";
+export { markOf, nextEpoch, roundOf } from "./epoch.ts";
 export { FailingNodes, type NodeBackOff } from "./failing-nodes.ts";
 export { FleetQueue } from "./fleet-queue.ts";
 export type { FleetQueueOptions } from "./fleet-queue-options.ts";
@@ -115,6 +124,7 @@ export { type Cryptography, fingerprintOf, isPublicKey, type NodeKey } from "./t
 export { FLEET_ROLES, type FleetAction, type FleetRole, mayDo, roleFor } from "./trust/roles.ts";
 export * from "./trust/signing.ts";
 export { type KnownNode, MAX_SKEW_MS, type TrustRefusal } from "./trust/verify-request.ts";
+export { canElect, FAILOVER_MODES, type FailoverMode, MIN_VOTERS, majority, type Voters } from "./voters.ts";
 export {
   claimAnswerSchema,
   claimSchema,

@@ -5,10 +5,12 @@ import type { Promotion } from "./succession.ts";
 import type { JoinToken } from "./trust/join-token.ts";
 import { type KeyChange, MAX_KEY_CHANGES } from "./trust/key-change.ts";
 import type { Cryptography, NodeKey } from "./trust/keys.ts";
+import type { Voters } from "./voters.ts";
 
 export class MemoryNodeDirectory implements NodeDirectory {
   readonly #nodes = new Map<NodeId, FleetNode>();
   #hub: HubTerm | undefined;
+  #voters: Voters | undefined;
 
   find(id: NodeId): FleetNode | undefined {
     return this.#nodes.get(id);
@@ -45,6 +47,16 @@ export class MemoryNodeDirectory implements NodeDirectory {
   async putHub(term: HubTerm): Promise<Result<void>> {
     if (this.#hub === undefined || term.epoch > this.#hub.epoch) this.#hub = term;
     return ok(undefined);
+  }
+
+  voters(): Voters | undefined {
+    return this.#voters;
+  }
+
+  async putVoters(voters: Voters, before: number): Promise<Result<boolean>> {
+    if ((this.#voters?.version ?? 0) !== before) return ok(false);
+    this.#voters = voters;
+    return ok(true);
   }
 
   #change(id: NodeId, fields: Partial<FleetNode>): boolean {

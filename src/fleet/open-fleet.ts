@@ -1,7 +1,7 @@
 /** A node's place in a fleet, put together: what its API shows and does of it. */
 import { type Clock, type Logger, type NodeId, ok, type Random, type Result } from "#base";
 import { type FleetAdministration, HubAdministration, type HubParts } from "./administration.ts";
-import type { FleetNode, JoinTokens, Membership, NodeDirectory, NodeSecrets } from "./directory.ts";
+import type { FleetNode, HubTerm, JoinTokens, Membership, NodeDirectory, NodeSecrets } from "./directory.ts";
 import { Enrolment, type HubLink } from "./enrolment.ts";
 import { askToJoin } from "./io/ask-to-join.ts";
 import { HubClient } from "./io/hub-client.ts";
@@ -55,6 +55,8 @@ export type Fleet = {
     readonly isRestartDue: boolean;
   };
   readonly nodes: () => readonly FleetNode[];
+  /** Since when the hub is the hub, as far as the database shown here says. */
+  readonly term: () => HubTerm | undefined;
   readonly replica: FleetParts["replica"];
   readonly onRemoved: (listener: (id: NodeId) => void) => () => void;
 };
@@ -125,6 +127,7 @@ export function openFleet(parts: FleetParts): Result<Fleet> {
       isRestartDue: valueOr(secrets.membership(), joined)?.joinedAtMs !== joined?.joinedAtMs,
     }),
     nodes: () => nodes.all(),
+    term: () => nodes.hub(),
     replica: parts.replica,
     onRemoved: (listener) => {
       removed.add(listener);

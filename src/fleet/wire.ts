@@ -90,6 +90,9 @@ const announcement = z.enum([
   "failsafe.opened",
   "failsafe.closed",
   "failsafe.reset",
+  "hub.sought",
+  "hub.elected",
+  "hub.stepped_down",
 ]);
 
 function command<Kind extends string, Args extends z.ZodType>(kind: Kind, args: Args) {

@@ -190,7 +190,12 @@ export type AnnouncementKind =
   | "budget.reached"
   | "failsafe.opened"
   | "failsafe.closed"
-  | "failsafe.reset";
+  | "failsafe.reset"
+  /** The hub was silent for its lease, and a voter stands for election. */
+  | "hub.sought"
+  | "hub.elected"
+  /** A former hub follows another one. */
+  | "hub.stepped_down";
 
 export type QueueEventKind =
   | "task.submitted"

@@ -1,21 +1,23 @@
 /** A node: the engine, its HTTP API, and what keeps both going. */
 import { readFileSync, rmSync } from "node:fs";
 import { createApi, type HttpServer, serveApi, unwatched, type WatchdogPort } from "#api";
-import { type JsonValue, type Logger, ok, type Result } from "#base";
-import { type Fleet, FleetQueue, nonceMaker, performOn } from "#fleet";
+import { type Failure, type JsonValue, type Logger, ok, type Result } from "#base";
+import { type ElectionDuty, type Fleet, FleetQueue, nonceMaker, performOn } from "#fleet";
 import { apiPorts, nodeName } from "./api-ports.ts";
 import type { LoadedConfig } from "./config/load.ts";
 import { type Engine, type StopMode, startEngine } from "./engine.ts";
 import { readAuthorities } from "./fleet/authorities.ts";
 import { durabilityOf, wantedReplicas } from "./fleet/durability.ts";
+import { ElectionEvents, type ElectionNews } from "./fleet/election-events.ts";
 import { fleetPort } from "./fleet/fleet-port.ts";
 import { type HubDuty, startHubDuty } from "./fleet/hub-duty.ts";
 import { openNodeFleet } from "./fleet/open-node-fleet.ts";
 import { openNodeStores, seedFor } from "./fleet/open-node-stores.ts";
 import { Resender } from "./fleet/resender.ts";
-import { settleSuccession } from "./fleet/settle-succession.ts";
+import { type Settled, settleSuccession } from "./fleet/settle-succession.ts";
+import { beginElectionDuty } from "./fleet/start-election.ts";
 import { type NodeFleet, startFleet } from "./fleet/start-fleet.ts";
-import { Succession } from "./fleet/succession.ts";
+import { ELECTED, Succession } from "./fleet/succession.ts";
 import { startMaintenance } from "./maintenance.ts";
 import { ownCommand } from "./program.ts";
 import { realClock, realRandom } from "./real-clock.ts";
@@ -78,7 +80,8 @@ export async function startNode(options: NodeOptions): Promise<Result<RunningNod
     if (link === undefined) process.kill(process.pid, "SIGTERM");
     else void link.ask("restart", null);
   };
-  const engine = await startEngineAt(options, place.value, restart);
+  const withheld: Withheld = { why: () => undefined };
+  const engine = await startEngineAt(options, place.value, restart, withheld);
   if (!engine.ok) {
     await abandon();
     return engine;
@@ -103,6 +106,8 @@ export async function startNode(options: NodeOptions): Promise<Result<RunningNod
     startedAtMs,
     restart,
     listening,
+    withheld,
+    settled: settled.value,
   };
   const ready = fleet.ok ? await serve({ ...parts, fleet: fleet.value }) : fleet;
   if (!ready.ok) {
@@ -112,7 +117,15 @@ export async function startNode(options: NodeOptions): Promise<Result<RunningNod
   return ready;
 }
 
-function startEngineAt(options: NodeOptions, place: NodeFleet, restart: () => void): Promise<Result<Engine>> {
+/** Why this hub acknowledges nothing now; known once it takes part in elections, before it serves anybody. */
+type Withheld = { why: () => Failure | undefined };
+
+function startEngineAt(
+  options: NodeOptions,
+  place: NodeFleet,
+  restart: () => void,
+  withheld: Withheld,
+): Promise<Result<Engine>> {
   const { stateDir, logger, crashPoint } = options;
   const common = {
     config: options.loaded.config,
@@ -126,7 +139,7 @@ function startEngineAt(options: NodeOptions, place: NodeFleet, restart: () => vo
     ...common,
     workerCommand: ownCommand("worker"),
     ollamaHost: process.env["OLLAMA_HOST"] ?? null,
-    open: () => openNodeStores({ ...common, place, onDiverged: restart }),
+    open: () => openNodeStores({ ...common, place, onDiverged: restart, withhold: () => withheld.why() }),
     restart,
   });
 }
@@ -141,6 +154,8 @@ type Started = {
   /** Has this node replaced by a new process. */
   readonly restart: () => void;
   readonly fleet: Fleet;
+  readonly withheld: Withheld;
+  readonly settled: Settled;
   /** The port, once it is known: the configured one may be "any". */
   readonly listening: { port: number };
 };
@@ -163,12 +178,14 @@ async function serve(parts: Started): Promise<Result<RunningNode>> {
   const builds = sourceBuilds({ config, stateDir, engine, watchdog, logger });
   const duty = hubDutyOf(parts);
   const becomeHub = (): void => void realClock.after(ANSWERED_MS, parts.restart);
-  const succession = successionOf(parts);
+  const accord = successionOf(parts);
+  if (!accord.ok) return accord;
+  const { succession, election, life } = accord.value;
   const resender = resenderOf(parts);
   const durability = durabilityOf(place.role, config, duty?.replicas, logger);
   const ports = apiPorts({
     ...options,
-    fleet: fleetPort({ fleet, engine, duty, succession, clock: realClock, becomeHub, durability }),
+    fleet: fleetPort({ fleet, engine, duty, succession, election, clock: realClock, becomeHub, durability }),
     engine,
     queue: duty?.queue ?? engine.queue,
     token: token.value,
@@ -202,7 +219,7 @@ async function serve(parts: Started): Promise<Result<RunningNode>> {
     if (mode === "leave") await (server.ok ? server.value.handOver({ longMs: HAND_OVER_LONG_MS }) : undefined);
     await (server.ok ? server.value.stop({ graceMs: HTTP_GRACE_MS }) : undefined);
     duty?.stop();
-    succession.stop();
+    life.stop();
     await resender?.stop();
     await engine.stop(mode);
     await place.close();
@@ -211,7 +228,7 @@ async function serve(parts: Started): Promise<Result<RunningNode>> {
     link?.close();
     stopped.resolve();
   }
-  succession.start();
+  life.start();
   resender?.start();
   void builds.start();
   writeDurably(folder.nodeFile, `${JSON.stringify(nodeFile(server.value, parts.startedAtMs))}\n`);
@@ -249,26 +266,70 @@ function hubDutyOf({ options, engine, place, fleet }: Started): HubDuty | undefi
   });
 }
 
-function successionOf({ options, engine, place, fleet, restart }: Started): Succession {
+/** Who becomes the hub by a person's word, and by election. */
+function successionOf({ options, engine, place, fleet, restart, settled, withheld }: Started): Result<{
+  readonly succession: Succession;
+  readonly election: ElectionDuty | undefined;
+  readonly life: { readonly start: () => void; readonly stop: () => void };
+}> {
   const { stores, member, queue, service } = engine;
   const { config } = options.loaded;
   const ca = readAuthorities(config["fleet.ca_file"]);
-  return new Succession({
+  const isHub = place.role.kind === "hub";
+  const common = {
     fleet,
     stores,
-    member,
-    stateDir: options.stateDir,
-    isHub: place.role.kind === "hub",
-    isReaching: () => !(queue instanceof FleetQueue) || queue.isReaching,
-    standDown: (why) => service?.standDown(why),
-    uuid: stores.identity.uuid,
-    configuredUrl: config["fleet.url"],
+    isHub,
     ca: ca.ok ? ca.value : undefined,
     nonce: member?.nonce ?? nonceMaker(realRandom()),
     clock: realClock,
     logger: options.logger,
+  };
+  const events = new ElectionEvents(queue, realClock, newsOf(settled, engine));
+  const sought = (epoch: number): void => events.add({ kind: "hub.sought", data: { epoch, node: engine.nodeId } });
+  const taking: { part: ElectionDuty | undefined } = { part: undefined };
+  withheld.why = () => taking.part?.obstacle();
+  const succession = new Succession({
+    ...common,
+    member,
+    stateDir: options.stateDir,
+    isReaching: () => !(queue instanceof FleetQueue) || queue.isReaching,
+    standDown: (why) => service?.standDown(why),
+    uuid: stores.identity.uuid,
+    configuredUrl: config["fleet.url"],
+    goOnAlone: () => (taking.part?.view().holdsLease === false ? taking.part.decideAlone() : undefined),
     restart: () => void realClock.after(ANSWERED_MS, restart),
   });
+  if (place.role.kind === "solo") {
+    return ok({ succession, election: undefined, life: lifeOf(succession, undefined, events) });
+  }
+  const begun = beginElectionDuty({ ...common, loaded: options.loaded, succession, sought, random: realRandom() });
+  if (!begun.ok) return begun;
+  taking.part = begun.value;
+  return ok({ succession, election: begun.value, life: lifeOf(succession, begun.value, events) });
+}
+
+function lifeOf(succession: Succession, election: ElectionDuty | undefined, events: ElectionEvents) {
+  return {
+    start: (): void => {
+      succession.start();
+      election?.start();
+    },
+    stop: (): void => {
+      succession.stop();
+      election?.stop();
+      events.stop();
+    },
+  };
+}
+
+/** What this start has made of the hub. A hub by a person's word needs no news: that person knows. */
+function newsOf({ promoted, left }: Settled, { stores, nodeId }: Engine): readonly ElectionNews[] {
+  const elected = promoted !== undefined && stores.fleetNodes.hub()?.why === ELECTED ? promoted : undefined;
+  return [
+    ...(elected === undefined ? [] : [{ kind: "hub.elected" as const, data: { epoch: elected, node: nodeId } }]),
+    ...(left === undefined ? [] : [{ kind: "hub.stepped_down" as const, data: { node: nodeId, folder: left } }]),
+  ];
 }
 
 /** Undefined for a node that is alone: there is nobody to whom it would have to send anything. */

@@ -1,5 +1,5 @@
 import { err, type JsonObject, type NodeId, ok, type Result } from "#base";
-import { type FleetNode, type HubTerm, type NodeDirectory, sameKey } from "#fleet";
+import { type FleetNode, type HubTerm, type NodeDirectory, sameKey, type Voters } from "#fleet";
 import { type Connection, number, type SqlRow, text, textOrNull } from "./connection.ts";
 import type { Write } from "./model-store.ts";
 
@@ -95,6 +95,40 @@ export class LibsqlFleetNodes implements NodeDirectory {
       return ok(undefined);
     });
   }
+
+  voters(): Voters | undefined {
+    // The database of a hub of an earlier version has no such table.
+    const exists = this.#reading.prepare("SELECT 1 FROM sqlite_schema WHERE name = 'fleet_voters'").get([]);
+    const row = exists === undefined ? undefined : this.#reading.prepare(VOTERS).get([]);
+    return row === undefined ? undefined : votersOf(row);
+  }
+
+  putVoters(voters: Voters, before: number): Promise<Result<boolean>> {
+    const { epoch, version, mode, leaseMs, nodes, isHandover } = voters;
+    return this.#write("publish the voters", (connection) => {
+      const row = connection.prepare(VOTERS).get([]);
+      if ((row === undefined ? 0 : votersOf(row).version) !== before) return ok(false);
+      connection.prepare(PUT_VOTERS).run([epoch, version, mode, leaseMs, JSON.stringify(nodes), isHandover ? 1 : 0]);
+      return ok(true);
+    });
+  }
+}
+
+const VOTERS = "SELECT epoch, version, mode, lease_ms, nodes, is_handover FROM fleet_voters WHERE only = 1";
+const PUT_VOTERS = `INSERT INTO fleet_voters (only, epoch, version, mode, lease_ms, nodes, is_handover)
+  VALUES (1, ?, ?, ?, ?, ?, ?)
+  ON CONFLICT (only) DO UPDATE SET epoch = excluded.epoch, version = excluded.version, mode = excluded.mode,
+    lease_ms = excluded.lease_ms, nodes = excluded.nodes, is_handover = excluded.is_handover`;
+
+function votersOf(row: SqlRow): Voters {
+  return {
+    epoch: number(row, 0),
+    version: number(row, 1),
+    mode: text(row, 2) as Voters["mode"], // `as`, twice: written by `putVoters`
+    leaseMs: number(row, 3),
+    nodes: JSON.parse(text(row, 4)) as Voters["nodes"],
+    isHandover: number(row, 5) === 1,
+  };
 }
 
 /** The CHECKs of the table say which words there are. */

@@ -6,6 +6,7 @@ import { LibsqlAttemptBlobs } from "./attempt-blobs.ts";
 import { BACKUP_FOLDER, Backups } from "./backup.ts";
 import { LibsqlCapacityHistory } from "./capacity-history.ts";
 import { type Connection, openConnection } from "./connection.ts";
+import { LibsqlElectionStore } from "./election-note.ts";
 import { LibsqlFleetNodes } from "./fleet-nodes.ts";
 import { establishIdentity, type Identity } from "./identity.ts";
 import { LibsqlJoinTokens } from "./join-tokens.ts";
@@ -146,6 +147,7 @@ async function openLocked(
     fleetNodes: directory,
     joinTokens: new LibsqlJoinTokens(node),
     secrets,
+    election: new LibsqlElectionStore(node),
     nodeId: id,
     identity: { ...identity, uuid: fleet, epoch: replica.value.position().epoch },
     backups: new Backups(backupFolder, own.value.files, fleet, clock),

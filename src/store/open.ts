@@ -3,6 +3,7 @@ import { join } from "node:path";
 import {
   type Clock,
   createIdFactory,
+  type Failure,
   FLEET_FILE,
   type Logger,
   NODE_FILE,
@@ -14,6 +15,7 @@ import {
 import {
   type AttemptBlobs,
   cryptography,
+  type ElectionStore,
   type JoinTokens,
   type NodeDirectory,
   type NodeSecrets,
@@ -28,6 +30,7 @@ import { LibsqlAttemptBlobs } from "./attempt-blobs.ts";
 import { BACKUP_FOLDER, Backups } from "./backup.ts";
 import { LibsqlCapacityHistory } from "./capacity-history.ts";
 import { type Connection, openConnection } from "./connection.ts";
+import { LibsqlElectionStore } from "./election-note.ts";
 import { LibsqlFleetNodes } from "./fleet-nodes.ts";
 import { establishIdentity, type Identity } from "./identity.ts";
 import { LibsqlJoinTokens } from "./join-tokens.ts";
@@ -68,6 +71,8 @@ export type StoreOptions = {
   readonly crashPoint?: (label: CrashPoint) => void;
   /** A larger database is checked after the start, by a thread: the check reads about 1 GB a second. */
   readonly maxInlineCheckBytes?: number;
+  /** Why nothing may be acknowledged now; asked before and after each commit. */
+  readonly withhold?: () => Failure | undefined;
   /** On the hub of a fleet: the libSQL server that commits everything first. */
   readonly primary?: PrimaryOptions;
 };
@@ -82,6 +87,8 @@ export type Stores = {
   /** What this host alone knows of a fleet, in its own database. */
   readonly joinTokens: JoinTokens;
   readonly secrets: NodeSecrets;
+  /** What this node has promised to the others when a hub is elected. */
+  readonly election: ElectionStore;
   /** Commands to the hub. Of a node that became the hub itself: those that it still has to carry out. */
   readonly outbox: Outbox;
   /** What this node had accepted as a hub that was superseded. */
@@ -180,6 +187,7 @@ async function openLocked(
     fleetNodes,
     joinTokens: new LibsqlJoinTokens(node.value),
     secrets: new LibsqlNodeSecrets(node.value, cryptography),
+    election: new LibsqlElectionStore(node.value),
     outbox: new LibsqlOutbox(node.value),
     quarantine,
     attemptBlobs: new LibsqlAttemptBlobs(node.value),
@@ -200,7 +208,7 @@ async function openLocked(
 function openQueue(
   fleetPath: string,
   { connection: writing, identity, replication }: Fleet,
-  { logger, crashPoint }: StoreOptions,
+  { logger, crashPoint, withhold }: StoreOptions,
   opened: Connection[],
 ) {
   return onStorage("open the queue", () => {
@@ -212,6 +220,7 @@ function openQueue(
     const writer = {
       ...(crashPoint === undefined ? {} : { crashPoint }),
       ...(replication === undefined ? {} : { replication }),
+      ...(withhold === undefined ? {} : { withhold }),
     };
     const queue = new LibsqlQueueStore({ writing, reading, long, epoch: identity.epoch, logger, writer });
     const write = queue.write.bind(queue);

@@ -31,5 +31,7 @@ export function rememberedNodes(nodes: NodeDirectory): NodeDirectory {
     setKey: (id, from, to) => change(nodes.setKey(id, from, to)),
     setSeen: (id, seen) => change(nodes.setSeen(id, seen)),
     putHub: (term) => nodes.putHub(term),
+    voters: () => nodes.voters(),
+    putVoters: (voters, before) => nodes.putVoters(voters, before),
   };
 }

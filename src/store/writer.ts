@@ -12,6 +12,9 @@ import { storageFailure } from "./storage-failure.ts";
  * W3: a command that throws, or refuses after it wrote, rejects alone and leaves nothing behind.
  * W4: a fault of the storage is answered to the whole group as a failure, and the writer stays usable.
  *
+ * W8: while something is withheld, nobody is answered that a command took effect: what comes is refused, and what was
+ *     committed meanwhile is answered as the failure. Whether it took effect its caller cannot know.
+ *
  * On the hub of a fleet a group is committed by a server first (`Replication`), which takes time. Then also:
  * W5: a caller is answered only after the server's commit and ours; a group without writes does not ask the server.
  * W6: one group at a time: what comes meanwhile waits, and runs on the state that the group left.
@@ -66,6 +69,8 @@ export type WriterOptions = {
   readonly maxWaiting?: number;
   readonly maxGroup?: number;
   readonly replication?: Replication;
+  /** Why nothing may be acknowledged at this moment; undefined when everything may. */
+  readonly withhold?: () => Failure | undefined;
 };
 
 /** Commands in one transaction: more no longer pays (the flush is already below 1 µs each). */
@@ -92,6 +97,7 @@ export class Writer<Tx> {
   readonly #maxWaiting: number;
   readonly #maxGroup: number;
   readonly #replication: Replication | undefined;
+  readonly #withhold: () => Failure | undefined;
   #waiting: Waiting<Tx>[] = [];
   #isScheduled = false;
   #isClosed = false;
@@ -106,6 +112,7 @@ export class Writer<Tx> {
     this.#maxWaiting = options.maxWaiting ?? MAX_WAITING_COMMANDS;
     this.#maxGroup = options.maxGroup ?? MAX_GROUP_COMMANDS;
     this.#replication = options.replication;
+    this.#withhold = options.withhold ?? (() => undefined);
   }
 
   /** Transactions committed since the start. */
@@ -121,6 +128,8 @@ export class Writer<Tx> {
   /** Runs `command` in the next group. It may run again from the start as long as it was not answered. */
   transact<T>(label: string, command: (tx: Tx) => Result<T>): Promise<Result<T>> {
     if (this.#isClosed) return Promise.resolve(err(terminal("unavailable", `${label}: the store is closed`)));
+    const withheld = this.#withhold();
+    if (withheld !== undefined) return Promise.resolve(err({ ...withheld, message: `${label}: ${withheld.message}` }));
     if (this.#waiting.length >= this.#maxWaiting) {
       const message = `${label}: ${this.#waiting.length} commands wait for the disk already`;
       return Promise.resolve(err(retryable("limit", message, "Try again in a second")));
@@ -249,6 +258,8 @@ export class Writer<Tx> {
     this.#crashPoint("store.commit.after");
     this.#unit.committed();
     this.#crashPoint("store.answer.before");
+    const withheld = this.#withhold();
+    if (withheld !== undefined) return this.#fail(group.slice(0, results.length), withheld);
     for (const [index, result] of results.entries()) group[index]?.resolve(result);
     return results.length;
   }

@@ -3,8 +3,9 @@ import { join } from "node:path";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { type BinaryNode, BinaryWorld, startBinaryNode } from "../support/binary-node.ts";
 import { killPid } from "../support/binary-processes.ts";
-import { submitTask } from "../support/node-tasks.ts";
+import { submitTask, taskEnds } from "../support/node-tasks.ts";
 import { untilAsked } from "../support/until-asked.ts";
+import { killWhole, startAgain, startVoters, untilServing } from "../support/voters.ts";
 
 type Fleet = { readonly role: string; readonly epoch: number; readonly hub: { readonly name: string } | null };
 
@@ -39,6 +40,29 @@ async function namesOn(node: BinaryNode): Promise<readonly string[]> {
   const { nodes } = (await node.request("GET", "/api/nodes")).body as { readonly nodes: readonly { name: string }[] };
   return nodes.map(({ name }) => name);
 }
+it("three voters elect another hub when theirs is killed, and what was accepted before and after is done", async () => {
+  const { hub, others } = await startVoters(1_000);
+  try {
+    const [member] = others;
+    if (member === undefined) throw new Error("there is no member");
+    const before = await submitTask(member.node, { title: "before", command: ["sleep", "1"] });
+    killWhole(hub);
+
+    const elected = await untilServing(others);
+    const after = await submitTask(elected.node, { title: "after", command: ["true"] });
+    expect((await taskEnds(elected.node, before.id)).state).toBe("done");
+    expect((await taskEnds(elected.node, after.id)).state).toBe("done");
+    expect(await standing(elected.node)).toMatchObject({ failover: { term: { why: "elected", name: elected.name } } });
+
+    await startAgain(hub);
+    await untilAsked("the old hub follows", async () => {
+      const { role, hub: followed } = await standing(hub.node);
+      return role !== "hub" && followed?.name === elected.name;
+    });
+  } finally {
+    for (const { world: one } of [hub, ...others]) one.remove();
+  }
+}, 60_000);
 
 it("a member that is promoted is followed by the others and by the old hub, wherever it was killed", async () => {
   const hub = await start("hub");

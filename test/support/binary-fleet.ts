@@ -17,15 +17,18 @@ export async function startMember(name: string, env: Environment = {}): Promise<
   return { world, name, node };
 }
 
-/** Makes the first a hub, unless it is one, and lets the others join. */
-export async function joinAll(hub: FleetMember, others: readonly FleetMember[]): Promise<void> {
+/**
+ * Makes the first a hub, unless it is one, and lets the others join; with an address of their own where others are to
+ * reach them.
+ */
+export async function joinAll(hub: FleetMember, others: readonly FleetMember[], areReached = false): Promise<void> {
   const before = (await roleOf(hub)) === "hub" ? null : nodePidOf(hub.world.state);
   const invitation = await invite(hub, Math.max(1, others.length));
   await untilAsked(
     "the hub is one",
     async () => nodePidOf(hub.world.state) !== before && (await roleOf(hub)) === "hub",
   );
-  await joinBy(invitation, others);
+  await joinBy(invitation, others, areReached);
 }
 
 async function invite(hub: FleetMember, uses: number): Promise<string> {
@@ -35,9 +38,10 @@ async function invite(hub: FleetMember, uses: number): Promise<string> {
   return (JSON.parse(made.stdout) as { readonly invitation: string }).invitation;
 }
 
-async function joinBy(invitation: string, others: readonly FleetMember[]): Promise<void> {
+async function joinBy(invitation: string, others: readonly FleetMember[], areReached: boolean): Promise<void> {
   for (const other of others) {
-    const joined = await command(other.world, ["join", invitation]);
+    const address = areReached ? ["--own-url", other.node.url] : [];
+    const joined = await command(other.world, ["join", invitation, ...address]);
     if (joined.code !== 0) throw new Error(joined.stderr);
   }
   for (const other of others)

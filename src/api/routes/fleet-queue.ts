@@ -31,7 +31,8 @@ type Asked = { readonly service: HubService; readonly node: NodeId };
 /** The hub's service and the node that asks; undefined where this node is no hub, or is none any more by what it asks. */
 function askedOf(c: Context<ApiEnv>, { fleet }: ApiPorts, call: { epoch?: number | undefined }): Asked | undefined {
   if (call.epoch !== undefined && call.epoch > fleet.standing().epoch) fleet.succession?.outrun(call.epoch);
-  const service = fleet.service?.();
+  // A hub without its lease renews none of others either: the next hub may be there already.
+  const service = fleet.failover?.obstacle() === undefined ? fleet.service?.() : undefined;
   const node = c.get("fleetNode");
   return service === undefined || node === undefined ? undefined : { service, node: node.id };
 }

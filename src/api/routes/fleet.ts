@@ -4,6 +4,7 @@ import { z } from "zod";
 import { type NodeId, parseNodeId } from "#base";
 import { hubUrl, isPublicKey } from "#fleet";
 import type { ApiEnv } from "../environment.ts";
+import { exampleFailover } from "../failover-view.ts";
 import {
   exampleJoinAnswer,
   exampleJoinRequest,
@@ -50,6 +51,8 @@ const hubSchema = z.object({ epoch: z.int(), hub: standingSchema.shape.hub });
 
 /** What a node that is not the hub says to a node that takes it for the hub. */
 export function answerNotHub(c: Context, ports: ApiPorts): ProblemResponse {
+  const withheld = ports.fleet.failover?.obstacle();
+  if (withheld !== undefined) return answerProblem(c, withheld);
   const { epoch, hub } = ports.fleet.standing();
   const message = hub === null ? "this node is no hub" : `this node is no hub; ${hub.name} at ${hub.url} is`;
   const extension = { epoch, hub: hub === null ? null : { ...hub } };
@@ -151,7 +154,9 @@ export function membershipRoutes(ports: ApiPorts) {
       route({
         tag: "fleet",
         summary: "What this node is in its fleet, and how near to its hub",
-        responses: { 200: json("Its standing", standingSchema, exampleStanding) },
+        responses: {
+          200: json("Its standing", standingSchema, { ...exampleStanding, failover: exampleFailover }),
+        },
       }),
       (c) => c.json(standingView(ports), 200),
     )

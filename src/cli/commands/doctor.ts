@@ -6,6 +6,7 @@ import {
   breakerFindings,
   budgetFindings,
   endpointFindings,
+  failoverFindings,
   finding,
   hardwareFindings,
   nodeFindings,
@@ -50,6 +51,7 @@ async function askNode(context: CommandContext): Promise<readonly Finding[]> {
   return [
     ...nodeFindings(node.value),
     ...quarantineFindings(node.value.fleet),
+    ...failoverFindings(node.value),
     ...watchdogFindings(watchdog.ok ? watchdog.value : null, context.environment.clock.nowMs()),
     ...(hardware.ok ? hardwareFindings(hardware.value) : []),
     ...(endpoints.ok ? endpointFindings(endpoints.value.endpoints) : []),

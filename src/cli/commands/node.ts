@@ -110,9 +110,9 @@ export function nodeColumns(nowMs: number): readonly Column<NodesShown["nodes"][
     { title: "NAME", value: ({ name, isSelf }) => (isSelf ? `${name} (this one)` : name), shrinks: true },
     {
       title: "ROLE",
-      value: ({ role, state, backOff }) => {
+      value: ({ role, state, backOff, isVoter }) => {
         const kept = state !== "active" ? [state] : backOff === null ? [] : ["backed off"];
-        return [role ?? "-", ...kept].join(", ");
+        return [role ?? "-", ...(isVoter ? ["votes"] : []), ...kept].join(", ");
       },
       tone: ({ backOff }) => (backOff === null ? undefined : "warn"),
     },

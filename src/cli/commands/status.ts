@@ -109,6 +109,7 @@ function printNode({ node, watchdog, releases }: Status, { console, environment 
     ["state", node.stateDir],
     ["executors", node.executors.join(", ")],
     ...fleetPairs(node.fleet),
+    ...failoverPairs(node.fleet.failover, environment.clock.nowMs()),
     ["memory", bytesText(memory.rssBytes)],
   ];
   if (storage !== null) {
@@ -155,6 +156,26 @@ function durabilityPairs(durability: NodeView["fleet"]["durability"]): [string, 
   if (mode === "local") return note === null ? [] : [["durability", `local: ${note}`]];
   const enough = (live ?? 0) >= (replicas ?? 0) ? "" : "; changes are refused until there are enough";
   return [["durability", `replicated to ${plural(replicas ?? 0, "other node")}, ${live} follow now${enough}`]];
+}
+
+/** Nothing where no person has to know: the mode is manual, and no hub was ever replaced. */
+function failoverPairs(failover: NodeView["fleet"]["failover"], nowMs: number): [string, string][] {
+  if (failover === null) return [];
+  const { mode, isActive, voters, leaseMs, holdsLease, term, reason } = failover;
+  const wasReplaced = term !== null && term.why !== "first token";
+  if (mode === "manual" && !wasReplaced) return [];
+  const names = voters.map(({ name }) => oneLine(name)).join(", ");
+  const silence = leaseMs === null ? "" : `, after ${durationText(leaseMs)} of silence`;
+  const how = isActive
+    ? `automatic${silence}; voters: ${names}`
+    : mode === "manual"
+      ? "manual"
+      : `not yet: ${reason ?? ""}`;
+  const lease = holdsLease === false ? "; this hub is out of touch with most of them, and acknowledges nothing" : "";
+  const since = wasReplaced
+    ? `; ${oneLine(term.name)} was ${term.why} ${durationText(Math.max(0, nowMs - term.atMs))} ago`
+    : "";
+  return [["failover", `${how}${lease}${since}`]];
 }
 
 function watchdogText({ pid, node, lastFault }: Watchdog, nowMs: number): string {
@@ -207,6 +228,9 @@ function nextSteps({ node, queue, dead }: Status): readonly string[] {
       : []),
     ...(node.fleet.quarantine.refused > 0
       ? ["see what the new hub did not take of what this node had as a hub: drover quarantine list"]
+      : []),
+    ...(node.fleet.failover?.holdsLease === false
+      ? ["look at the other voters; when they are gone for good: drover promote --yes --force here"]
       : []),
     ...(queue.paused ? ["start tasks again with: drover queue resume"] : []),
     ...(letter === undefined ? [] : [`see why a task died with: drover dead show ${letter.id}`]),

@@ -32,6 +32,20 @@ export function quarantineFindings({ quarantine }: NodeView["fleet"]): readonly 
   return [finding("quarantine", "warn", detail, "Wait until the new hub answers: drover status")];
 }
 
+/** What keeps a lost hub from being replaced, where somebody has asked for that. */
+export function failoverFindings({ fleet }: NodeView): readonly Finding[] {
+  const { failover } = fleet;
+  if (failover === null || failover.mode === "manual") return [];
+  if (failover.reason !== null) {
+    const remedy = "Let members join with an address: drover join TOKEN@URL --own-url URL";
+    return [finding("failover", "warn", failover.reason, remedy)];
+  }
+  if (failover.holdsLease !== false) return [finding("failover", "ok", `automatic, ${failover.voters.length} voters`)];
+  const detail = "this hub is out of touch with most of the fleet's voters and acknowledges nothing";
+  const remedy = "Look at the other nodes; when they are gone for good: drover promote --yes --force here";
+  return [finding("failover", "fail", detail, remedy)];
+}
+
 /** @param watchdog null for a node that nobody watches */
 export function watchdogFindings(watchdog: Watchdog | null, nowMs: number): readonly Finding[] {
   if (watchdog === null) {

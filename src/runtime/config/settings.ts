@@ -2,7 +2,7 @@
 
 import { z } from "zod";
 import { isReservedVariable, LOG_LEVELS, MAX_ATTEMPTS, MAX_OPEN_TASKS, RETRY_BASE_MS, RETRY_MAX_MS } from "#base";
-import { NODE_ROLES } from "../fleet/role.ts";
+import { FAILOVER_SETTINGS, NODE_ROLES } from "../fleet/role.ts";
 import { MODEL_SETTINGS } from "./model-settings.ts";
 import { count, DAY_MS, durationMs, label, name, setting } from "./setting.ts";
 import { WATCHDOG_SETTINGS } from "./watchdog-settings.ts";
@@ -21,6 +21,10 @@ const keyPolicy = z.strictObject({
 
 /** Nodes look at what they owe the hub twice a second; a shorter lease would run out in the pause of a garbage collection. */
 const MIN_LEASE_MS = 3_000;
+
+/** Less than a pause of a busy machine would depose hubs that live; an hour without a hub is a matter for a person. */
+const MIN_FAILOVER_LEASE_MS = 1_000;
+const MAX_FAILOVER_LEASE_MS = 3_600_000;
 
 export const SETTINGS = {
   "node.name": setting(name.or(z.literal("")), "", "name shown to people; empty: the host's name"),
@@ -74,6 +78,16 @@ export const SETTINGS = {
     count(1_099_511_627_776),
     268_435_456,
     "bytes of one of them, compressed; what is longer stays on the node that made it",
+  ),
+  "fleet.failover": setting(
+    z.enum(FAILOVER_SETTINGS),
+    "manual",
+    "who replaces a lost hub: manual: a person; automatic: three voters or more elect one. Counts on the hub, for the fleet",
+  ),
+  "fleet.failover_lease_ms": setting(
+    z.int().min(MIN_FAILOVER_LEASE_MS).max(MAX_FAILOVER_LEASE_MS),
+    10_000,
+    "how long a hub has to be silent before another one is elected; it stops by itself before. Counts on the hub",
   ),
   "executor.shell.concurrency": setting(
     z.int().min(0).max(4_096),

@@ -1,6 +1,6 @@
 import type { DurabilityView, FleetPort, Following } from "#api";
 import type { Clock } from "#base";
-import { type Fleet, type FleetAdministration, type FleetNode, FleetQueue } from "#fleet";
+import { type ElectionDuty, type Fleet, type FleetAdministration, type FleetNode, FleetQueue } from "#fleet";
 import type { Engine } from "../engine.ts";
 import type { HubDuty } from "./hub-duty.ts";
 import type { Succession } from "./succession.ts";
@@ -10,6 +10,8 @@ export type FleetPortParts = {
   readonly engine: Pick<Engine, "member" | "queue" | "stores">;
   readonly duty: HubDuty | undefined;
   readonly succession: Succession;
+  /** Undefined where this node is in no fleet. */
+  readonly election: ElectionDuty | undefined;
   readonly clock: Clock;
   readonly becomeHub: () => void;
   readonly durability: () => DurabilityView | null;
@@ -17,11 +19,13 @@ export type FleetPortParts = {
 
 /** What the API sees of a fleet: on a hub with what its nodes said a moment ago, which is not written each time. */
 export function fleetPort(parts: FleetPortParts): FleetPort {
-  const { fleet, engine, duty, succession, clock, becomeHub, durability } = parts;
+  const { fleet, engine, duty, succession, election, clock, becomeHub, durability } = parts;
+  const failover = election === undefined ? {} : { failover: failoverPort(election, fleet) };
   const { quarantine } = engine.stores;
   if (duty === undefined) {
     return {
       ...fleet,
+      ...failover,
       succession,
       quarantine,
       durability,
@@ -32,6 +36,7 @@ export function fleetPort(parts: FleetPortParts): FleetPort {
   const { presence, service, placements } = duty;
   return {
     ...fleet,
+    ...failover,
     succession,
     quarantine,
     durability,
@@ -51,6 +56,15 @@ export function fleetPort(parts: FleetPortParts): FleetPort {
         const seen = presence.of(node.id);
         return seen === undefined ? node : { ...node, seenAtMs: seen.atMs, announced: seen.announced };
       }),
+  };
+}
+
+/** What the API sees of elections. */
+function failoverPort(election: ElectionDuty, fleet: Fleet): NonNullable<FleetPort["failover"]> {
+  return {
+    hear: (node, request) => election.hear(node, request),
+    obstacle: () => election.obstacle(),
+    view: () => ({ ...election.view(), term: fleet.term() ?? null }),
   };
 }
 

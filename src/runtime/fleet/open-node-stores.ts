@@ -1,6 +1,15 @@
 /** The databases of a node, by what it is in a fleet. */
 import { join } from "node:path";
-import { type Clock, FLEET_FILE, InvariantBroken, type Logger, ok, type Random, type Result } from "#base";
+import {
+  type Clock,
+  type Failure,
+  FLEET_FILE,
+  InvariantBroken,
+  type Logger,
+  ok,
+  type Random,
+  type Result,
+} from "#base";
 import { HubClient, nonceMaker, type Outbox } from "#fleet";
 import {
   type CrashPoint,
@@ -28,6 +37,8 @@ export type NodeStoresParts = {
   readonly crashPoint: (label: CrashPoint) => void;
   /** The server has other data than this node: only a new start helps. */
   readonly onDiverged: () => void;
+  /** On a hub: why it must not acknowledge anything now. */
+  readonly withhold: () => Failure | undefined;
 };
 
 /** What a node that follows a hub has beside its databases. */
@@ -53,7 +64,12 @@ export async function openNodeStores(parts: NodeStoresParts): Promise<Result<Nod
   const former = setFormerReplicaAside(stateDir, clock.nowMs());
   if (!former.ok) return former;
   const primary = place.role.kind === "hub" ? primaryOf(parts) : undefined;
-  const stores = await openStores(stateDir, { ...options, ...(primary === undefined ? {} : { primary }) });
+  const { withhold } = parts;
+  const stores = await openStores(stateDir, {
+    ...options,
+    withhold,
+    ...(primary === undefined ? {} : { primary }),
+  });
   return stores.ok ? ok({ stores: stores.value, member: undefined }) : stores;
 }
 

@@ -1,5 +1,9 @@
 /** What this node is in a fleet, from what is configured and what it has noted. Pure. */
 import { err, ok, type Result, refused } from "#base";
+import type { FailoverMode } from "#fleet";
+
+/** The same words as the room's; said again, so that whoever reads the configuration does not load the room. */
+export const FAILOVER_SETTINGS = ["manual", "automatic"] as const satisfies readonly FailoverMode[];
 
 export const NODE_ROLES = ["auto", "solo", "hub"] as const;
 

@@ -16,7 +16,15 @@ export type SettleParts = {
   readonly crashPoint: (label: string) => void;
 };
 
-export async function settleSuccession(parts: SettleParts): Promise<Result<void>> {
+/** What a start has finished. */
+export type Settled = {
+  /** The epoch of which this node is the hub since this start. */
+  readonly promoted: number | undefined;
+  /** Where that lies which this node had as a hub, when it became a member with this start. */
+  readonly left: string | undefined;
+};
+
+export async function settleSuccession(parts: SettleParts): Promise<Result<Settled>> {
   const { stateDir, clock, logger, crashPoint } = parts;
   const onto = parts.config["store.url"] === "" ? "own server" : "the fleet's server";
   const promoted = finishPromotion(stateDir, clock.nowMs(), crashPoint, onto);
@@ -31,7 +39,7 @@ export async function settleSuccession(parts: SettleParts): Promise<Result<void>
   if (left.value !== undefined) {
     logger.warn("another node became the hub; what this one had is kept aside", { folder: left.value });
   }
-  return ok(undefined);
+  return ok({ promoted: promoted.value, left: left.value });
 }
 
 /** A hub that was away asks whether it still is one, before it writes anything. */

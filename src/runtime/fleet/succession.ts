@@ -26,6 +26,7 @@ const TELL_AGAIN_MS = 10_000;
 /** A hub that is there answers at once. */
 const HUB_ANSWERS_MS = 3_000;
 export const PROMOTED = "promoted";
+export const ELECTED = "elected";
 
 /** @returns the place of a former hub under the one that has taken over. */
 export function membershipUnder(
@@ -47,6 +48,8 @@ export type SuccessionParts = {
   readonly isHub: boolean;
   /** Whether the hub answers this node. */
   readonly isReaching: () => boolean;
+  /** On a hub that lacks its lease: lets it go on without the other voters. Undefined where it needs nobody's leave. */
+  readonly goOnAlone: () => Promise<Result<unknown>> | undefined;
   /** From then on this node's queue takes nothing but reports. */
   readonly standDown: (why: Failure) => void;
   readonly uuid: string;
@@ -94,26 +97,48 @@ export class Succession {
 
   /** Notes that this node takes the hub's place; it does so with its next start. */
   async promote(wish: { readonly isHubOff: boolean; readonly isForced: boolean }): Promise<Result<{ epoch: number }>> {
-    const { fleet, stores, clock, configuredUrl, logger } = this.#parts;
+    const { fleet } = this.#parts;
     const { membership, client } = fleet;
-    const url = configuredUrl === "" ? (membership?.url ?? null) : configuredUrl.replace(/\/+$/, "");
+    if (this.#parts.isHub && wish.isHubOff && wish.isForced) {
+      const alone = await this.#parts.goOnAlone();
+      if (alone !== undefined) return alone.ok ? ok({ epoch: this.#known().epoch }) : alone;
+    }
+    const url = this.#ownUrl();
     const asked = { ...wish, role: membership?.role, url };
     const early = obstacleToPromotion({ ...asked, doesHubAnswer: false });
     if (early !== undefined || url === null) return err(early ?? refused("conflict", "no url"));
     const answer = await client?.request("GET", "/api/fleet/hub", undefined, { deadlineMs: HUB_ANSWERS_MS });
     const late = obstacleToPromotion({ ...asked, doesHubAnswer: answer?.ok === true });
     if (late !== undefined) return err(late);
-    const epoch = nextEpoch(this.#known().epoch, stores.nodeId);
-    const noted = stores.secrets.beginPromotion({
-      epoch,
-      node: stores.nodeId,
-      url,
-      atMs: clock.nowMs(),
-      why: PROMOTED,
-    });
-    if (!noted.ok) return noted;
-    logger.warn("this node becomes the hub of its fleet", { epoch, url });
-    return ok({ epoch });
+    const epoch = nextEpoch(this.#known().epoch, this.#parts.stores.nodeId);
+    const noted = this.#notePromotion(epoch, url, PROMOTED);
+    return noted.ok ? ok({ epoch }) : noted;
+  }
+
+  /** The voters have elected this node: it is the hub of this epoch from its next start on, which it asks for. */
+  takePlace(epoch: number): Result<void> {
+    const url = this.#ownUrl();
+    if (url === null) return err(refused("conflict", "this node has no address for the others"));
+    const noted = this.#notePromotion(epoch, url, ELECTED);
+    if (noted.ok) this.#parts.restart();
+    return noted;
+  }
+
+  /** Others know of a hub of a higher epoch. */
+  look(): void {
+    this.#repeat("ask who the hub is", 0, () => this.#askAround(), DOUBT_MS);
+  }
+
+  #ownUrl(): string | null {
+    const { configuredUrl, fleet } = this.#parts;
+    return configuredUrl === "" ? (fleet.membership?.url ?? null) : configuredUrl.replace(/\/+$/, "");
+  }
+
+  #notePromotion(epoch: number, url: string, why: string): Result<void> {
+    const { stores, clock, logger } = this.#parts;
+    const noted = stores.secrets.beginPromotion({ epoch, node: stores.nodeId, url, atMs: clock.nowMs(), why });
+    if (noted.ok) logger.warn("this node becomes the hub of its fleet", { epoch, url, why });
+    return noted;
   }
 
   /** Another node says, under its own signature, that it is the hub now. @returns whether it is followed */
@@ -208,7 +233,8 @@ export class Succession {
     const { stores, logger } = this.#parts;
     const term = stores.fleetNodes.hub();
     const asker = this.#asker();
-    if (this.#isSuperseded || term?.node !== stores.nodeId || term.why !== PROMOTED || asker === undefined) return;
+    if (this.#isSuperseded || term?.node !== stores.nodeId || asker === undefined) return;
+    if (term.why !== PROMOTED && term.why !== ELECTED) return;
     const peers = peersOf(stores.fleetNodes.all()).filter(({ id }) => id !== asker.node && !this.#told.has(id));
     await Promise.all(
       peers.map(async (peer) => {

@@ -2,7 +2,14 @@ import { queueMigration } from "./fleet/0001-queue.ts";
 import { modelsMigration } from "./fleet/0002-models.ts";
 import { goalsMigration } from "./fleet/0003-goals.ts";
 import { fleetMigration } from "./fleet/0004-fleet.ts";
+import { votersMigration } from "./fleet/0005-voters.ts";
 import type { Migration } from "./migration.ts";
 
 /** The schema of fleet.db. */
-export const FLEET_MIGRATIONS: readonly Migration[] = [queueMigration, modelsMigration, goalsMigration, fleetMigration];
+export const FLEET_MIGRATIONS: readonly Migration[] = [
+  queueMigration,
+  modelsMigration,
+  goalsMigration,
+  fleetMigration,
+  votersMigration,
+];

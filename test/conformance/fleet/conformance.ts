@@ -3,6 +3,9 @@ import { afterEach, describe, expect, test } from "vitest";
 import { createIdFactory, ok, SimulatedClock, seededRandom } from "#base";
 import {
   cryptography,
+  type ElectionNote,
+  type ElectionStore,
+  EMPTY_NOTE,
   type FleetNode,
   type JoinToken,
   type JoinTokens,
@@ -11,6 +14,7 @@ import {
   type Membership,
   type NodeDirectory,
   type NodeSecrets,
+  type Voters,
 } from "#fleet";
 import { failureIn, must } from "../../support/opened-stores.ts";
 
@@ -18,6 +22,7 @@ export type FleetStores = {
   readonly nodes: NodeDirectory;
   readonly tokens: JoinTokens;
   readonly secrets: NodeSecrets;
+  readonly election: ElectionStore;
   readonly close: () => Promise<void>;
 };
 
@@ -56,6 +61,35 @@ export function describeFleetStores(name: string, open: () => Promise<FleetStore
       opened.push(stores);
       return stores;
     };
+
+    test("keep the voters that were published last, each in the place of the one before", async () => {
+      const { nodes } = await make();
+      const first: Voters = {
+        epoch: 1,
+        version: 1,
+        mode: "automatic",
+        leaseMs: 10_000,
+        nodes: [ids.node()],
+        isHandover: false,
+      };
+      const second: Voters = { ...first, version: 2, mode: "manual", isHandover: true };
+
+      expect(nodes.voters()).toBeUndefined();
+      expect(must(await nodes.putVoters(first, 0))).toBe(true);
+      expect(must(await nodes.putVoters(second, 0))).toBe(false);
+      expect(nodes.voters()).toEqual(first);
+      expect(must(await nodes.putVoters(second, 1))).toBe(true);
+      expect(nodes.voters()).toEqual(second);
+    });
+
+    test("E1: keep what a node has promised in elections", async () => {
+      const { election } = await make();
+      const note: ElectionNote = { ...EMPTY_NOTE, voted: { epoch: 5, node: ids.node() }, lentTo: 3, longestMs: 1_000 };
+
+      expect(must(election.read())).toEqual(EMPTY_NOTE);
+      must(election.write(note));
+      expect(must(election.read())).toEqual(note);
+    });
 
     test("keep nodes as they are, by name, and what changes of them", async () => {
       const { nodes } = await make();

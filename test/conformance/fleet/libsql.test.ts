@@ -6,5 +6,11 @@ const folder = temporaryFolders();
 
 describeFleetStores("on libSQL", async () => {
   const stores = await openedStores(folder());
-  return { nodes: stores.fleetNodes, tokens: stores.joinTokens, secrets: stores.secrets, close: stores.close };
+  return {
+    nodes: stores.fleetNodes,
+    tokens: stores.joinTokens,
+    secrets: stores.secrets,
+    election: stores.election,
+    close: stores.close,
+  };
 });

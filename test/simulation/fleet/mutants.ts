@@ -31,8 +31,9 @@ export class Mutants {
   /** Plays histories against the code with this defect, from the first seed on. */
   async play(mutation: Mutation): Promise<Fate> {
     const home = this.#copy(mutation);
+    const kind = ["--of", mutation.of ?? "work"];
     const off = (mutation.without ?? []).flatMap((rule) => ["--without", rule]);
-    const output = await run(home, ["--seeds", String(mutation.isRare === true ? RARE_SEEDS : SEEDS), ...off]);
+    const output = await run(home, ["--seeds", String(mutation.isRare === true ? RARE_SEEDS : SEEDS), ...kind, ...off]);
     rmSync(home, { recursive: true, force: true });
     const found = /^seed (\d+) breaks "([a-z ]+)"/m.exec(output);
     return { caught: found === null ? undefined : { seed: Number(found[1]), rule: found[2] ?? "" }, output };

@@ -1,4 +1,6 @@
 import type { Rule } from "./checks.ts";
+import { ELECTION_MUTATIONS } from "./election/mutations.ts";
+import type { ElectionRule } from "./election/rules.ts";
 
 /** One deliberate defect: `find` stands exactly once in the file and is replaced. */
 export type Mutation = {
@@ -7,10 +9,12 @@ export type Mutation = {
   readonly file: string;
   readonly find: string;
   readonly replace: string;
+  /** Which histories are played against it; those of work unless told. */
+  readonly of?: "work" | "election";
   /** The rules of which one must catch it first. */
-  readonly caughtBy: readonly Rule[];
+  readonly caughtBy: readonly (Rule | ElectionRule)[];
   /** Rules that do not look, so that others have to. */
-  readonly without?: readonly Rule[];
+  readonly without?: readonly (Rule | ElectionRule)[];
   /** Shows in one of some thousand histories: too few for the suite, which leaves it to `--mutants`. */
   readonly isRare?: true;
 };
@@ -18,7 +22,7 @@ export type Mutation = {
 const COURIER = "fleet/courier.ts";
 const FLEET_QUEUE = "fleet/fleet-queue.ts";
 
-export const MUTATIONS: readonly Mutation[] = [
+const WORK_MUTATIONS: readonly Mutation[] = [
   {
     name: "any fence may report",
     file: "queue/commands/finish.ts",
@@ -123,3 +127,6 @@ export const MUTATIONS: readonly Mutation[] = [
     caughtBy: ["taken back"],
   },
 ];
+
+/** Both kinds of histories, each with its defects. */
+export const MUTATIONS: readonly Mutation[] = [...WORK_MUTATIONS, ...ELECTION_MUTATIONS];

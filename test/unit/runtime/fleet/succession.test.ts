@@ -92,6 +92,7 @@ class Neighbourhood {
           },
       isHub,
       isReaching: () => this.isReaching,
+      goOnAlone: () => undefined,
       standDown: (why) => this.stoodDown.push(why),
       uuid: "f",
       configuredUrl: "",
