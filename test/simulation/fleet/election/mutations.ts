@@ -14,13 +14,17 @@ export const ELECTION_MUTATIONS: readonly Mutation[] = [
     replace: "const kept: Result<void> = ok(undefined);",
     without: ["serving"],
     caughtBy: ["one hub", "one at once"],
+    isRare: true,
   },
   {
     name: "a voter gives two votes in a round",
     of,
     file: ELECTION,
-    find: `(roundOf(epoch) === votedRound && note.voted?.node !== from)) return "voted";`,
-    replace: `(roundOf(epoch) === votedRound && votedRound < 0)) return "voted";`,
+    find: `  if (state.won !== undefined || (nowMs < state.boundUntilMs && note.voted?.node !== from)) return "voted";
+  if (epoch <= facts.epoch) return "old_epoch";
+  const votedRound = note.voted === null ? -1 : roundOf(note.voted.epoch);
+  if (roundOf(epoch) < votedRound || (roundOf(epoch) === votedRound && note.voted?.node !== from)) return "voted";`,
+    replace: `  if (epoch <= facts.epoch) return "old_epoch";`,
     without: ["serving"],
     caughtBy: ["one hub"],
   },
@@ -50,6 +54,7 @@ export const ELECTION_MUTATIONS: readonly Mutation[] = [
     replace: "state: isMine ? borrowed(state, { ...event, sentAtMs: facts.nowMs, sentWallMs: facts.wallMs }) : state",
     without: ["serving"],
     caughtBy: ["one at once"],
+    isRare: true,
   },
   {
     name: "a lease is used for twice the time that it is lent for",
@@ -89,6 +94,7 @@ export const ELECTION_MUTATIONS: readonly Mutation[] = [
     replace: `if (nowMs < 0) return "hub_heard";`,
     without: ["serving"],
     caughtBy: ["one at once", "undisturbed"],
+    isRare: true,
   },
   {
     name: "a start forgets the lease that was lent before",
@@ -118,7 +124,6 @@ export const ELECTION_MUTATIONS: readonly Mutation[] = [
     replace: "",
     without: ["serving"],
     caughtBy: ["one hub", "one at once"],
-    isRare: true,
   },
   {
     name: "a hub whose voters cannot elect any more is free at once",
@@ -128,7 +133,6 @@ export const ELECTION_MUTATIONS: readonly Mutation[] = [
     replace: "return canElect(voters);",
     without: ["serving"],
     caughtBy: ["one at once"],
-    isRare: true,
   },
   {
     name: "a candidate knows only the voters of its own copy",
