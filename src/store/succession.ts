@@ -207,7 +207,6 @@ export function finishStepDown(dir: string, crashPoint: (step: SuccessionStep) =
     inTransaction(node, () => {
       writeMeta(node, "membership", JSON.stringify(membership));
       writeMeta(node, "role", "solo");
-      writeMeta(node, "quarantine", folder);
       removeNotes(node, [STEP_DOWN]);
     });
     return ok(folder);
