@@ -1,6 +1,6 @@
 /** A fleet and its nodes as the API returns them. */
 import { z } from "zod";
-import { FLEET_ROLES, type FleetNode } from "#fleet";
+import { FEATURE_LEVEL, FLEET_ROLES, type FleetNode, levelsSaid, OLDEST_FEATURE_LEVEL, OWN_LEVELS } from "#fleet";
 import { failoverSchema, failoverView } from "./failover-view.ts";
 import type { NodesView } from "./node-view.ts";
 import type { ApiPorts, FleetStanding } from "./ports.ts";
@@ -22,6 +22,8 @@ export const followingSchema = z.object({
   seq: z.int(),
   /** What was accepted here and the hub has not answered. */
   outboxWaiting: z.int(),
+  /** Why the hub gives this node no work: its release and the fleet's do not fit. */
+  unfit: z.object({ message: z.string(), remedy: z.string().optional() }).nullable(),
 });
 
 export const durabilitySchema = z.object({
@@ -51,6 +53,8 @@ export const standingSchema = z.object({
   epoch: z.int(),
   hub: hubSchema.nullable(),
   isRestartDue: z.boolean(),
+  /** At which the fleet works: what every node of it understands. */
+  featureLevel: z.int(),
   /** Null where this node follows no hub: then what it shows is what holds. */
   following: followingSchema.nullable(),
   /** What this node had accepted as a hub that was superseded: still to be sent, and what a person has to look at. */
@@ -82,7 +86,8 @@ export const exampleJoinRequest = {
     publicKey: KEY,
     url: null,
     version: "1.2.3",
-    featureLevel: 1,
+    featureLevel: FEATURE_LEVEL,
+    oldestFeatureLevel: OLDEST_FEATURE_LEVEL,
     leaseClass: "strict" as const,
   },
 };
@@ -100,6 +105,7 @@ export const exampleStanding = {
   epoch: 1,
   hub: null,
   isRestartDue: false,
+  featureLevel: FEATURE_LEVEL,
   following: null,
   quarantine: { folders: 0, waiting: 0, refused: 0 },
   durability: { mode: "local" as const, replicas: null, live: null, seq: null, note: null },
@@ -113,7 +119,7 @@ export function standingView(ports: Pick<ApiPorts, "fleet">): z.output<typeof st
   return {
     ...standing,
     hub: hub === null ? null : { ...hub },
-    following: following === null ? null : { ...following },
+    following: following === null ? null : { ...following, unfit: following.unfit && { ...following.unfit } },
     durability: fleet.durability?.() ?? null,
     failover: failoverView(ports),
     quarantine: quarantineView(fleet),
@@ -191,6 +197,7 @@ function offerView({ node, ...offer }: NodeOffer, ports: ApiPorts): NodesView["n
     role: isSelf ? ports.fleet.standing().role : null,
     state: "active",
     version: isSelf ? ports.node.version : null,
+    featureLevels: isSelf ? { ...OWN_LEVELS } : null,
     url: null,
     epoch: isSelf ? ports.fleet.standing().epoch : null,
     isVoter: false,
@@ -225,6 +232,7 @@ function memberView(
     role: isHub ? "hub" : node.role,
     state: node.state,
     version: isSelf ? ports.node.version : node.version,
+    featureLevels: isSelf ? { ...OWN_LEVELS } : { ...levelsSaid(node.announced, node.featureLevel) },
     url: node.url,
     epoch: standing.epoch,
     isVoter: isVoter(node.id, ports),

@@ -47,6 +47,8 @@ export const nodesSchema = z.object({
       /** `cordoned`: gets nothing new. */
       state: z.enum(["active", "cordoned", "removed"]),
       version: z.string().nullable(),
+      /** Levels of the fleet that its release works in. */
+      featureLevels: z.object({ oldest: z.int(), newest: z.int() }).nullable(),
       /** Where the others reach it; null while it can only call. */
       url: z.string().nullable(),
       epoch: z.int().nullable(),

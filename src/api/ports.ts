@@ -142,6 +142,8 @@ export type FleetStanding = {
   readonly hub: HubIdentity | null;
   /** What was joined, or left, and takes effect with the next start. */
   readonly isRestartDue: boolean;
+  /** At which the fleet works: what every node of it understands. */
+  readonly featureLevel: number;
 };
 
 /** How near a node that follows a hub is to it, now. */
@@ -156,6 +158,8 @@ export type Following = {
   readonly seq: number;
   /** Commands of this node that the hub has not answered. */
   readonly outboxWaiting: number;
+  /** Why the hub gives this node no work: its release and the fleet's do not fit. */
+  readonly unfit: { readonly message: string; readonly remedy?: string | undefined } | null;
 };
 
 /** When this node answers a change. */

@@ -2,6 +2,7 @@
 import { type Clock, err, type NodeId, ok, type Random, type Result, refused } from "#base";
 import type { FleetNode, JoinTokens, NodeDirectory, NodeSecrets, NodeState } from "./directory.ts";
 import { markOf } from "./epoch.ts";
+import { fleetLevel, unfit } from "./feature-level.ts";
 import type { FleetOrders } from "./orders.ts";
 import type { RequestGate } from "./trust/gate.ts";
 import {
@@ -63,8 +64,11 @@ export type HubParts = {
     readonly name: string;
     readonly version: string;
     readonly featureLevel: number;
+    readonly oldestFeatureLevel: number;
   };
   readonly fleet: string;
+  /** The feature level at which the fleet works. */
+  readonly level: () => number;
   /** Where nodes reach this one, and what is wrong with that address if something is. */
   readonly address: () => { readonly url: string; readonly warning: string | null };
   readonly epoch: () => number;
@@ -169,7 +173,9 @@ export class HubAdministration implements FleetAdministration {
     const nowMs = clock.nowMs();
     const judged = judgeJoin(request, token.value, { nowMs, hasUsed: hasUsed.value, cryptography });
     if (!judged.ok) return judged;
-    const obstacle = obstacleTo(node, nodes, self.id);
+    const levels = { oldest: node.oldestFeatureLevel ?? 0, newest: node.featureLevel };
+    const fleetNow = { level: this.#parts.level(), version: self.version };
+    const obstacle = unfit({ ...node, levels }, fleetNow) ?? obstacleTo(node, nodes, self.id);
     if (obstacle !== undefined) return err(obstacle);
     const key = secrets.key();
     if (!key.ok) return key;
@@ -212,12 +218,27 @@ export class HubAdministration implements FleetAdministration {
       const put = await nodes.put(rowOf(candidate, "operator", known, nowMs));
       if (!put.ok) return put;
     }
+    if (nodes.level() === undefined) {
+      const begun = await nodes.raiseLevel(this.#firstLevel());
+      if (!begun.ok) return begun;
+    }
     if (nodes.hub() === undefined) {
       const put = await nodes.putHub({ epoch: epoch(), node: self.id, url, atMs: nowMs, why: "first token" });
       if (!put.ok) return put;
     }
     const noted = secrets.setHub(true);
     return noted.ok ? ok({ fingerprint: fingerprintOf(publicKey, cryptography) }) : noted;
+  }
+
+  /** A fleet begins at what its hub speaks, unless there are nodes already that speak less. */
+  #firstLevel(): number {
+    const { nodes, self } = this.#parts;
+    const others = nodes
+      .all()
+      .filter(({ id, state }) => id !== self.id && state !== "removed")
+      .map(({ featureLevel }) => ({ newest: featureLevel, silentMs: 0 }));
+    const own = { oldest: self.oldestFeatureLevel, newest: self.featureLevel };
+    return fleetLevel({ stored: 0, own, others, isSettled: false });
   }
 
   #resolve(node: string): Result<FleetNode> {
@@ -273,8 +294,9 @@ function obstacleTo(node: Candidate, nodes: NodeDirectory, self: NodeId): Return
 }
 
 function rowOf(node: Candidate, role: FleetRole, known: FleetNode | undefined, nowMs: number): FleetNode {
+  const { oldestFeatureLevel: _named, ...kept } = node;
   return {
-    ...node,
+    ...kept,
     role,
     state: "active",
     joinedAtMs: known === undefined || known.state === "removed" ? nowMs : known.joinedAtMs,

@@ -13,6 +13,7 @@ export type FleetNode = KnownNode & {
   /** Where the others reach it; null while it can only call. */
   readonly url: string | null;
   readonly version: string;
+  /** The newest level that it speaks, as it said last. */
   readonly featureLevel: number;
   readonly leaseClass: LeaseClass;
   readonly joinedAtMs: number;
@@ -48,8 +49,17 @@ export interface NodeDirectory {
   /** Notes that a node was heard of, and what it said. @returns whether there is such a node. */
   setSeen(
     id: NodeId,
-    seen: { readonly atMs: number; readonly version: string; readonly announced: JsonObject },
+    seen: {
+      readonly atMs: number;
+      readonly version: string;
+      readonly featureLevel: number;
+      readonly announced: JsonObject;
+    },
   ): Promise<Result<boolean>>;
+  /** The feature level that the fleet has reached; undefined before the first one was kept. */
+  level(): number | undefined;
+  /** Keeps a level that is higher than the one kept. @returns whether it was. */
+  raiseLevel(level: number): Promise<Result<boolean>>;
   /** Changes nothing when the epoch has a term already. */
   putHub(term: HubTerm): Promise<Result<void>>;
   /** As the hub published them last; undefined before it ever did. */

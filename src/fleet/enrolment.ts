@@ -41,6 +41,7 @@ export type EnrolmentParts = {
     readonly name: string;
     readonly version: string;
     readonly featureLevel: number;
+    readonly oldestFeatureLevel: number;
   };
   readonly secrets: NodeSecrets;
   /** Tasks of this node's own queue that have not ended. */

@@ -1,6 +1,7 @@
 import {
   describeFailure,
   err,
+  type Failure,
   type JsonObject,
   type JsonValue,
   ok,
@@ -33,10 +34,11 @@ import {
 import { Courier } from "./courier.ts";
 import type { FleetQueueOptions } from "./fleet-queue-options.ts";
 import { HolderLeases } from "./holder-leases.ts";
+import { HubNotices } from "./hub-notices.ts";
 import { memberStore } from "./member-store.ts";
 import { ownRunning } from "./own-running.ts";
 import { repeatedSubmissions } from "./repeated-submissions.ts";
-import { CLAIM_USE_MS, type FleetCommand, MAX_ACCEPTED, MAX_COMMANDS, MAX_HEARD, MAX_WAIT_MS } from "./wire.ts";
+import { CLAIM_USE_MS, type FleetCommand, MAX_ACCEPTED, MAX_COMMANDS, MAX_WAIT_MS } from "./wire.ts";
 
 /** A caller is answered "accepted" when the hub has not answered by then. */
 const ANSWER_MS = 2_000;
@@ -77,7 +79,7 @@ export class FleetQueue implements Queue {
   #isReaching = false;
   #heartbeatAtMs: number | undefined;
   #isBeating = false;
-  #heard: readonly string[] = [];
+  readonly #notices: HubNotices;
   #stamp: string | undefined;
   #readySeen = 0;
   #classes = "";
@@ -88,6 +90,7 @@ export class FleetQueue implements Queue {
     this.#options = options;
     this.store = memberStore(options.store, options.outbox);
     this.#courier = new Courier(options);
+    this.#notices = new HubNotices(options);
   }
 
   get turns(): { readonly fleet: number | undefined } {
@@ -97,6 +100,11 @@ export class FleetQueue implements Queue {
   /** Whether the hub answered the last time it was asked. */
   get isReaching(): boolean {
     return this.#isReaching;
+  }
+
+  /** Why the hub gives this node no work: its release and the fleet's do not fit. */
+  get unfit(): Failure | undefined {
+    return this.#notices.unfit;
   }
 
   async start(): Promise<Result<readonly TaskRow[]>> {
@@ -148,7 +156,7 @@ export class FleetQueue implements Queue {
   async claim({ limit, accepts }: ClaimRequest): Promise<Result<ClaimReceipt>> {
     const { link, clock, ids } = this.#options;
     // Said once, by the heartbeat; everybody who waits for work would say it again.
-    if (!this.#isReaching) return ok(nothing);
+    if (!this.#isReaching || this.unfit !== undefined) return ok(nothing);
     const known = await this.store.requirements(MAX_ACCEPTED);
     if (!known.ok) return known;
     this.#classes = known.value.join("\n");
@@ -311,7 +319,7 @@ export class FleetQueue implements Queue {
     try {
       const call = {
         held: [...this.#leases.list()],
-        heard: [...this.#heard],
+        heard: [...this.#notices.heard],
         announced: announce(),
         ...(this.#stamp === undefined ? {} : { stamp: this.#stamp }),
       };
@@ -325,7 +333,7 @@ export class FleetQueue implements Queue {
         else this.#leases.end(taskId, fence);
         if (stop) this.#stopped(taskId, fence);
       }
-      for (const order of answer.value.orders) this.#obey(order);
+      this.#notices.take(answer.value);
       replica.follow(answer.value);
     } catch (cause) {
       this.#options.logger.error("a heartbeat failed by a bug", { cause: String(cause) });
@@ -378,14 +386,6 @@ export class FleetQueue implements Queue {
     logger.info("the hub answers");
     this.#courier.wake();
     this.#announceReady();
-  }
-
-  /** Once, however often it is told; one of a newer hub that this version does not know is heard and passed over. */
-  #obey({ id, kind }: { readonly id: string; readonly kind: string }): void {
-    if (this.#heard.includes(id)) return;
-    this.#heard = [...this.#heard, id].slice(-MAX_HEARD);
-    if (kind === "restart") this.#options.obey({ id, kind });
-    else this.#options.logger.warn("the hub wants something that this version does not know", { order: kind });
   }
 
   #stopped(id: TaskId, fence: Fence): void {

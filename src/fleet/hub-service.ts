@@ -6,11 +6,13 @@
  * U3: a lease that its node does not name in a heartbeat that it sent long enough after the grant for the answer to have
  *     arrived is taken back: its node never heard of it. When it was sent is told by the stamp of an answer that it had
  *     before, since a heartbeat may be late itself.
+ * U4: a node whose release does not fit the fleet's is given nothing; what it holds it may renew, end and report.
  */
 import {
   type Clock,
   type CommandId,
   err,
+  type Failure,
   type JsonObject,
   type JsonValue,
   type Logger,
@@ -65,6 +67,8 @@ export type HubServiceOptions = {
   readonly termOf: (node: NodeId) => number;
   /** Whether a node is given new work, by what people decided and by how it fared. */
   readonly takesWork: (node: NodeId) => boolean;
+  /** Why a node's release and the fleet's do not fit; undefined when they do. */
+  readonly unfit: (node: NodeId) => Failure | undefined;
   /** A node was given these tasks. */
   readonly gave: (node: NodeId, tasks: readonly ClaimedTask[]) => void;
   /** An attempt of a node ended, and its report counted. */
@@ -159,7 +163,9 @@ export class HubService {
   }
 
   async claim(node: NodeId, call: ClaimCall): Promise<Result<ClaimAnswer>> {
-    const { queue, position, termOf, takesWork, gave } = this.#options;
+    const { queue, position, termOf, takesWork, gave, unfit } = this.#options;
+    const obstacle = unfit(node);
+    if (obstacle !== undefined) return err(obstacle);
     const termMs = termOf(node);
     if (!takesWork(node)) return ok({ ...position(), termMs, tasks: [], more: false, rateLimited: false });
     const accepted = new Set(call.accepts);
@@ -173,9 +179,10 @@ export class HubService {
   }
 
   heartbeat(node: NodeId, { held, heard: heardOrders, announced, stamp = "" }: HeartbeatCall): HeartbeatAnswer {
-    const { queue, clock, session, position, termOf, heard, orders, replicas } = this.#options;
+    const { queue, clock, session, position, termOf, heard, orders, unfit, replicas } = this.#options;
     heard(node, announced);
     replicas?.heard(node);
+    const obstacle = unfit(node);
     const [of, sentAfterMs] = stamp.split(" ");
     if (of === session) this.#takeBack(node, held, Number(sentAfterMs));
     return {
@@ -183,6 +190,7 @@ export class HubService {
       stamp: `${session} ${clock.monotonicMs()}`,
       termMs: termOf(node),
       orders: [...orders(node, heardOrders)],
+      ...(obstacle === undefined ? {} : { unfit: { message: obstacle.message, remedy: obstacle.remedy } }),
       held: held.map(({ taskId, fence }) => {
         const isOk = queue.leases.holderOf(taskId, fence) === node && queue.renew(taskId, fence);
         return { taskId, fence, ok: isOk, stop: isOk && this.#isStopped(taskId, fence) };

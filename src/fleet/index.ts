@@ -38,6 +38,18 @@ export {
 export { Enrolment, type EnrolmentParts, type HubLink, type JoinWish } from "./enrolment.ts";
 export { markOf, nextEpoch, roundOf } from "./epoch.ts";
 export { FailingNodes, type NodeBackOff } from "./failing-nodes.ts";
+export {
+  announcedLevels,
+  FEATURE_LEVEL,
+  FIRST_FEATURE_LEVEL,
+  fleetLevel,
+  type LevelRange,
+  levelsSaid,
+  OLDEST_FEATURE_LEVEL,
+  OWN_LEVELS,
+  SETTLED_MS,
+  unfit,
+} from "./feature-level.ts";
 export { FleetQueue } from "./fleet-queue.ts";
 export type { FleetQueueOptions } from "./fleet-queue-options.ts";
 export { type Home, Homes } from "./homes.ts";
@@ -104,7 +116,6 @@ export { HubClock } from "./trust/hub-clock.ts";
 export {
   type Candidate,
   DEFAULT_TOKEN_TTL_MS,
-  FEATURE_LEVEL,
   type HubIdentity,
   hubUrl,
   type JoinAnswer,

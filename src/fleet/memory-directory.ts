@@ -11,6 +11,7 @@ export class MemoryNodeDirectory implements NodeDirectory {
   readonly #nodes = new Map<NodeId, FleetNode>();
   #hub: HubTerm | undefined;
   #voters: Voters | undefined;
+  #level: number | undefined;
 
   find(id: NodeId): FleetNode | undefined {
     return this.#nodes.get(id);
@@ -41,7 +42,18 @@ export class MemoryNodeDirectory implements NodeDirectory {
   }
 
   async setSeen(id: NodeId, seen: Parameters<NodeDirectory["setSeen"]>[1]): Promise<Result<boolean>> {
-    return ok(this.#change(id, { seenAtMs: seen.atMs, version: seen.version, announced: seen.announced }));
+    const { atMs, version, featureLevel, announced } = seen;
+    return ok(this.#change(id, { seenAtMs: atMs, version, featureLevel, announced }));
+  }
+
+  level(): number | undefined {
+    return this.#level;
+  }
+
+  async raiseLevel(level: number): Promise<Result<boolean>> {
+    const isHigher = level > (this.#level ?? 0);
+    if (isHigher) this.#level = level;
+    return ok(isHigher);
   }
 
   async putHub(term: HubTerm): Promise<Result<void>> {

@@ -3,6 +3,7 @@ import { type Clock, type Logger, type NodeId, ok, type Random, type Result } fr
 import { type FleetAdministration, HubAdministration, type HubParts } from "./administration.ts";
 import type { FleetNode, HubTerm, JoinTokens, Membership, NodeDirectory, NodeSecrets } from "./directory.ts";
 import { Enrolment, type HubLink } from "./enrolment.ts";
+import { FIRST_FEATURE_LEVEL } from "./feature-level.ts";
 import { askToJoin } from "./io/ask-to-join.ts";
 import { HubClient } from "./io/hub-client.ts";
 import { FleetOrders } from "./orders.ts";
@@ -53,6 +54,8 @@ export type Fleet = {
     readonly epoch: number;
     readonly hub: HubIdentity | null;
     readonly isRestartDue: boolean;
+    /** At which the fleet works; of a node that is alone, what it speaks. */
+    readonly featureLevel: number;
   };
   readonly nodes: () => readonly FleetNode[];
   /** Since when the hub is the hub, as far as the database shown here says. */
@@ -100,10 +103,9 @@ export function openFleet(parts: FleetParts): Result<Fleet> {
     joined === undefined || key === undefined
       ? undefined
       : (parts.client ?? connect(joined, lastGood(secrets, key.value), keepHub(parts)));
-  const onRemoved = (id: NodeId): void => {
-    for (const listener of removed) listener(id);
-  };
-  const own = new HubAdministration({ ...parts, fleet: parts.uuid, gate, orders, onRemoved });
+  const onRemoved = (id: NodeId): void => tell(removed, id);
+  const level = levelFor(parts, joined);
+  const own = new HubAdministration({ ...parts, fleet: parts.uuid, level, gate, orders, onRemoved });
   const hub = client === undefined ? own : undefined;
   const administration = client === undefined ? own : new RemoteAdministration(client);
   const enrolment = new Enrolment({
@@ -125,6 +127,7 @@ export function openFleet(parts: FleetParts): Result<Fleet> {
       epoch: parts.epoch(),
       hub: client?.hub ?? null,
       isRestartDue: valueOr(secrets.membership(), joined)?.joinedAtMs !== joined?.joinedAtMs,
+      featureLevel: level(),
     }),
     nodes: () => nodes.all(),
     term: () => nodes.hub(),
@@ -134,6 +137,18 @@ export function openFleet(parts: FleetParts): Result<Fleet> {
       return () => removed.delete(listener);
     },
   });
+}
+
+function tell(listeners: ReadonlySet<(id: NodeId) => void>, id: NodeId): void {
+  for (const listener of listeners) listener(id);
+}
+
+/** A node that is alone works at what it speaks. */
+function levelFor({ secrets, nodes, self }: FleetParts, joined: Membership | undefined): () => number {
+  return () => {
+    const isAlone = joined === undefined && !valueOr(secrets.isHub(), false);
+    return isAlone ? self.featureLevel : (nodes.level() ?? FIRST_FEATURE_LEVEL);
+  };
 }
 
 function valueOr<T, D>(result: Result<T>, fallback: D): T | D {

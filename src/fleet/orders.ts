@@ -7,6 +7,11 @@ import type { NodeId } from "#base";
 /** `restart`: be replaced by a new process, as `drover node restart` does on the spot. */
 export type Order = { readonly id: string; readonly kind: "restart" };
 
+/** @returns whether a node of this version knows what an order asks for. */
+export function isOrder(said: { readonly id: string; readonly kind: string }): said is Order {
+  return said.kind === "restart";
+}
+
 /** A node that comes back after this is not restarted for what a person wanted long ago. */
 const ORDER_LIFE_MS = 600_000;
 

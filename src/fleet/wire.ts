@@ -197,6 +197,8 @@ export const heartbeatAnswerSchema = z.object({
   held: z.array(z.object({ taskId, fence, ok: z.boolean(), stop: z.boolean() })),
   orders: z.array(z.object({ id: z.string(), kind: z.string() })),
   stamp: stamp.optional(),
+  /** Why the node gets no work: its release and the fleet's do not fit. What it holds it may end. */
+  unfit: z.object({ message: z.string(), remedy: z.string().optional() }).optional(),
 });
 export type HeartbeatAnswer = z.output<typeof heartbeatAnswerSchema>;
 

@@ -195,7 +195,8 @@ export type AnnouncementKind =
   | "hub.sought"
   | "hub.elected"
   /** A former hub follows another one. */
-  | "hub.stepped_down";
+  | "hub.stepped_down"
+  | "fleet.level_raised";
 
 export type QueueEventKind =
   | "task.submitted"

@@ -247,7 +247,7 @@ function apiOptions(config: LoadedConfig["config"]): Parameters<typeof createApi
 }
 
 /** Only where this node writes for others. */
-function hubDutyOf({ options, engine, place, fleet }: Started): HubDuty | undefined {
+function hubDutyOf({ options, engine, place, fleet, restart }: Started): HubDuty | undefined {
   const { service, stores, running, describe: describeSelf } = engine;
   if (place.role.kind !== "hub" || service === undefined) return undefined;
   const { logger, loaded } = options;
@@ -263,6 +263,9 @@ function hubDutyOf({ options, engine, place, fleet }: Started): HubDuty | undefi
     describeSelf,
     replicas: wantedReplicas(loaded.config),
     nodeParts: engine.parts,
+    probationMs: loaded.config["update.probation_ms"],
+    isIdle: () => engine.attempts.running().length === 0,
+    restart,
   });
 }
 

@@ -1,6 +1,7 @@
 import { err, type JsonObject, type NodeId, ok, type Result } from "#base";
 import { type FleetNode, type HubTerm, type NodeDirectory, sameKey, type Voters } from "#fleet";
 import { type Connection, number, type SqlRow, text, textOrNull } from "./connection.ts";
+import { readFleetLevel, writeFleetLevel } from "./fleet-level.ts";
 import type { Write } from "./model-store.ts";
 
 const COLUMNS = `id, name, role, public_key, url, version, feature_level, state, lease_class, joined_at_ms, seen_at_ms,
@@ -81,10 +82,23 @@ export class LibsqlFleetNodes implements NodeDirectory {
   }
 
   setSeen(id: NodeId, seen: Parameters<NodeDirectory["setSeen"]>[1]): Promise<Result<boolean>> {
-    const sql = "UPDATE fleet_node SET seen_at_ms = ?, version = ?, announced = ? WHERE id = ?";
+    const sql = "UPDATE fleet_node SET seen_at_ms = ?, version = ?, feature_level = ?, announced = ? WHERE id = ?";
+    const { atMs, version, featureLevel, announced } = seen;
     return this.#write("note what a node said", (connection) =>
-      ok(connection.prepare(sql).run([seen.atMs, seen.version, JSON.stringify(seen.announced), id]) > 0),
+      ok(connection.prepare(sql).run([atMs, version, featureLevel, JSON.stringify(announced), id]) > 0),
     );
+  }
+
+  level(): number | undefined {
+    return readFleetLevel(this.#reading);
+  }
+
+  raiseLevel(level: number): Promise<Result<boolean>> {
+    return this.#write("raise the feature level", (connection) => {
+      if (level <= (readFleetLevel(connection) ?? 0)) return ok(false);
+      writeFleetLevel(connection, level);
+      return ok(true);
+    });
   }
 
   putHub(term: HubTerm): Promise<Result<void>> {

@@ -5,7 +5,7 @@ import { FLEET_FILE, NODE_FILE } from "#base";
 import { number, openReadOnly, text } from "./connection.ts";
 import { LAST_EVENT_SEQ } from "./event-log.ts";
 import { readMeta } from "./meta.ts";
-import { schemaNumber } from "./migrate.ts";
+import { schemaNumber, waitingMigrations } from "./migrate.ts";
 import { FLEET_MIGRATIONS } from "./migrations/fleet.ts";
 import { NODE_MIGRATIONS } from "./migrations/node.ts";
 import type { Inspection } from "./reader-protocol.ts";
@@ -79,7 +79,7 @@ export function changesState(dir: string): boolean {
     if (!existsSync(join(dir, file))) return false;
     const connection = openReadOnly(join(dir, file));
     try {
-      return schemaNumber(connection) < migrations.length;
+      return schemaNumber(connection) < migrations.length - waitingMigrations(connection, migrations).length;
     } finally {
       connection.close();
     }

@@ -2,10 +2,15 @@ import { createHash } from "node:crypto";
 import { chmodSync, renameSync, rmSync } from "node:fs";
 import { err, ok, type Result, refused, terminal } from "#base";
 import { type Connection, number, text } from "./connection.ts";
+import { checkFleetLevel, levelForMigrations } from "./fleet-level.ts";
 import type { Migration } from "./migrations/migration.ts";
 
-/** What a database has applied, compared with what this build knows. */
-type MigrationPlan = { readonly applied: number; readonly pending: readonly Migration[] };
+/** What a database has applied, compared with what this build knows. `waiting` stays behind until the fleet's level rises. */
+type MigrationPlan = {
+  readonly applied: number;
+  readonly pending: readonly Migration[];
+  readonly waiting: readonly Migration[];
+};
 
 type Applied = { readonly number: number; readonly name: string; readonly checksum: string };
 
@@ -14,8 +19,14 @@ export function schemaNumber(connection: Connection): number {
   return readApplied(connection).at(-1)?.number ?? 0;
 }
 
+/** @returns what waits for the nodes of the fleet, of migrations that this build knows; none of a database that it cannot read. */
+export function waitingMigrations(connection: Connection, known: readonly Migration[]): readonly Migration[] {
+  const plan = planMigration(connection, known);
+  return plan.ok ? plan.value.waiting : [];
+}
+
 /**
- * Brings a database to this build's schema. What a database with data was before is kept beside it. Throws what the
+ * Brings a database to this build's schema, as far as the nodes of its fleet can read it. What a database with data was before is kept beside it. Throws what the
  * storage throws; then the database is as it was.
  */
 export function migrateDatabase(connection: Connection, known: readonly Migration[], nowMs: number): Result<void> {
@@ -61,7 +72,8 @@ function keepCopy(connection: Connection, next: number): void {
 
 /**
  * Decides what is to be done, without doing it. A database of a newer build is refused (`newer_schema`), as is one
- * whose applied migrations are not the ones known here (`unsupported`).
+ * whose applied migrations are not the ones known here (`unsupported`), or whose fleet works at a level that this build
+ * does not speak (`newer_schema`).
  */
 function planMigration(connection: Connection, known: readonly Migration[]): Result<MigrationPlan> {
   const applied = readApplied(connection);
@@ -88,7 +100,13 @@ function planMigration(connection: Connection, known: readonly Migration[]): Res
       );
     }
   }
-  return ok({ applied: highest, pending: known.slice(applied.length) });
+  const spoken = checkFleetLevel(connection);
+  if (!spoken.ok) return spoken;
+  const next = known.slice(applied.length);
+  const level = levelForMigrations(connection);
+  const held = next.findIndex(({ needsLevel = 0 }) => needsLevel > level);
+  const due = held < 0 ? next.length : held;
+  return ok({ applied: highest, pending: next.slice(0, due), waiting: next.slice(due) });
 }
 
 /** Applies what is pending in one transaction, which is one flush, and records each. Throws what the storage throws. */

@@ -7,10 +7,12 @@ import { BACKUP_FOLDER, Backups } from "./backup.ts";
 import { LibsqlCapacityHistory } from "./capacity-history.ts";
 import { type Connection, openConnection } from "./connection.ts";
 import { LibsqlElectionStore } from "./election-note.ts";
+import { checkFleetLevel } from "./fleet-level.ts";
 import { LibsqlFleetNodes } from "./fleet-nodes.ts";
 import { establishIdentity, type Identity } from "./identity.ts";
 import { LibsqlJoinTokens } from "./join-tokens.ts";
 import { LongReader } from "./long-reader.ts";
+import { schemaNumber } from "./migrate.ts";
 import { FLEET_MIGRATIONS } from "./migrations/fleet.ts";
 import { NODE_MIGRATIONS } from "./migrations/node.ts";
 import { LibsqlModelStore } from "./model-store.ts";
@@ -114,6 +116,11 @@ async function openLocked(
   const path = join(dir, FLEET_FILE);
   const replica = await openReplica(path, { clock, random, logger, carry: way.value.carry, fleet });
   if (!replica.ok) return replica;
+  const readable = checkReadable(replica.value.store.reading);
+  if (!readable.ok) {
+    await replica.value.close();
+    return readable;
+  }
   const own = openOwn(models, join(dir, MODELS_FILE), path, logger, opened);
   if (!own.ok) {
     await replica.value.close();
@@ -149,6 +156,7 @@ async function openLocked(
     secrets,
     election: new LibsqlElectionStore(node),
     nodeId: id,
+    waitingMigrations: [],
     identity: { ...identity, uuid: fleet, epoch: replica.value.position().epoch },
     backups: new Backups(backupFolder, own.value.files, fleet, clock),
     commits: own.value.commits,
@@ -160,6 +168,15 @@ async function openLocked(
       return closing;
     },
   });
+}
+
+/** A database that a newer hub has changed for good is not read by guesswork. */
+function checkReadable(reading: Connection): Result<void> {
+  const checked = onStorage("look at the fleet's schema", () => {
+    const isNewer = schemaNumber(reading) > FLEET_MIGRATIONS.length;
+    return isNewer ? checkFleetLevel(reading) : ok(undefined);
+  });
+  return checked.ok ? checked.value : checked;
 }
 
 /** What the node writes of models, and the threads that read long. */

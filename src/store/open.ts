@@ -35,6 +35,7 @@ import { LibsqlFleetNodes } from "./fleet-nodes.ts";
 import { establishIdentity, type Identity } from "./identity.ts";
 import { LibsqlJoinTokens } from "./join-tokens.ts";
 import { LongReader } from "./long-reader.ts";
+import { waitingMigrations } from "./migrate.ts";
 import { FLEET_MIGRATIONS } from "./migrations/fleet.ts";
 import type { Migration } from "./migrations/migration.ts";
 import { NODE_MIGRATIONS } from "./migrations/node.ts";
@@ -99,6 +100,8 @@ export type Stores = {
   readonly nodeId: NodeId;
   readonly identity: Identity;
   readonly backups: Backups;
+  /** Migrations of the fleet's database that wait until every node can read what they make of it. */
+  readonly waitingMigrations: readonly Migration[];
   /** Transactions that the queue committed since the start. */
   readonly commits: () => number;
   /** Writes the journal back into the database file when it has grown past its limit. @returns its bytes afterwards. */
@@ -193,6 +196,7 @@ async function openLocked(
     attemptBlobs: new LibsqlAttemptBlobs(node.value),
     nodeId: nodeId.value,
     identity,
+    waitingMigrations: waitingMigrations(reading, FLEET_MIGRATIONS),
     backups: new Backups(backupFolder, files, identity.uuid, clock),
     commits: () => queue.commits,
     position: () => readPosition(reading) ?? { epoch: identity.epoch, seq: 0 },

@@ -31,6 +31,8 @@ export function rememberedNodes(nodes: NodeDirectory): NodeDirectory {
     setKey: (id, from, to) => change(nodes.setKey(id, from, to)),
     setSeen: (id, seen) => change(nodes.setSeen(id, seen)),
     putHub: (term) => nodes.putHub(term),
+    level: () => nodes.level(),
+    raiseLevel: (level) => nodes.raiseLevel(level),
     voters: () => nodes.voters(),
     putVoters: (voters, before) => nodes.putVoters(voters, before),
   };

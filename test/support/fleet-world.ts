@@ -51,6 +51,8 @@ export class FleetWorld {
   isDatabaseAway = false;
   #sessions = 0;
   readonly presence = new Presence(this.clock);
+  /** Why a node's release does not fit, when it does not. */
+  unfit: HubServiceOptions["unfit"] | undefined;
   /** As a hub has it, for those who look at it. */
   placements: HubPlacements | undefined;
   readonly heard: { node: NodeId; announced: JsonObject }[] = [];
@@ -87,6 +89,7 @@ export class FleetWorld {
       position,
       termOf: () => termMs,
       takesWork: () => true,
+      unfit: (node) => this.unfit?.(node),
       gave: (node, tasks) => this.placements?.gave(node, tasks),
       ended: (node, outcome) => this.placements?.ended(node, outcome),
       heard: (node, announced) => {

@@ -2,12 +2,12 @@
 import { type Clock, type NodeId, ok, type Random, silentLogger } from "#base";
 import {
   cryptography,
-  FEATURE_LEVEL,
   type Fleet,
   type FleetParts,
   MemoryJoinTokens,
   MemoryNodeDirectory,
   MemoryNodeSecrets,
+  OWN_LEVELS,
   openFleet,
 } from "#fleet";
 
@@ -21,7 +21,13 @@ export type FleetBase = {
 /** @returns the fleet of one node, and the tables behind it. */
 export function memoryFleet(base: FleetBase, changed: Partial<FleetParts> = {}): Fleet {
   const fleet = openFleet({
-    self: { id: base.node, name: base.name, version: "1.2.3", featureLevel: FEATURE_LEVEL },
+    self: {
+      id: base.node,
+      name: base.name,
+      version: "1.2.3",
+      featureLevel: OWN_LEVELS.newest,
+      oldestFeatureLevel: OWN_LEVELS.oldest,
+    },
     uuid: "6f4c7a0e-5f0e-4c5e-9a5e-0d5a4b1c2d3e",
     address: () => ({ url: "http://127.0.0.1:7433", warning: null }),
     epoch: () => 1,

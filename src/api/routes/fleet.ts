@@ -1,8 +1,8 @@
 /** Joining a fleet, from both ends, and what nodes tell their hub of themselves. */
 import { type Context, Hono } from "hono";
 import { z } from "zod";
-import { type NodeId, parseNodeId } from "#base";
-import { hubUrl, isPublicKey } from "#fleet";
+import { parseNodeId } from "#base";
+import { hubUrl, isPublicKey, type JoinRequest } from "#fleet";
 import type { ApiEnv } from "../environment.ts";
 import { exampleFailover } from "../failover-view.ts";
 import {
@@ -21,6 +21,7 @@ import { body, json, route } from "../route.ts";
 
 const MAX_NAME_CHARS = 128;
 const MAX_URL_CHARS = 2_048;
+const MAX_LEVEL = 1_000_000;
 
 const publicKey = z.string().refine(isPublicKey, "must be an Ed25519 key, SPKI in base64url");
 const nodeId = z.string().refine((text) => parseNodeId(text) !== undefined, "must be the id of a node");
@@ -29,18 +30,19 @@ const url = z
   .max(MAX_URL_CHARS)
   .refine((text) => hubUrl(text) !== undefined, "must be an http or https URL");
 
-/** Unknown fields are those of a newer drover, and pass. */
-const joinRequestSchema = z.object({
+/** Unknown fields are those of a newer drover, and are kept: the proof is over all of them. */
+const joinRequestSchema = z.looseObject({
   token: z.string().max(64),
   proof: z.string().max(128),
   nonce: z.string().regex(/^[A-Za-z0-9_-]{22}$/),
-  node: z.object({
+  node: z.looseObject({
     id: nodeId,
     name: z.string().min(1).max(MAX_NAME_CHARS),
     publicKey,
     url: url.nullable(),
     version: z.string().max(64),
-    featureLevel: z.int().min(0).max(1_000_000),
+    featureLevel: z.int().min(0).max(MAX_LEVEL),
+    oldestFeatureLevel: z.int().min(0).max(MAX_LEVEL).optional(),
     leaseClass: z.enum(["strict", "hold"]),
   }),
 });
@@ -76,13 +78,14 @@ export function joinRoutes(ports: ApiPorts) {
       const request = c.req.valid("json");
       const { hub } = ports.fleet;
       if (hub === undefined) return answerNotHub(c, ports);
-      const id = request.node.id as NodeId; // `as`: the schema has looked
-      const answer = await hub.admit({ ...request, node: { ...request.node, id } });
+      // `as`: the schema has looked, and what was not said is not there.
+      const answer = await hub.admit(request as JoinRequest);
       if (!answer.ok) {
         ports.logger.warn("a node may not join", { node: request.node.name, why: answer.error.message });
         return answerProblem(c, answer.error);
       }
-      ports.logger.info("a node has joined", { node: request.node.name, id, role: answer.value.role });
+      const { name, id } = request.node;
+      ports.logger.info("a node has joined", { node: name, id, role: answer.value.role });
       c.set("answerNonce", request.nonce);
       return c.json({ ...answer.value, hub: { ...answer.value.hub } }, 200);
     },

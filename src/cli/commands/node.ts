@@ -123,6 +123,7 @@ export function nodeColumns(nowMs: number): readonly Column<NodesShown["nodes"][
     },
     { title: "RUNNING", value: ({ running }) => String(running ?? "-"), align: "right" },
     { title: "VERSION", value: ({ version }) => version ?? "-", optional: true },
+    { title: "LEVEL", value: ({ featureLevels }) => levelText(featureLevels), optional: true },
     { title: "EXECUTORS", value: ({ executors }) => executors.join(", ") },
     {
       title: "VRAM",
@@ -138,6 +139,10 @@ export function nodeColumns(nowMs: number): readonly Column<NodesShown["nodes"][
     },
     { title: "LABELS", value: ({ labels }) => labelText(labels), shrinks: true, optional: true },
   ];
+}
+
+function levelText(levels: NodesShown["nodes"][number]["featureLevels"]): string {
+  return levels === null ? "-" : String(levels.newest);
 }
 
 function ageText(nowMs: number, atMs: number): string {

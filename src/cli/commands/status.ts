@@ -127,21 +127,23 @@ function printNode({ node, watchdog, releases }: Status, { console, environment 
 
 /** Nothing of a node that is alone. */
 function fleetPairs(fleet: NodeView["fleet"]): [string, string][] {
-  const { role, hub, following, durability, isRestartDue, quarantine } = fleet;
+  const { role, hub, following, durability, isRestartDue, featureLevel, quarantine } = fleet;
   const safety = durabilityPairs(durability);
   if (role === "solo") return safety;
   const due = isRestartDue ? "; another role from its next start on" : "";
+  const level = `; feature level ${featureLevel}`;
   const { waiting, refused } = quarantine;
   const kept: [string, string][] =
     waiting + refused === 0
       ? []
       : [["quarantine", `${waiting} to be sent to the new hub, ${refused} that a person has to look at`]];
-  if (hub === null) return [["fleet", `the hub is this node${due}`], ...safety, ...kept];
+  if (hub === null) return [["fleet", `the hub is this node${level}${due}`], ...safety, ...kept];
   const pairs: [string, string][] = [
-    ["fleet", `${role}; the hub is ${oneLine(hub.name)} (${oneLine(hub.url)})${due}`],
+    ["fleet", `${role}; the hub is ${oneLine(hub.name)} (${oneLine(hub.url)})${level}${due}`],
     ...kept,
   ];
   if (following === null) return pairs;
+  if (following.unfit !== null) pairs.push(["no work", oneLine(following.unfit.message)]);
   const { hubAnswers, replica, staleMs, outboxWaiting } = following;
   const age =
     replica === "attached" && staleMs < STALE_MS ? "up to date" : `${replica}, as of ${durationText(staleMs)} ago`;
@@ -232,6 +234,7 @@ function nextSteps({ node, queue, dead }: Status): readonly string[] {
     ...(node.fleet.failover?.holdsLease === false
       ? ["look at the other voters; when they are gone for good: drover promote --yes --force here"]
       : []),
+    ...(node.fleet.following?.unfit?.remedy === undefined ? [] : [oneLine(node.fleet.following.unfit.remedy)]),
     ...(queue.paused ? ["start tasks again with: drover queue resume"] : []),
     ...(letter === undefined ? [] : [`see why a task died with: drover dead show ${letter.id}`]),
     ...(totals.ready > 0 && totals.running === 0 && !queue.paused && node.ready

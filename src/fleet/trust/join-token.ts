@@ -33,7 +33,10 @@ export type Candidate = {
   readonly publicKey: string;
   readonly url: string | null;
   readonly version: string;
+  /** The newest level that it speaks. */
   readonly featureLevel: number;
+  /** The oldest level of a fleet that it works in; a release that does not say works in any. */
+  readonly oldestFeatureLevel?: number;
   readonly leaseClass: LeaseClass;
 };
 
@@ -69,8 +72,6 @@ const PATTERN = new RegExp(
   `^drv_([${ALPHABET}]{${ID_CHARS}})_([${ALPHABET}]{${SECRET_CHARS}})_([0-9a-f]{${FINGERPRINT_CHARS}})$`,
 );
 const MAX_URL_CHARS = 2_048;
-/** What this build can do in a fleet; a number that only grows, so that a newer hub knows what not to ask of an older node. */
-export const FEATURE_LEVEL = 1;
 export const MAX_TOKEN_USES = 1_000;
 /** A token for a person who types it today; a longer one is a password. */
 export const DEFAULT_TOKEN_TTL_MS = 3_600_000;

@@ -74,7 +74,8 @@ function followingOf({ member, queue }: Pick<Engine, "member" | "queue">): Follo
   const kept = member.outbox.count();
   // A disk that fails shows among the conditions of readiness.
   const outboxWaiting = kept.ok ? kept.value.waiting : 0;
-  return { hubAnswers: queue.isReaching, replica: state, staleMs, seq: position.seq, outboxWaiting };
+  const unfit = queue.unfit ?? null;
+  return { hubAnswers: queue.isReaching, replica: state, staleMs, seq: position.seq, outboxWaiting, unfit };
 }
 
 /** A node that was alone is a hub from its first invitation on; that takes another start, with the fleet's server. */

@@ -1,8 +1,19 @@
 /** What a hub does for its nodes while it runs. */
 import { type Clock, describeFailure, type JsonObject, type Logger, type NodeId } from "#base";
-import { type Fleet, HubService, type Position, Presence, ReplicaWatch, replicatedQueue } from "#fleet";
+import {
+  type Fleet,
+  HubService,
+  levelsSaid,
+  OWN_LEVELS,
+  type Position,
+  Presence,
+  ReplicaWatch,
+  replicatedQueue,
+} from "#fleet";
 import type { Queue, QueueService, TaskRow } from "#queue";
 import type { Stores } from "#store";
+import { version } from "../version.ts";
+import { LevelKeeper, settleMsOf } from "./level-keeper.ts";
 import type { HubPartService, NodeParts } from "./node-parts.ts";
 import { Placements } from "./placements.ts";
 
@@ -21,6 +32,10 @@ export type HubDutyParts = {
   /** How many other nodes have to have a change before its caller is answered; null with store.durability = local. */
   readonly replicas: number | null;
   readonly nodeParts: Pick<NodeParts, "serve">;
+  /** `update.probation_ms` */
+  readonly probationMs: number;
+  readonly isIdle: () => boolean;
+  readonly restart: () => void;
 };
 
 export type HubDuty = {
@@ -33,6 +48,7 @@ export type HubDuty = {
   readonly placements: Placements;
   /** Logs and large results for the nodes. */
   readonly parts: HubPartService;
+  readonly levels: LevelKeeper;
   readonly stop: () => void;
 };
 
@@ -54,6 +70,17 @@ export function startHubDuty(parts: HubDutyParts): HubDuty {
   const position = (): Position => stores.position();
   const watch = parts.replicas === null ? undefined : new ReplicaWatch({ clock, position, replicas: parts.replicas });
   const commands = watch === undefined ? queue : replicatedQueue(queue, watch);
+  const levels = new LevelKeeper({
+    ...parts,
+    self: stores.nodeId,
+    own: OWN_LEVELS,
+    version,
+    nodes: stores.fleetNodes,
+    presence,
+    settleMs: settleMsOf(parts.probationMs),
+    waitingMigrations: stores.waitingMigrations,
+    onRaised: (level) => void queue.announce("fleet.level_raised", { level }),
+  });
   const service = new HubService({
     queue,
     commands,
@@ -64,6 +91,7 @@ export function startHubDuty(parts: HubDutyParts): HubDuty {
     position,
     termOf: (node) => termOf(stores, node, strictTermMs),
     takesWork: (node) => placements.takesWork(stores.fleetNodes.find(node)),
+    unfit: (node) => levels.unfit(node),
     gave: (node, tasks) => placements.gave(node, tasks),
     ended: (node, outcome) => {
       placements.ended(node, outcome);
@@ -96,7 +124,7 @@ export function startHubDuty(parts: HubDutyParts): HubDuty {
   });
   let timer = clock.after(KEEP_FIRST_MS, keep);
   function keep(): void {
-    void keepNews(presence, stores, logger);
+    void keepNews(presence, stores, logger).then(() => levels.look());
     timer = clock.after(KEEP_EVERY_MS, keep);
   }
   return {
@@ -106,6 +134,7 @@ export function startHubDuty(parts: HubDutyParts): HubDuty {
     presence,
     placements,
     parts: hubParts,
+    levels,
     stop: () => {
       timer.cancel();
       endPasses();
@@ -128,7 +157,8 @@ async function keepNews(presence: Presence, stores: Stores, logger: Logger): Pro
     const known = stores.fleetNodes.find(node);
     if (known === undefined) continue;
     const version = typeof announced["version"] === "string" ? announced["version"] : known.version;
-    const kept = await stores.fleetNodes.setSeen(node, { atMs, version, announced });
+    const featureLevel = levelsSaid(announced, known.featureLevel).newest;
+    const kept = await stores.fleetNodes.setSeen(node, { atMs, version, featureLevel, announced });
     if (!kept.ok) logger.warn("what a node said was not kept", { node, why: describeFailure(kept.error) });
   }
 }

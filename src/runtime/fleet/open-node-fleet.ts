@@ -1,7 +1,7 @@
 /** This process's place in a fleet, over its databases and its configuration. */
 import { hostname } from "node:os";
 import { type Logger, ok, type Result } from "#base";
-import { cryptography, FEATURE_LEVEL, type Fleet, openFleet } from "#fleet";
+import { cryptography, type Fleet, OWN_LEVELS, openFleet } from "#fleet";
 import type { Queue } from "#queue";
 import type { Stores } from "#store";
 import type { Config } from "../config/settings.ts";
@@ -30,7 +30,13 @@ export function openNodeFleet(parts: NodeFleetParts): Result<Fleet> {
   const ca = readAuthorities(config["fleet.ca_file"]);
   if (!ca.ok) return ca;
   return openFleet({
-    self: { id: stores.nodeId, name: parts.name, version, featureLevel: FEATURE_LEVEL },
+    self: {
+      id: stores.nodeId,
+      name: parts.name,
+      version,
+      featureLevel: OWN_LEVELS.newest,
+      oldestFeatureLevel: OWN_LEVELS.oldest,
+    },
     uuid: stores.identity.uuid,
     address: () => hubAddress(config["fleet.url"], config["http.host"], parts.port(), hostname()),
     epoch: () =>

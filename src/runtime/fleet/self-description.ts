@@ -1,6 +1,7 @@
 /** What a node tells its hub of itself, and through it the other nodes. Pure. */
 import type { NodeOffer } from "#api";
 import type { JsonObject } from "#base";
+import { announcedLevels, OWN_LEVELS } from "#fleet";
 import { type EndpointState, freeVramBytes, type HostCapacity } from "#hw";
 
 export type SelfFacts = {
@@ -21,6 +22,7 @@ export function selfDescription({ version, offer, running, endpoints, capacity }
   const { executors, labels, models, vramBytes } = offer;
   return {
     version,
+    ...announcedLevels(OWN_LEVELS),
     running,
     offer: { executors: [...executors], labels: { ...labels }, models: [...models], vramBytes },
     capacity: capacityTold(capacity),

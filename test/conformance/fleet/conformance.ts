@@ -99,13 +99,29 @@ export function describeFleetStores(name: string, open: () => Promise<FleetStore
       expect(nodes.find(b.id)).toEqual(b);
       expect(nodes.all()).toEqual([a, b]);
       expect(must(await nodes.setState(a.id, "removed"))).toBe(true);
-      expect(nodes.find(a.id)).toEqual({ ...a, state: "removed" });
-      expect(must(await nodes.setSeen(a.id, { atMs: 9, version: "0.2.0", announced: {} }))).toBe(true);
-      expect(nodes.find(a.id)).toEqual({ ...a, state: "removed", seenAtMs: 9, version: "0.2.0", announced: {} });
+      expect(must(await nodes.setSeen(a.id, { atMs: 9, version: "0.2.0", featureLevel: 3, announced: {} }))).toBe(true);
+      expect(nodes.find(a.id)).toEqual({
+        ...a,
+        state: "removed",
+        seenAtMs: 9,
+        version: "0.2.0",
+        featureLevel: 3,
+        announced: {},
+      });
       must(await nodes.put({ ...a, name: "c" }));
       expect(nodes.all().map((one) => one.name)).toEqual(["b", "c"]);
       expect(must(await nodes.setState(ids.node(), "cordoned"))).toBe(false);
       expect(nodes.find(ids.node())).toBeUndefined();
+    });
+
+    test("keep the feature level of the fleet, which never falls", async () => {
+      const { nodes } = await make();
+
+      expect(nodes.level()).toBeUndefined();
+      expect(must(await nodes.raiseLevel(2))).toBe(true);
+      expect(must(await nodes.raiseLevel(2))).toBe(false);
+      expect(must(await nodes.raiseLevel(1))).toBe(false);
+      expect(nodes.level()).toBe(2);
     });
 
     test("give one key to one node, and another key only in the place of the right one", async () => {

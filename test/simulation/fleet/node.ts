@@ -158,6 +158,7 @@ export class FleetNode {
       position: () => database.position(),
       termOf: () => TERM_MS,
       takesWork: () => true,
+      unfit: () => undefined,
       gave: () => undefined,
       ended: () => undefined,
       orders: () => [],

@@ -82,6 +82,8 @@ export function makeBox(
     readonly parts?: Partial<FleetParts>;
     readonly clock?: MovedClock;
     readonly port?: Partial<FleetPort>;
+    /** What its release is, where that matters. */
+    readonly release?: Omit<FleetParts["self"], "id" | "name">;
   } = {},
 ): Box {
   seed += 1;
@@ -107,6 +109,7 @@ export function makeBox(
       secrets,
       address: () => ({ url: url(), warning: null }),
       tokens,
+      ...(options.release === undefined ? {} : { self: { id, name, ...options.release } }),
       ...options.parts,
     });
     fleet = opened;

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, test } from "vitest";
 import { ok } from "#base";
-import { cryptography, joinRequest, readInvitation } from "#fleet";
+import { cryptography, FEATURE_LEVEL, joinRequest, readInvitation } from "#fleet";
 import { containing } from "../api/api-harness.ts";
 import { askHub, type Box, clientOf, join, makeBox, membershipOf, textIn, whyOf } from "./fleet-world.ts";
 
@@ -136,6 +136,46 @@ describe("joining", () => {
     expect(refused).toMatchObject({ status: 503, body: { remedy: containing("http.host") } });
   });
 
+  test("is refused to a release that the fleet does not speak to, with both versions; its token stays good", async () => {
+    const hub = await started("hub");
+    const invitation = textIn(await hub.ask("POST", "/api/tokens", {}), "invitation");
+    await hub.nodes.raiseLevel(FEATURE_LEVEL);
+    const release = { version: "0.0.9", featureLevel: FEATURE_LEVEL - 1, oldestFeatureLevel: 1 };
+    const older = await started("gpu1", { release });
+    const newer = await started("gpu2", { release: { ...release, featureLevel: 99, oldestFeatureLevel: 99 } });
+
+    const refused = await older.ask("POST", "/api/fleet/join", { invitation });
+    const tooNew = await newer.ask("POST", "/api/fleet/join", { invitation });
+
+    expect(refused).toMatchObject({
+      status: 400,
+      body: { detail: containing("gpu1 runs drover 0.0.9"), remedy: containing("drover update") },
+    });
+    expect(tooNew).toMatchObject({ status: 400, body: { remedy: containing("drover update --fleet") } });
+    expect((await hub.ask("GET", "/api/tokens")).body["tokens"]).toMatchObject([{ usesLeft: 1 }]);
+  });
+
+  test("with words of a newer release in the request proves the token all the same", async () => {
+    const hub = await started("hub");
+    const read = readInvitation(textIn(await hub.ask("POST", "/api/tokens", {}), "invitation"));
+    if (!read.ok) throw new Error(read.error.message);
+    const node = {
+      id: makeBox("gpu1").id,
+      name: "gpu1",
+      publicKey: cryptography.makeKey().publicKey,
+      url: null,
+      version: "9.9.9",
+      featureLevel: FEATURE_LEVEL + 1,
+      leaseClass: "strict" as const,
+      ofLater: { deep: [1] },
+    };
+    const request = joinRequest(read.value.token, node, "n".repeat(22), cryptography);
+
+    const answer = await hub.ask("POST", "/api/join", { ...request });
+
+    expect(answer).toMatchObject({ status: 200, body: { role: "member" } });
+  });
+
   test("from a copy of a state folder is refused while the original is in the fleet", async () => {
     const hub = await started("hub");
     const box = await started("gpu1");
@@ -150,7 +190,7 @@ describe("joining", () => {
       publicKey: cryptography.makeKey().publicKey,
       url: null,
       version: "1.2.3",
-      featureLevel: 1,
+      featureLevel: FEATURE_LEVEL,
       leaseClass: "strict" as const,
     };
     const answer = await hub.fleet().hub?.admit(joinRequest(read.value.token, node, "n".repeat(22), cryptography));

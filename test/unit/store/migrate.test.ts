@@ -3,7 +3,8 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { SimulatedClock } from "#base";
 import { type Connection, openConnection } from "../../../src/store/connection.ts";
-import { migrateDatabase, schemaNumber } from "../../../src/store/migrate.ts";
+import { writeFleetLevel } from "../../../src/store/fleet-level.ts";
+import { migrateDatabase, schemaNumber, waitingMigrations } from "../../../src/store/migrate.ts";
 import { FLEET_MIGRATIONS } from "../../../src/store/migrations/fleet.ts";
 import type { Migration } from "../../../src/store/migrations/migration.ts";
 import { NODE_MIGRATIONS } from "../../../src/store/migrations/node.ts";
@@ -90,5 +91,63 @@ describe("migrating a database", () => {
     const refusal = migrateDatabase(connection, [changed], nowMs);
 
     expect(failureIn(refusal).code).toBe("unsupported");
+  });
+});
+
+describe("a migration that needs a feature level", () => {
+  const next = FLEET_MIGRATIONS.length + 1;
+  const breaking: Migration = { number: next, name: "breaking", needsLevel: 2, sql: ["DROP TABLE fleet_hub"] };
+  const after: Migration = { number: next + 1, name: "after", sql: ["CREATE TABLE later (n INTEGER) STRICT"] };
+  const known = [...FLEET_MIGRATIONS, breaking, after];
+
+  function withNodes(dir: string, names: readonly string[]): Connection {
+    const connection = openConnection(join(dir, "fleet.db"));
+    must(migrateDatabase(connection, FLEET_MIGRATIONS, nowMs));
+    const put = connection.prepare(
+      `INSERT INTO fleet_node (id, name, role, public_key, version, feature_level, state, lease_class, joined_at_ms,
+        seen_at_ms, announced) VALUES (?, ?, 'member', ?, '0.1.0', 1, 'active', 'strict', 0, 0, '{}')`,
+    );
+    for (const name of names) put.run([name, name, name]);
+    return connection;
+  }
+
+  it("waits, with all that follow it, while another node may not read what it makes, and is applied when the level is there", () => {
+    const connection = withNodes(folder(), ["hub", "gpu1"]);
+    writeFleetLevel(connection, 1);
+
+    must(migrateDatabase(connection, known, nowMs));
+    const before = schemaNumber(connection);
+    const waiting = waitingMigrations(connection, known).map(({ name }) => name);
+    writeFleetLevel(connection, 2);
+    must(migrateDatabase(connection, known, nowMs));
+
+    expect([before, waiting]).toEqual([next - 1, ["breaking", "after"]]);
+    expect(schemaNumber(connection)).toBe(next + 1);
+    expect(waitingMigrations(connection, known)).toEqual([]);
+  });
+
+  it("waits for nobody on a node that is alone, or a hub whose others were removed", () => {
+    const alone = withNodes(folder(), ["hub"]);
+    const left = withNodes(folder(), ["hub", "gpu1"]);
+    left.exec("UPDATE fleet_node SET state = 'removed' WHERE id = 'gpu1'");
+
+    for (const connection of [alone, left]) must(migrateDatabase(connection, known, nowMs));
+
+    expect([alone, left].map(schemaNumber)).toEqual([next + 1, next + 1]);
+  });
+
+  it("that was applied, and a level that is not spoken here, are refused with what to do", () => {
+    const migrated = withNodes(folder(), ["hub"]);
+    must(migrateDatabase(migrated, known, nowMs));
+    const raised = withNodes(folder(), ["hub", "gpu1"]);
+    writeFleetLevel(raised, 99);
+
+    const schema = failureIn(migrateDatabase(migrated, FLEET_MIGRATIONS, nowMs));
+    const level = failureIn(migrateDatabase(raised, FLEET_MIGRATIONS, nowMs));
+
+    expect([schema.code, level.code]).toEqual(["newer_schema", "newer_schema"]);
+    expect(schema.message).toContain("knows up to");
+    expect(level.message).toContain("feature level 99");
+    expect(level.remedy).toContain("drover update");
   });
 });

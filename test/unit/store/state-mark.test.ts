@@ -111,7 +111,9 @@ describe("the mark of a state folder", () => {
     const before = stateMark(dir);
 
     await work(dir, (stores) =>
-      stores.fleetNodes.setSeen(node.id, { atMs: 9, version: "0.2.0", announced: { running: 1 } }).then(must),
+      stores.fleetNodes
+        .setSeen(node.id, { atMs: 9, version: "0.2.0", featureLevel: 1, announced: { running: 1 } })
+        .then(must),
     );
 
     expect(stateMark(dir)).toBe(before);

@@ -75,6 +75,7 @@ class Neighbourhood {
           epoch: this.epoch,
           hub: this.hub,
           isRestartDue: false,
+          featureLevel: 2,
         }),
         membership: membership.ok ? membership.value : undefined,
         client: undefined,
