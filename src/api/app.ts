@@ -22,6 +22,7 @@ import { departureRoutes, joinRoutes, membershipRoutes, peerRoutes } from "./rou
 import { fleetNodeRoutes, tokenRoutes } from "./routes/fleet-nodes.ts";
 import { fleetBlobRoutes, fleetPartRoutes } from "./routes/fleet-parts.ts";
 import { fleetPresenceRoutes, fleetQueueRoutes } from "./routes/fleet-queue.ts";
+import { fleetSettingRoutes } from "./routes/fleet-settings.ts";
 import { ollamaGateway, openaiGateway } from "./routes/gateway.ts";
 import { hardwareRoutes } from "./routes/hardware.ts";
 import { healthRoutes } from "./routes/health.ts";
@@ -31,6 +32,7 @@ import { quarantineRoutes } from "./routes/quarantine.ts";
 import { keyRoutes, queueRoutes, scheduleRoutes } from "./routes/queue.ts";
 import { releaseRoutes, updateRoutes, watchdogRoutes } from "./routes/releases.ts";
 import { replicaRoutes } from "./routes/replica.ts";
+import { releasePieceRoutes, rolloutRoutes } from "./routes/rollout.ts";
 import { submissionRoutes } from "./routes/submissions.ts";
 import { successionRoutes } from "./routes/succession.ts";
 import { taskHistoryRoutes } from "./routes/task-history.ts";
@@ -74,6 +76,9 @@ function allRoutes(ports: ApiPorts, streams: Streams, describe: () => unknown) {
     .route("/", voteRoutes(ports))
     .route("/", tokenRoutes(ports))
     .route("/", fleetNodeRoutes(ports))
+    .route("/", fleetSettingRoutes(ports))
+    .route("/", rolloutRoutes(ports))
+    .route("/", releasePieceRoutes(ports))
     .route("/", fleetQueueRoutes(ports))
     .route("/", fleetPresenceRoutes(ports))
     .route("/", fleetBlobRoutes(ports))

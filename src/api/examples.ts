@@ -178,6 +178,7 @@ export const exampleNode = {
     hub: null,
     isRestartDue: false,
     featureLevel: 2,
+    pendingSettings: [],
     following: null,
     quarantine: { folders: 0, waiting: 0, refused: 0 },
     durability: { mode: "local" as const, replicas: null, live: null, seq: null, note: null },
@@ -206,6 +207,7 @@ export const exampleOffer = {
   seenAtMs: AT_MS,
   isFresh: true,
   running: 1,
+  pendingSettings: [],
   backOff: null,
   capacity: null,
 };

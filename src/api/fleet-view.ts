@@ -55,6 +55,8 @@ export const standingSchema = z.object({
   isRestartDue: z.boolean(),
   /** At which the fleet works: what every node of it understands. */
   featureLevel: z.int(),
+  /** Settings of the fleet that this node takes up with its next start. */
+  pendingSettings: z.array(z.string()),
   /** Null where this node follows no hub: then what it shows is what holds. */
   following: followingSchema.nullable(),
   /** What this node had accepted as a hub that was superseded: still to be sent, and what a person has to look at. */
@@ -106,18 +108,20 @@ export const exampleStanding = {
   hub: null,
   isRestartDue: false,
   featureLevel: FEATURE_LEVEL,
+  pendingSettings: [],
   following: null,
   quarantine: { folders: 0, waiting: 0, refused: 0 },
   durability: { mode: "local" as const, replicas: null, live: null, seq: null, note: null },
   failover: null,
 };
 
-export function standingView(ports: Pick<ApiPorts, "fleet">): z.output<typeof standingSchema> {
-  const { fleet } = ports;
+export function standingView(ports: Pick<ApiPorts, "fleet" | "fleetSettings">): z.output<typeof standingSchema> {
+  const { fleet, fleetSettings } = ports;
   const { hub, ...standing } = fleet.standing();
   const following = fleet.following?.() ?? null;
   return {
     ...standing,
+    pendingSettings: [...fleetSettings.pending()],
     hub: hub === null ? null : { ...hub },
     following: following === null ? null : { ...following, unfit: following.unfit && { ...following.unfit } },
     durability: fleet.durability?.() ?? null,
@@ -153,6 +157,7 @@ const announcedSchema = z.object({
     .optional()
     .catch(undefined),
   running: z.int().optional().catch(undefined),
+  pendingSettings: z.array(z.string()).optional().catch(undefined),
   capacity: z.record(z.string(), z.unknown()).optional().catch(undefined),
 });
 
@@ -204,6 +209,7 @@ function offerView({ node, ...offer }: NodeOffer, ports: ApiPorts): NodesView["n
     seenAtMs: isSelf ? ports.clock.nowMs() : null,
     isFresh: isSelf,
     running: isSelf ? ports.workers().length : null,
+    pendingSettings: isSelf ? [...ports.fleetSettings.pending()] : [],
     backOff: null,
     capacity: null,
   };
@@ -239,6 +245,7 @@ function memberView(
     seenAtMs,
     isFresh: isSelf || ports.clock.nowMs() - seenAtMs <= FRESH_MS,
     running: isSelf ? ports.workers().length : (said.running ?? null),
+    pendingSettings: isSelf ? [...ports.fleetSettings.pending()] : (said.pendingSettings ?? []),
     backOff: ports.fleet.backOff?.(node.id) ?? null,
     capacity: said.capacity ?? null,
   };

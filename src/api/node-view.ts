@@ -59,6 +59,8 @@ export const nodesSchema = z.object({
       isFresh: z.boolean(),
       /** Attempts running now, as it said last. */
       running: z.int().nullable(),
+      /** Settings of the fleet that it takes up with its next start. */
+      pendingSettings: z.array(z.string()),
       /** Why it gets no work for a while, and until when; the hub alone knows. */
       backOff: z.object({ untilMs: z.int(), reason: z.string() }).nullable(),
       /** What it said last of its hardware. */

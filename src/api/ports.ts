@@ -15,6 +15,7 @@ import {
 } from "#base";
 import type { ExecutorKind } from "#execution";
 import type {
+  CheckSetting,
   ElectionAnswer,
   ElectionRequest,
   ElectionView,
@@ -22,6 +23,7 @@ import type {
   FleetAdministration,
   FleetNode,
   FleetRole,
+  FleetSettings,
   HubAdministration,
   HubIdentity,
   HubService,
@@ -31,6 +33,7 @@ import type {
   PartRelay,
   Quarantine,
   RequestGate,
+  Rollout,
 } from "#fleet";
 import type { Queue } from "#queue";
 import type { MetricRegistry } from "#telemetry";
@@ -235,7 +238,34 @@ export interface FleetPort {
   onRemoved(listener: (id: NodeId) => void): () => void;
 }
 
+/** Settings that hold for every node of the fleet. */
+export type FleetSettingsPort = FleetSettings & {
+  /** Those that may be set. */
+  readonly keys: readonly string[];
+  readonly check: CheckSetting;
+  /** @returns a value that was typed, as the setting's schema has it. */
+  read(key: string, text: string): Result<JsonValue>;
+  /** What this node takes up with its next start. */
+  pending(): readonly string[];
+};
+
+/** The update of a fleet: the hub leads it, every other node shows it. */
+export interface RolloutPort {
+  current(): Promise<Result<Rollout | undefined>>;
+  /** @param wish `from`: a release folder on this host, or the address of a manifest; null for the configured one */
+  begin(wish: {
+    readonly from: string | null;
+    readonly wave: number;
+    readonly watchMs: number;
+  }): Promise<Result<Rollout>>;
+  steer(event: "pause" | "resume" | "abort"): Promise<Result<Rollout>>;
+  /** A piece of a file of the release, in base64, and the length of the whole. */
+  read(file: string, offset: number): Promise<Result<{ readonly bytes: string; readonly size: number }>>;
+}
+
 export interface ApiPorts {
+  readonly rollouts: RolloutPort;
+  readonly fleetSettings: FleetSettingsPort;
   readonly fleet: FleetPort;
   readonly queue: Queue;
   readonly ids: IdFactory;

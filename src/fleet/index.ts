@@ -48,6 +48,7 @@ export {
   OLDEST_FEATURE_LEVEL,
   OWN_LEVELS,
   SETTLED_MS,
+  speaks,
   unfit,
 } from "./feature-level.ts";
 export { FleetQueue } from "./fleet-queue.ts";
@@ -61,7 +62,7 @@ export { type CallLimits, HubClient, type HubClientOptions } from "./io/hub-clie
 export { MemoryJoinTokens, MemoryNodeDirectory, MemoryNodeSecrets, sameKey } from "./memory-directory.ts";
 export { MemoryOutbox } from "./memory-outbox.ts";
 export { type Fleet, type FleetParts, openFleet } from "./open-fleet.ts";
-export { FleetOrders, type Order } from "./orders.ts";
+export { FleetOrders, type Order, type ReleaseOrder } from "./orders.ts";
 export type { AttemptBlobs, UnsentPart } from "./parts/attempt-blobs.ts";
 export { FetchedParts } from "./parts/io/fetched-parts.ts";
 export { OwnPartFiles } from "./parts/io/own-part-files.ts";
@@ -102,6 +103,24 @@ export {
 } from "./quarantine.ts";
 export { ReplicaWatch, type ReplicaWatchOptions } from "./replica-watch.ts";
 export { replicatedQueue } from "./replicated-queue.ts";
+export {
+  type AttemptCount,
+  beginRollout,
+  type NodeSight,
+  type Rollout,
+  type RolloutEvent,
+  type RolloutFacts,
+  stepRollout,
+  type TakeReport,
+} from "./rollout.ts";
+export {
+  type CheckSetting,
+  type FleetSetting,
+  type FleetSettings,
+  HubSettings,
+  RemoteSettings,
+  type SettingReceipt,
+} from "./settings.ts";
 export {
   type FoundHub,
   type HubWord,

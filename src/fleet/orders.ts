@@ -4,18 +4,31 @@
  */
 import type { NodeId } from "#base";
 
-/** `restart`: be replaced by a new process, as `drover node restart` does on the spot. */
-export type Order = { readonly id: string; readonly kind: "restart" };
+/** A release that a node is to take: from its hub, or from the address of a manifest. */
+export type ReleaseOrder = { readonly version: string; readonly from: string; readonly key: string };
+
+/**
+ * `restart`: be replaced by a new process, as `drover node restart` does on the spot. `take`: install a release, as
+ * `drover update` does there.
+ */
+export type Order =
+  | { readonly id: string; readonly kind: "restart" }
+  | { readonly id: string; readonly kind: "take"; readonly release: ReleaseOrder };
+type Wish = { readonly kind: "restart" } | { readonly kind: "take"; readonly release: ReleaseOrder };
 
 /** @returns whether a node of this version knows what an order asks for. */
-export function isOrder(said: { readonly id: string; readonly kind: string }): said is Order {
-  return said.kind === "restart";
+export function isOrder(said: {
+  readonly id: string;
+  readonly kind: string;
+  readonly release?: ReleaseOrder | undefined;
+}): said is Order {
+  return said.kind === "restart" || (said.kind === "take" && said.release !== undefined);
 }
 
 /** A node that comes back after this is not restarted for what a person wanted long ago. */
 const ORDER_LIFE_MS = 600_000;
 
-type Held = Order & { readonly untilMs: number };
+type Held = { readonly order: Order; readonly untilMs: number };
 
 /** One order for each node at most; given to known nodes only, so there are never more than nodes. */
 export class FleetOrders {
@@ -30,12 +43,17 @@ export class FleetOrders {
 
   /** @param nowMs monotonic; an order that still waits is the same wish, repeated */
   restart(node: NodeId, nowMs: number): Order {
-    const held = this.#living(node, nowMs);
-    if (held !== undefined) return { id: held.id, kind: held.kind };
-    this.#count += 1;
-    const order: Order = { id: `${this.#prefix}-${this.#count}`, kind: "restart" };
-    this.#nodes.set(node, { ...order, untilMs: nowMs + ORDER_LIFE_MS });
-    return order;
+    return this.#give(node, { kind: "restart" }, nowMs);
+  }
+
+  /** In the place of what the node has not heard of yet: the release brings a restart with it. */
+  take(node: NodeId, release: ReleaseOrder, nowMs: number): Order {
+    return this.#give(node, { kind: "take", release }, nowMs);
+  }
+
+  /** Takes a release back that the node has not heard of. */
+  withdraw(node: NodeId): void {
+    if (this.#nodes.get(node)?.order.kind === "take") this.#nodes.delete(node);
   }
 
   /**
@@ -44,7 +62,7 @@ export class FleetOrders {
    */
   due(node: NodeId, heard: readonly string[], nowMs: number): readonly Order[] {
     const held = this.#living(node, nowMs);
-    if (held !== undefined && !heard.includes(held.id)) return [{ id: held.id, kind: held.kind }];
+    if (held !== undefined && !heard.includes(held.order.id)) return [held.order];
     this.#nodes.delete(node);
     return [];
   }
@@ -53,8 +71,21 @@ export class FleetOrders {
     this.#nodes.delete(node);
   }
 
+  #give(node: NodeId, wish: Wish, nowMs: number): Order {
+    const held = this.#living(node, nowMs);
+    if (held !== undefined && keyOf(held.order) === keyOf(wish)) return held.order;
+    this.#count += 1;
+    const order: Order = { id: `${this.#prefix}-${this.#count}`, ...wish };
+    this.#nodes.set(node, { order, untilMs: nowMs + ORDER_LIFE_MS });
+    return order;
+  }
+
   #living(node: NodeId, nowMs: number): Held | undefined {
     const held = this.#nodes.get(node);
     return held !== undefined && held.untilMs > nowMs ? held : undefined;
   }
+}
+
+function keyOf(wish: Wish): string {
+  return wish.kind === "restart" ? wish.kind : wish.release.key;
 }

@@ -195,7 +195,14 @@ export const heartbeatAnswerSchema = z.object({
   ...position,
   termMs: count,
   held: z.array(z.object({ taskId, fence, ok: z.boolean(), stop: z.boolean() })),
-  orders: z.array(z.object({ id: z.string(), kind: z.string() })),
+  orders: z.array(
+    z.object({
+      id: z.string(),
+      kind: z.string(),
+      /** Of `take`. */
+      release: z.object({ version: z.string(), from: z.string(), key: z.string() }).optional(),
+    }),
+  ),
   stamp: stamp.optional(),
   /** Why the node gets no work: its release and the fleet's do not fit. What it holds it may end. */
   unfit: z.object({ message: z.string(), remedy: z.string().optional() }).optional(),

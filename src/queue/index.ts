@@ -13,6 +13,9 @@ export type { PlacementRule } from "./placement-rule.ts";
 export type {
   AttemptSample,
   CommandRow,
+  NoteKind,
+  NoteRow,
+  NoteTable,
   Page,
   PruneBefore,
   QueueStore,

@@ -42,6 +42,7 @@ export class MemoryQueueStore implements QueueStore {
       classes: new Map(),
       schedules: new Map(),
       commands: new Map(),
+      notes: new Map(),
       events: [],
       commits: 0,
     };
@@ -225,6 +226,7 @@ function copyTables(tables: MemoryTables): MemoryTables {
     classes: new Map(tables.classes),
     schedules: new Map(tables.schedules),
     commands: new Map(tables.commands),
+    notes: new Map(tables.notes),
     events: [...tables.events],
   };
 }

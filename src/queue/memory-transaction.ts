@@ -1,5 +1,5 @@
 import { assert, type CommandId, present, type ScheduleId, type TaskId } from "#base";
-import type { CommandRow, QueueTransaction } from "./ports.ts";
+import type { CommandRow, NoteRow, NoteTable, QueueTransaction } from "./ports.ts";
 import type { ScheduleRow } from "./schedule.ts";
 import type { AttemptRow, KeyRow, LaneRow, NewQueueEvent, NewTask, QueueEvent, TaskRow } from "./task.ts";
 import { hasEnded, violations } from "./transition.ts";
@@ -22,6 +22,8 @@ export type MemoryTables = {
   readonly classes: Map<string, number>;
   readonly schedules: Map<ScheduleId, ScheduleRow>;
   readonly commands: Map<CommandId, CommandRow>;
+  /** By kind and name. */
+  readonly notes: Map<string, NoteRow>;
   readonly events: QueueEvent[];
   commits: number;
 };
@@ -35,6 +37,13 @@ export class MemoryTransaction implements QueueTransaction {
   constructor(tables: MemoryTables) {
     this.#tables = tables;
   }
+
+  readonly notes: NoteTable = {
+    list: (kind) =>
+      [...this.#tables.notes.values()].filter((row) => row.kind === kind).sort((a, b) => (a.name < b.name ? -1 : 1)),
+    put: (row) => this.#put(this.#tables.notes, `${row.kind} ${row.name}`, row),
+    remove: (kind, name) => this.#remove(this.#tables.notes, `${kind} ${name}`),
+  };
 
   get wrote(): boolean {
     return this.#undo.length > 0;

@@ -1,4 +1,4 @@
-import type { CommandId, NodeId, Result, ScheduleId, TaskId } from "#base";
+import type { CommandId, JsonValue, NodeId, Result, ScheduleId, TaskId } from "#base";
 import type { ScheduleRow } from "./schedule.ts";
 import type { AttemptRow, KeyRow, LaneRow, NewQueueEvent, NewTask, QueueEvent, TaskRow, TaskState } from "./task.ts";
 
@@ -62,6 +62,25 @@ export interface QueueTransaction {
   deleteSchedule(id: ScheduleId): void;
   /** Keeps the result of a command whose id is new. */
   putCommandResult(row: CommandRow): void;
+  readonly notes: NoteTable;
+}
+
+/** What is kept for all nodes beside the queue, which knows nothing of its meaning. */
+export type NoteKind = "setting" | "rollout";
+export type NoteRow = {
+  readonly kind: NoteKind;
+  readonly name: string;
+  readonly value: JsonValue;
+  readonly atMs: number;
+  /** On which node it was asked for. */
+  readonly node: NodeId;
+};
+
+export interface NoteTable {
+  /** By name. */
+  list(kind: NoteKind): readonly NoteRow[];
+  put(row: NoteRow): void;
+  remove(kind: NoteKind, name: string): void;
 }
 
 /** A command of another node of the fleet and what it was answered. */

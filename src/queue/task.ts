@@ -196,7 +196,8 @@ export type AnnouncementKind =
   | "hub.elected"
   /** A former hub follows another one. */
   | "hub.stepped_down"
-  | "fleet.level_raised";
+  | "fleet.level_raised"
+  | "fleet.rollout";
 
 export type QueueEventKind =
   | "task.submitted"
@@ -216,6 +217,8 @@ export type QueueEventKind =
   | "queue.resumed"
   | "key.changed"
   | AnnouncementKind
+  | "setting.changed"
+  | "setting.removed"
   | "schedule.added"
   | "schedule.removed"
   | "schedule.fired"

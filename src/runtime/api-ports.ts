@@ -6,10 +6,13 @@ import { join } from "node:path";
 import type {
   ApiPorts,
   FleetPort,
+  FleetSettingsPort,
   ReadinessCheck,
+  RolloutPort,
   ShutdownMode,
   SourceBuildPort,
   StorageFigures,
+  UploadPort,
   WatchdogPort,
 } from "#api";
 import { describeFailure, type Logger, ok } from "#base";
@@ -22,7 +25,6 @@ import { type Engine, nodeOffer } from "./engine.ts";
 import { breakers } from "./failsafes/breakers.ts";
 import { chunkOf, wholeResult } from "./part-chunks.ts";
 import { realClock, realRandom } from "./real-clock.ts";
-import { Uploads } from "./uploads.ts";
 import { commit, version } from "./version.ts";
 
 export type ApiParts = {
@@ -38,6 +40,9 @@ export type ApiParts = {
   readonly fleet: FleetPort;
   /** For people and programs: as that of the engine, but answered when replicas have a change where that is wanted. */
   readonly queue: Queue;
+  readonly fleetSettings: FleetSettingsPort;
+  readonly rollouts: RolloutPort;
+  readonly uploads: UploadPort;
 };
 
 export function apiPorts(parts: ApiParts): ApiPorts {
@@ -52,10 +57,12 @@ export function apiPorts(parts: ApiParts): ApiPorts {
     logger: parts.logger,
     node: { id: engine.nodeId, name, version, commit, pid: process.pid, startedAtMs: parts.startedAtMs, stateDir },
     fleet: parts.fleet,
+    fleetSettings: parts.fleetSettings,
+    rollouts: parts.rollouts,
     metrics: new MetricRegistry(),
     models: engine.models.ports,
     watchdog: parts.watchdog,
-    uploads: new Uploads(stateDir, realClock),
+    uploads: parts.uploads,
     sourceBuilds: parts.sourceBuilds,
     breakers: breakers({ failsafes: engine.failsafes, models: engine.models.ports, watchdog: parts.watchdog }),
     executors: engine.submissionFacts.executors,

@@ -14,6 +14,7 @@ import {
   type TaskId,
 } from "#base";
 import { EXECUTORS, ModelSocket, modelSocketPath, type SandboxPlan, socketPathFor, WorkerPool } from "#execution";
+import type { Order } from "#fleet";
 import { fenceOf, type Queue, type QueueService, type TaskRow } from "#queue";
 import { openStores, type Stores } from "#store";
 import type { Pulse } from "#watchdog";
@@ -48,8 +49,10 @@ export type EngineOptions = {
   readonly ollamaHost: string | null;
   /** Opens the databases by what this node is in a fleet; without it, as one that is alone. */
   readonly open?: () => Promise<Result<NodeStores>>;
-  /** The hub wants this node to be replaced by a new process. */
-  readonly restart?: () => void;
+  /** What this node tells its hub besides what the engine knows. */
+  readonly announceAlso?: () => JsonObject;
+  /** What the hub wants of this node beside the queue. */
+  readonly obey?: (order: Order) => void;
 };
 
 export type Engine = {
@@ -142,6 +145,7 @@ async function startOn({ stores, member }: NodeStores, options: EngineOptions): 
     ...describeSelf(nodeOffer(config, nodeId, models), attempts.running().length, models),
     places: consumers.places(),
     expectedSeconds: expectations.seconds(),
+    ...options.announceAlso?.(),
   });
   const pulses = new Pulses(clock, config["watchdog.hang_ms"], stalledLoop(process.env));
   const silence = joinUp(pulses, { queue, attempts, models, consumers, failsafes });

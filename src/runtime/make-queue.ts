@@ -67,7 +67,7 @@ function queueOfHub(
   { client, outbox, replica }: NonNullable<NodeStores["member"]>,
   onRead: NodeParts["onRead"],
 ): Queue {
-  const { clock, random, logger, restart } = options;
+  const { clock, random, logger, obey } = options;
   return new FleetQueue({
     node: stores.nodeId,
     link: httpLink(
@@ -82,7 +82,7 @@ function queueOfHub(
     ids,
     logger,
     announce: describeNode,
-    obey: () => restart?.(),
+    obey: (order) => obey?.(order),
     onRead,
   });
 }

@@ -1,37 +1,35 @@
 /** A node: the engine, its HTTP API, and what keeps both going. */
 import { readFileSync, rmSync } from "node:fs";
 import { createApi, type HttpServer, serveApi, unwatched, type WatchdogPort } from "#api";
-import { type Failure, type JsonValue, type Logger, ok, type Result } from "#base";
-import { type ElectionDuty, type Fleet, FleetQueue, nonceMaker, performOn } from "#fleet";
+import { type JsonObject, type JsonValue, type Logger, ok, type Result } from "#base";
+import { type Fleet, FleetQueue, type Order, performOn } from "#fleet";
 import { apiPorts, nodeName } from "./api-ports.ts";
 import type { LoadedConfig } from "./config/load.ts";
 import { type Engine, type StopMode, startEngine } from "./engine.ts";
-import { readAuthorities } from "./fleet/authorities.ts";
 import { durabilityOf, wantedReplicas } from "./fleet/durability.ts";
-import { ElectionEvents, type ElectionNews } from "./fleet/election-events.ts";
 import { fleetPort } from "./fleet/fleet-port.ts";
 import { type HubDuty, startHubDuty } from "./fleet/hub-duty.ts";
+import { openFleetSettings } from "./fleet/open-fleet-settings.ts";
 import { openNodeFleet } from "./fleet/open-node-fleet.ts";
 import { openNodeStores, seedFor } from "./fleet/open-node-stores.ts";
+import { openRollouts } from "./fleet/open-rollouts.ts";
+import { ANSWERED_MS, openSuccession, type Withheld } from "./fleet/open-succession.ts";
 import { Resender } from "./fleet/resender.ts";
 import { type Settled, settleSuccession } from "./fleet/settle-succession.ts";
-import { beginElectionDuty } from "./fleet/start-election.ts";
 import { type NodeFleet, startFleet } from "./fleet/start-fleet.ts";
-import { ELECTED, Succession } from "./fleet/succession.ts";
 import { startMaintenance } from "./maintenance.ts";
 import { ownCommand } from "./program.ts";
 import { realClock, realRandom } from "./real-clock.ts";
 import { sourceBuilds } from "./source-build/open-source-builds.ts";
 import { ensureToken, prepareStateFolder, type StateFolder, writeDurably } from "./state-folder.ts";
 import { attachNode, linkToWatchdog, type Supervision } from "./supervision.ts";
+import { Uploads } from "./uploads.ts";
 import type { WatchdogLink } from "./watchdog-link.ts";
 
 /** Answers of models that are being given when the next generation is to take over get this long. */
 const HAND_OVER_LONG_MS = 30_000;
 /** Requests that run when the node stops get this long. */
 const HTTP_GRACE_MS = 5_000;
-/** Whoever made this node a hub has its answer by then. */
-const ANSWERED_MS = 200;
 
 export type RunningNode = {
   readonly url: string;
@@ -81,7 +79,8 @@ export async function startNode(options: NodeOptions): Promise<Result<RunningNod
     else void link.ask("restart", null);
   };
   const withheld: Withheld = { why: () => undefined };
-  const engine = await startEngineAt(options, place.value, restart, withheld);
+  const hubSays: HubSays = { announceAlso: () => ({}), obey: () => undefined };
+  const engine = await startEngineAt(options, place.value, { restart, withheld, hubSays });
   if (!engine.ok) {
     await abandon();
     return engine;
@@ -108,6 +107,7 @@ export async function startNode(options: NodeOptions): Promise<Result<RunningNod
     listening,
     withheld,
     settled: settled.value,
+    hubSays,
   };
   const ready = fleet.ok ? await serve({ ...parts, fleet: fleet.value }) : fleet;
   if (!ready.ok) {
@@ -117,14 +117,10 @@ export async function startNode(options: NodeOptions): Promise<Result<RunningNod
   return ready;
 }
 
-/** Why this hub acknowledges nothing now; known once it takes part in elections, before it serves anybody. */
-type Withheld = { why: () => Failure | undefined };
-
 function startEngineAt(
   options: NodeOptions,
   place: NodeFleet,
-  restart: () => void,
-  withheld: Withheld,
+  { restart, withheld, hubSays }: Pick<Started, "restart" | "withheld" | "hubSays">,
 ): Promise<Result<Engine>> {
   const { stateDir, logger, crashPoint } = options;
   const common = {
@@ -140,9 +136,13 @@ function startEngineAt(
     workerCommand: ownCommand("worker"),
     ollamaHost: process.env["OLLAMA_HOST"] ?? null,
     open: () => openNodeStores({ ...common, place, onDiverged: restart, withhold: () => withheld.why() }),
-    restart,
+    announceAlso: () => hubSays.announceAlso(),
+    obey: (order) => hubSays.obey(order),
   });
 }
+
+/** What this node says to its hub besides what its engine knows, and what it does for it; set once everything is there. */
+type HubSays = { announceAlso: () => JsonObject; obey: (order: Order) => void };
 
 type Started = {
   readonly options: NodeOptions;
@@ -158,6 +158,7 @@ type Started = {
   readonly settled: Settled;
   /** The port, once it is known: the configured one may be "any". */
   readonly listening: { port: number };
+  readonly hubSays: HubSays;
 };
 
 async function serve(parts: Started): Promise<Result<RunningNode>> {
@@ -177,15 +178,16 @@ async function serve(parts: Started): Promise<Result<RunningNode>> {
   const watchdog: WatchdogPort = { ask: (action, body) => (link ?? unwatched).ask(action, body) };
   const builds = sourceBuilds({ config, stateDir, engine, watchdog, logger });
   const duty = hubDutyOf(parts);
+  const beside = openBeside(parts, duty, watchdog);
   const becomeHub = (): void => void realClock.after(ANSWERED_MS, parts.restart);
-  const accord = successionOf(parts);
+  const accord = openSuccession({ ...options, ...parts });
   if (!accord.ok) return accord;
   const { succession, election, life } = accord.value;
-  const resender = resenderOf(parts);
   const durability = durabilityOf(place.role, config, duty?.replicas, logger);
   const ports = apiPorts({
     ...options,
     fleet: fleetPort({ fleet, engine, duty, succession, election, clock: realClock, becomeHub, durability }),
+    ...beside.ports,
     engine,
     queue: duty?.queue ?? engine.queue,
     token: token.value,
@@ -219,8 +221,8 @@ async function serve(parts: Started): Promise<Result<RunningNode>> {
     if (mode === "leave") await (server.ok ? server.value.handOver({ longMs: HAND_OVER_LONG_MS }) : undefined);
     await (server.ok ? server.value.stop({ graceMs: HTTP_GRACE_MS }) : undefined);
     duty?.stop();
+    await beside.stop();
     life.stop();
-    await resender?.stop();
     await engine.stop(mode);
     await place.close();
     // Last of all: whoever waits for this may then start another node on the folder.
@@ -229,7 +231,7 @@ async function serve(parts: Started): Promise<Result<RunningNode>> {
     stopped.resolve();
   }
   life.start();
-  resender?.start();
+  beside.start();
   void builds.start();
   writeDurably(folder.nodeFile, `${JSON.stringify(nodeFile(server.value, parts.startedAtMs))}\n`);
   link?.ready(server.value.url);
@@ -242,6 +244,34 @@ function apiOptions(config: LoadedConfig["config"]): Parameters<typeof createApi
     rateLimits: {
       read: withBurst(config["http.reads_per_second"]),
       write: withBurst(config["http.writes_per_second"]),
+    },
+  };
+}
+
+/** What a node has part in beside the queue: the settings and releases of its fleet. */
+function openBeside(parts: Started, duty: HubDuty | undefined, watchdog: WatchdogPort) {
+  const { options, engine, fleet, restart, hubSays } = parts;
+  const common = { ...options, engine, fleet, clock: realClock };
+  const settings = openFleetSettings(common);
+  const uploads = new Uploads(options.stateDir, realClock);
+  const rollouts = openRollouts({ ...common, duty, uploads, watchdog, restart });
+  const resender = resenderOf(parts);
+  hubSays.announceAlso = () => ({
+    pendingSettings: [...settings.watch.pending()],
+    release: rollouts.taker.report,
+  });
+  hubSays.obey = rollouts.obey;
+  return {
+    ports: { fleetSettings: settings.port, rollouts: rollouts.port, uploads },
+    start: (): void => {
+      void settings.watch.look();
+      rollouts.start();
+      resender?.start();
+    },
+    stop: async (): Promise<void> => {
+      settings.watch.stop();
+      rollouts.stop();
+      await resender?.stop();
     },
   };
 }
@@ -267,72 +297,6 @@ function hubDutyOf({ options, engine, place, fleet, restart }: Started): HubDuty
     isIdle: () => engine.attempts.running().length === 0,
     restart,
   });
-}
-
-/** Who becomes the hub by a person's word, and by election. */
-function successionOf({ options, engine, place, fleet, restart, settled, withheld }: Started): Result<{
-  readonly succession: Succession;
-  readonly election: ElectionDuty | undefined;
-  readonly life: { readonly start: () => void; readonly stop: () => void };
-}> {
-  const { stores, member, queue, service } = engine;
-  const { config } = options.loaded;
-  const ca = readAuthorities(config["fleet.ca_file"]);
-  const isHub = place.role.kind === "hub";
-  const common = {
-    fleet,
-    stores,
-    isHub,
-    ca: ca.ok ? ca.value : undefined,
-    nonce: member?.nonce ?? nonceMaker(realRandom()),
-    clock: realClock,
-    logger: options.logger,
-  };
-  const events = new ElectionEvents(queue, realClock, newsOf(settled, engine));
-  const sought = (epoch: number): void => events.add({ kind: "hub.sought", data: { epoch, node: engine.nodeId } });
-  const taking: { part: ElectionDuty | undefined } = { part: undefined };
-  withheld.why = () => taking.part?.obstacle();
-  const succession = new Succession({
-    ...common,
-    member,
-    stateDir: options.stateDir,
-    isReaching: () => !(queue instanceof FleetQueue) || queue.isReaching,
-    standDown: (why) => service?.standDown(why),
-    uuid: stores.identity.uuid,
-    configuredUrl: config["fleet.url"],
-    goOnAlone: () => (taking.part?.view().holdsLease === false ? taking.part.decideAlone() : undefined),
-    restart: () => void realClock.after(ANSWERED_MS, restart),
-  });
-  if (place.role.kind === "solo") {
-    return ok({ succession, election: undefined, life: lifeOf(succession, undefined, events) });
-  }
-  const begun = beginElectionDuty({ ...common, loaded: options.loaded, succession, sought, random: realRandom() });
-  if (!begun.ok) return begun;
-  taking.part = begun.value;
-  return ok({ succession, election: begun.value, life: lifeOf(succession, begun.value, events) });
-}
-
-function lifeOf(succession: Succession, election: ElectionDuty | undefined, events: ElectionEvents) {
-  return {
-    start: (): void => {
-      succession.start();
-      election?.start();
-    },
-    stop: (): void => {
-      succession.stop();
-      election?.stop();
-      events.stop();
-    },
-  };
-}
-
-/** What this start has made of the hub. A hub by a person's word needs no news: that person knows. */
-function newsOf({ promoted, left }: Settled, { stores, nodeId }: Engine): readonly ElectionNews[] {
-  const elected = promoted !== undefined && stores.fleetNodes.hub()?.why === ELECTED ? promoted : undefined;
-  return [
-    ...(elected === undefined ? [] : [{ kind: "hub.elected" as const, data: { epoch: elected, node: nodeId } }]),
-    ...(left === undefined ? [] : [{ kind: "hub.stepped_down" as const, data: { node: nodeId, folder: left } }]),
-  ];
 }
 
 /** Undefined for a node that is alone: there is nobody to whom it would have to send anything. */

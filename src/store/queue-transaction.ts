@@ -7,6 +7,7 @@ import {
   type LaneRow,
   type NewQueueEvent,
   type NewTask,
+  type NoteTable,
   type QueueTransaction,
   type ScheduleRow,
   type TaskRow,
@@ -17,6 +18,7 @@ import type { EventLog } from "./event-log.ts";
 import { InsertBuffer } from "./insert-buffer.ts";
 import { KeyTable } from "./key-table.ts";
 import { readMeta, writeMeta } from "./meta.ts";
+import { LibsqlNoteTable } from "./note-table.ts";
 import {
   ATTEMPT_COLUMNS,
   attemptValues,
@@ -52,6 +54,7 @@ export class QueueUnit implements QueueTransaction, WorkUnit<QueueTransaction> {
   readonly #labels: InsertBuffer;
   readonly #attempts: InsertBuffer;
   readonly #repetitions: RepetitionTable;
+  readonly notes: NoteTable;
   readonly #classes: ClassTable;
   #lanes: LaneRow[] = [];
   readonly #dirtyLanes = new Set<number>();
@@ -79,6 +82,9 @@ export class QueueUnit implements QueueTransaction, WorkUnit<QueueTransaction> {
     this.#labels = new InsertBuffer(connection, "task_label", ["name", "value", "task_id"]);
     this.#attempts = new InsertBuffer(connection, "attempt", ATTEMPT_COLUMNS);
     this.#repetitions = new RepetitionTable(connection);
+    this.notes = new LibsqlNoteTable(connection, () => {
+      this.#writes += 1;
+    });
   }
 
   // The unit of work

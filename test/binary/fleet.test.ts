@@ -140,6 +140,27 @@ describe("two nodes of one fleet, from the executable", () => {
     }
   });
 
+  it("take up with their next start what is set for the fleet, and show until then that they have to", async () => {
+    const shown = async (at: FleetMember): Promise<unknown> => {
+      const { stdout } = await command(at.world, ["config", "show", "--origin", "--json"]);
+      // `as`: what `drover config show --json` prints.
+      const { settings } = JSON.parse(stdout) as { readonly settings: readonly { readonly name: string }[] };
+      return settings.find(({ name }) => name === "limits.attempts");
+    };
+    const pending = async (): Promise<unknown> => (await standing(member.node))["pendingSettings"];
+
+    const set = await command(hub.world, ["config", "set", "--fleet", "limits.attempts", "7"]);
+    const refused = await command(hub.world, ["config", "set", "--fleet", "http.port", "7"]);
+    await untilAsked("it is known on the member", async () => String(await pending()) === "limits.attempts");
+    const listed = await command(member.world, ["status"]);
+    await command(member.world, ["node", "restart"]);
+    await untilAsked("it was taken up", async () => String(await pending()) === "");
+
+    expect([set.code, refused.code]).toEqual([0, 1]);
+    expect(listed.stdout).toContain("pending restart: limits.attempts");
+    expect(await shown(member)).toMatchObject({ value: 7, origin: "fleet" });
+  });
+
   it("stop on the member what is cancelled on the hub", async () => {
     const id = await submit(hub, "member", "exec sleep 300");
     await untilState(member, id, "running");

@@ -94,7 +94,10 @@ export const nodeList: Handler<object> = async (_invocation, context) => {
   else {
     const nowMs = context.environment.clock.nowMs();
     console.table(nodes.value.nodes, nodeColumns(nowMs));
-    for (const { name, backOff } of nodes.value.nodes) {
+    for (const { name, backOff, pendingSettings } of nodes.value.nodes) {
+      if (pendingSettings.length > 0) {
+        console.note(`${oneLine(name)} takes up with its next start: ${pendingSettings.map(oneLine).join(", ")}`);
+      }
       if (backOff === null) continue;
       console.note(
         `${oneLine(name)} gets no work for ${durationText(Math.max(0, backOff.untilMs - nowMs))}: ${backOff.reason}`,

@@ -84,9 +84,12 @@ export const update: Handler<{
   readonly fromSource: string | undefined;
   readonly patch: string | undefined;
   readonly checkOnly: boolean;
+  readonly fleet: boolean;
+  readonly wave: number | undefined;
+  readonly watch: number | undefined;
 }> = async ({ options, args, globals }, context) => {
   const { console, environment } = context;
-  const misuse = sourceMisuse(options, args.length > 0);
+  const misuse = sourceMisuse(options, args.length > 0) ?? fleetMisuse(options);
   if (misuse !== undefined) return console.fail({ failure: misuse, exit: EXIT.usage });
   const api = await context.connect();
   if (!api.ok) return console.fail(api.error);
@@ -99,8 +102,12 @@ export const update: Handler<{
   // A path is meant on this host, where the watchdog looks for it too; anything else is the address of a manifest.
   const from = given === undefined || given.includes("://") ? given : resolve(environment.cwd, given);
   if (options.check) return check(from, api.value, context);
-  const source = await sourceOf(from, globals.url, api.value, context);
+  const source = await sourceOf(from, globals.url, options.fleet, api.value, context);
   if (!source.ok) return console.fail(source.error);
+  if (options.fleet) {
+    const { updateFleet } = await import("./rollout.ts");
+    return updateFleet({ ...options, watchMs: options.watch, ...source.value }, api.value, context);
+  }
   const json = { allowOlder: options.allowOlder, again: options.again, ...source.value };
   const answer = await api.value.ask("update", (client) => client.api.update.$post({ json }), SWAP_LIMIT_MS);
   if (!answer.ok) return console.fail(answer.error);
@@ -118,16 +125,32 @@ function sourceMisuse(
   return hasPlace ? refused("invalid", "FROM and --from-source exclude each other") : undefined;
 }
 
+function fleetMisuse(options: {
+  readonly fleet: boolean;
+  readonly wave: number | undefined;
+  readonly watch: number | undefined;
+  readonly allowOlder: boolean;
+  readonly fromSource: string | undefined;
+}) {
+  if (!options.fleet) {
+    const isAlone = options.wave === undefined && options.watch === undefined;
+    return isAlone ? undefined : refused("invalid", "--wave and --watch go with --fleet");
+  }
+  const isOther = options.allowOlder || options.fromSource !== undefined;
+  return isOther ? refused("invalid", "--fleet takes a newer release, and none from source") : undefined;
+}
+
 /** A folder is on this host: a node that is asked by its address gets it sent. */
 async function sourceOf(
   from: string | undefined,
   url: string | undefined,
+  forFleet: boolean,
   api: Api,
   context: CommandContext,
 ): Promise<Result<{ readonly from?: string; readonly upload?: string }, Fault>> {
   if (from === undefined) return ok({});
   if (from.includes("://") || url === undefined) return ok({ from });
-  const upload = await (await import("./release-upload.ts")).uploadRelease(from, api, context);
+  const upload = await (await import("./release-upload.ts")).uploadRelease(from, forFleet, api, context);
   return upload.ok ? ok({ upload: upload.value }) : upload;
 }
 

@@ -110,6 +110,7 @@ function printNode({ node, watchdog, releases }: Status, { console, environment 
     ["executors", node.executors.join(", ")],
     ...fleetPairs(node.fleet),
     ...failoverPairs(node.fleet.failover, environment.clock.nowMs()),
+    ...settingPairs(node.fleet),
     ["memory", bytesText(memory.rssBytes)],
   ];
   if (storage !== null) {
@@ -178,6 +179,11 @@ function failoverPairs(failover: NodeView["fleet"]["failover"], nowMs: number): 
     ? `; ${oneLine(term.name)} was ${term.why} ${durationText(Math.max(0, nowMs - term.atMs))} ago`
     : "";
   return [["failover", `${how}${lease}${since}`]];
+}
+
+function settingPairs({ pendingSettings }: NodeView["fleet"]): [string, string][] {
+  if (pendingSettings.length === 0) return [];
+  return [["settings", `pending restart: ${pendingSettings.map(oneLine).join(", ")}`]];
 }
 
 function watchdogText({ pid, node, lastFault }: Watchdog, nowMs: number): string {

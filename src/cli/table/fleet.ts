@@ -103,6 +103,30 @@ export const FLEET_COMMANDS: readonly Command[] = [
     load: async () => (await import("../commands/quarantine.ts")).quarantineDrop,
   }),
   command({
+    name: "rollout show",
+    section: "Fleet",
+    summary: "Show how the update of the fleet goes; it is begun with drover update --fleet",
+    load: async () => (await import("../commands/rollout.ts")).rolloutShow,
+  }),
+  command({
+    name: "rollout pause",
+    section: "Fleet",
+    summary: "Ask no further node to take the release; those that were asked go on",
+    load: async () => (await import("../commands/rollout.ts")).rolloutPause,
+  }),
+  command({
+    name: "rollout resume",
+    section: "Fleet",
+    summary: "Go on after a pause or a fault; the node that failed is asked once more",
+    load: async () => (await import("../commands/rollout.ts")).rolloutResume,
+  }),
+  command({
+    name: "rollout abort",
+    section: "Fleet",
+    summary: "End the update of the fleet; nodes that run the release keep it",
+    load: async () => (await import("../commands/rollout.ts")).rolloutAbort,
+  }),
+  command({
     name: "node list",
     section: "Fleet",
     summary: "List the nodes of the fleet",

@@ -2,6 +2,7 @@ import { err, ok, type Result } from "#base";
 import { parseDurationMs } from "../output/quantities.ts";
 import { type Command, command } from "../parsing/command.ts";
 import { choice, flag, text, value, whole } from "../parsing/option.ts";
+import { readTtl } from "../tasks/ttl-text.ts";
 import { EXECUTOR_WORDS } from "./words.ts";
 
 /** A frame takes seven reads of the node, which allows a client a thousand a second; a longer one is no live view. */
@@ -136,8 +137,17 @@ export const NODE_COMMANDS: readonly Command[] = [
       patch: text("FILE", "With --from-source: apply this patch to a copy of its committed state"),
       checkOnly: flag("With --from-source: build and test, and install nothing"),
       check: flag("Say whether there is a newer release, and install nothing"),
+      fleet: flag("On the hub: update every node, one first, then in waves, the hub last; stop at the first fault"),
+      wave: whole(
+        "N",
+        "With --fleet: nodes at once, after the first one",
+        { least: 1, most: 1_000 },
+        { shownDefault: "1" },
+      ),
+      watch: value("TIME", "With --fleet: how long a node is watched before the next", readTtl, { shownDefault: "5m" }),
     },
     examples: [
+      { line: "drover update --fleet ./release --wave 4", does: "Update the whole fleet" },
       { line: "drover update --check", does: "Look at update.manifest_url" },
       { line: "drover update --from-source ./drover --patch fix.diff", does: "Install this node's own change" },
       { line: "drover update ./release --url http://gpu1:7433", does: "Send a folder of this host to another node" },

@@ -25,6 +25,30 @@ export const PROGRAM_COMMANDS: readonly Command[] = [
     load: async () => (await import("../commands/local.ts")).configShow,
   }),
   command({
+    name: "config set",
+    section: "State and configuration",
+    summary: "Set something for every node of the fleet",
+    notes: [
+      "Taken are tiers, limits, budgets, inference and some more (docs/operations/configuration.md). A node's own file, environment and flags go before it; it goes before the defaults.",
+      "Each node takes it up with its next start; drover node list shows which still have to. VALUE is written as in a variable: JSON, a text, or a list separated by commas.",
+    ],
+    arguments: [
+      { name: "KEY", description: "Such as limits.attempts" },
+      { name: "VALUE", description: "What it is set to" },
+    ],
+    options: { fleet: flag("For all nodes; it is the only kind that a command sets") },
+    examples: [{ line: "drover config set --fleet limits.attempts 5", does: "Five attempts, everywhere" }],
+    load: async () => (await import("../commands/config.ts")).configSet,
+  }),
+  command({
+    name: "config unset",
+    section: "State and configuration",
+    summary: "Take away what was set for every node of the fleet",
+    arguments: [{ name: "KEY", description: "Such as limits.attempts" }],
+    options: { fleet: flag("For all nodes; it is the only kind that a command sets") },
+    load: async () => (await import("../commands/config.ts")).configUnset,
+  }),
+  command({
     name: "config check",
     section: "State and configuration",
     summary: "Check the configuration file and say what is wrong with it",

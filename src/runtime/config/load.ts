@@ -5,7 +5,10 @@ import type { z } from "zod";
 import { err, type FieldFault, nearest, ok, type Result, refused } from "#base";
 import { type Config, environmentName, isSettingPath, SETTING_PATHS, SETTINGS, type SettingPath } from "./settings.ts";
 
-/** Where a value came from: `default`, a file's path, or the name of an environment variable or flag. */
+/** How it is named that a value came from the fleet. */
+export const FLEET_ORIGIN = "fleet";
+
+/** Where a value came from: `default`, `fleet`, a file's path, or the name of an environment variable or flag. */
 export type Origins = Readonly<Record<SettingPath, string>>;
 export type LoadedConfig = { readonly config: Config; readonly origins: Origins; readonly file: string | null };
 
@@ -16,6 +19,8 @@ export type ConfigSources = {
   readonly cwd: string;
   /** Values of flags by setting path. */
   readonly flags: Readonly<Partial<Record<SettingPath, unknown>>>;
+  /** What the fleet says, for what this node does not say itself. */
+  readonly fleet?: ReadonlyMap<SettingPath, unknown>;
 };
 
 /** More is not a configuration. */
@@ -23,11 +28,11 @@ const MAX_CONFIG_BYTES = 1024 * 1024;
 
 type Layer = { readonly origin: (path: SettingPath) => string; readonly values: ReadonlyMap<SettingPath, unknown> };
 
-/** Defaults, then one file, then the environment, then flags; each value is checked where it came from. */
+/** Defaults, then what the fleet says, then one file, then the environment, then flags; each value is checked where it came from. */
 export function loadConfig(sources: ConfigSources): Result<LoadedConfig> {
   const file = findFile(sources);
   if (!file.ok) return file;
-  const layers: Layer[] = [];
+  const layers: Layer[] = [{ origin: () => FLEET_ORIGIN, values: sources.fleet ?? new Map() }];
   if (file.value !== null) {
     const path = file.value;
     const values = readFile(path);
@@ -126,7 +131,7 @@ function readEnvironment(env: ConfigSources["env"]): Result<ReadonlyMap<SettingP
 }
 
 /** Numbers, lists and tables are written as JSON in a variable; a plain list may be separated by commas. */
-function fromText(path: SettingPath, text: string): unknown {
+export function fromText(path: SettingPath, text: string): unknown {
   const { initial } = SETTINGS[path];
   if (typeof initial === "string") return text;
   try {
@@ -154,7 +159,7 @@ function merge(layers: readonly Layer[], file: string | null): Result<LoadedConf
   return ok({ config: config as Config, origins: origins as Origins, file });
 }
 
-function reasonOf(error: z.ZodError): string {
+export function reasonOf(error: z.ZodError): string {
   return error.issues
     .map((issue) => [issue.path.join("."), issue.message].filter((part) => part !== "").join(": "))
     .join("; ");

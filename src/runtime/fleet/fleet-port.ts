@@ -54,7 +54,10 @@ export function fleetPort(parts: FleetPortParts): FleetPort {
     nodes: () =>
       fleet.nodes().map((node): FleetNode => {
         const seen = presence.of(node.id);
-        return seen === undefined ? node : { ...node, seenAtMs: seen.atMs, announced: seen.announced };
+        if (seen === undefined) return node;
+        const { version } = seen.announced;
+        const runs = typeof version === "string" ? version : node.version;
+        return { ...node, version: runs, seenAtMs: seen.atMs, announced: seen.announced };
       }),
   };
 }

@@ -3,6 +3,7 @@ import { modelsMigration } from "./fleet/0002-models.ts";
 import { goalsMigration } from "./fleet/0003-goals.ts";
 import { fleetMigration } from "./fleet/0004-fleet.ts";
 import { votersMigration } from "./fleet/0005-voters.ts";
+import { notesMigration } from "./fleet/0006-notes.ts";
 import type { Migration } from "./migration.ts";
 
 /** The schema of fleet.db. */
@@ -12,4 +13,5 @@ export const FLEET_MIGRATIONS: readonly Migration[] = [
   goalsMigration,
   fleetMigration,
   votersMigration,
+  notesMigration,
 ];

@@ -9,6 +9,8 @@ import { MetricRegistry } from "#telemetry";
 import { realRandom } from "../../../src/runtime/real-clock.ts";
 import { Uploads } from "../../../src/runtime/uploads.ts";
 import { memoryFleet } from "../../support/fleet.ts";
+import { noRollouts } from "../../support/fleet-rollouts.ts";
+import { hubSettings } from "../../support/fleet-settings.ts";
 import { endpointState, inferenceWorld } from "../../support/inference-world.ts";
 import { modelPorts } from "../../support/model-ports.ts";
 import { realClock } from "../../support/real-clock.ts";
@@ -46,6 +48,8 @@ export async function serveStandIn(endpointUrl: string): Promise<string> {
         stateDir: "/state",
       },
       fleet: memoryFleet({ node, name: "bench", clock, random }),
+      fleetSettings: hubSettings({ clock }),
+      rollouts: noRollouts,
       metrics: new MetricRegistry(),
       models,
       watchdog: unwatched,

@@ -5,6 +5,7 @@ import { claims } from "./claims.ts";
 import { control } from "./control.ts";
 import { dependencies } from "./dependencies.ts";
 import { keys } from "./keys.ts";
+import { notes } from "./notes.ts";
 import { reads } from "./reads.ts";
 import { repetitions } from "./repetitions.ts";
 import { schedules } from "./schedules.ts";
@@ -26,6 +27,7 @@ export function queueStoreConformance(name: string, makeHarness: () => Promise<S
     part("follows dependencies", makeHarness, dependencies);
     part("obeys people", makeHarness, control);
     part("does what is said twice once", makeHarness, repetitions);
+    part("keeps notes", makeHarness, notes);
     part("fires schedules", makeHarness, schedules);
     part("answers readers", makeHarness, reads);
     part("runs commands as transactions", makeHarness, transactions);

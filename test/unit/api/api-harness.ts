@@ -27,6 +27,8 @@ import {
 import { type AttemptReport, type ClaimedTask, MemoryQueueStore, QueueService } from "#queue";
 import { MetricRegistry } from "#telemetry";
 import { memoryFleet } from "../../support/fleet.ts";
+import { noRollouts } from "../../support/fleet-rollouts.ts";
+import { hubSettings } from "../../support/fleet-settings.ts";
 import { modelPorts } from "../../support/model-ports.ts";
 
 export const TOKEN = "drv_a-token-of-the-tests";
@@ -88,6 +90,8 @@ export function createHarness(options: HarnessOptions = {}): Harness {
       stateDir: "/state",
     },
     fleet: memoryFleet({ node, name: "box", clock, random }),
+    fleetSettings: hubSettings({ store, clock }),
+    rollouts: noRollouts,
     metrics: new MetricRegistry(),
     models: modelPorts(),
     watchdog: unwatched,

@@ -33,3 +33,20 @@ test("the hub's time goes on whatever this host's wall clock does, once the hub 
   expect(hub.nowMs()).toBe(hubMs + 1_100);
   expect(hub.offsetMs()).toBe(7_200_000 + 86_400_000);
 });
+
+test("an order of a release goes in the place of a restart, is given again under its key, and can be taken back unheard", () => {
+  const orders = new FleetOrders("s");
+  const release = { version: "2.0.0", from: "hub", key: "r/1" };
+  orders.restart(node, 0);
+
+  const first = orders.take(node, release, 0);
+  const again = orders.take(node, release, 1);
+  const next = orders.take(node, { ...release, key: "r/2" }, 2);
+  orders.withdraw(node);
+
+  expect([again.id === first.id, next.id === first.id]).toEqual([true, false]);
+  expect(orders.due(node, [], 3)).toEqual([]);
+  orders.restart(node, 3);
+  orders.withdraw(node);
+  expect(orders.due(node, [], 3)).toMatchObject([{ kind: "restart" }]);
+});
