@@ -350,27 +350,6 @@ describe("a member of a fleet", () => {
     expect(idle.calls).toBeLessThan(25);
   });
 
-  it("brings ten thousand commands in order after a long outage", async () => {
-    const member = await world.member().start();
-    member.fault = "cut";
-    await world.pass(6_000);
-    for (let n = 0; n < 10_000; n += 1) {
-      member.outbox.append({
-        id: world.ids.command(),
-        kind: "submit",
-        args: { tasks: [task({ bodyHash: String(n) })] },
-      });
-    }
-    member.fault = "none";
-    await world.pass(30_000);
-
-    const lanes = valueOf(await world.store.lanes());
-    const events = valueOf(await world.store.events(0, 20_000)).filter(({ kind }) => kind === "task.submitted");
-    const order = events.map(({ taskId }) => String(taskId));
-    expect(lanes.reduce((sum, { counts }) => sum + counts.ready, 0)).toBe(10_000);
-    expect(order).toEqual([...order].sort());
-  });
-
   it("Q8: a task that a node submits again under another command, as after a promotion, is the one that is there", async () => {
     const member = await world.member().start();
     const [known, fresh] = [task(), task()];
