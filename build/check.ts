@@ -44,7 +44,8 @@ function suites(project: string, shards: number): readonly Step[] {
   }));
 }
 
-const shards = Math.min(MAX_SHARDS, availableParallelism());
+// One more than there are cores: most suites wait for something.
+const shards = Math.min(MAX_SHARDS, availableParallelism() + 1);
 
 /** Suites that open no socket, which the sandbox of a build refuses. */
 const SOCKETLESS = [

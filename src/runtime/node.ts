@@ -1,6 +1,6 @@
 /** A node: the engine, its HTTP API, and what keeps both going. */
 import { readFileSync, rmSync } from "node:fs";
-import { createApi, type HttpServer, serveApi, unwatched, type WatchdogPort } from "#api";
+import { type ApiPorts, createApi, type HttpServer, serveApi, unwatched, type WatchdogPort } from "#api";
 import { type JsonObject, type JsonValue, type Logger, ok, type Result } from "#base";
 import { type Fleet, FleetQueue, type Order, performOn } from "#fleet";
 import { apiPorts, nodeName } from "./api-ports.ts";
@@ -168,7 +168,7 @@ async function serve(parts: Started): Promise<Result<RunningNode>> {
   if (!token.ok) return token;
   const stopped = Promise.withResolvers<void>();
   let stopping: Promise<void> | undefined;
-  const { supervision, stateDir, logger } = options;
+  const { stateDir, logger } = options;
   const stop = (mode: StopMode): Promise<void> => {
     // A drain that takes too long for somebody is cut short; it then finds nothing left to wait for.
     if (stopping !== undefined && mode === "now") void engine.endAttempts();
@@ -199,17 +199,10 @@ async function serve(parts: Started): Promise<Result<RunningNode>> {
       void stop(mode);
     },
   });
-  const api = createApi(ports, apiOptions(config));
-  const server = await serveApi(api, {
-    host: config["http.host"],
-    port: config["http.port"],
-    logger: options.logger,
-    ...(supervision?.socket === undefined ? {} : { socket: supervision.socket }),
-  });
-  if (!server.ok) return server;
-  parts.listening.port = server.value.port;
-  supervision?.socket?.close();
-  if (link !== undefined) attachNode(link, { api, server: server.value, engine, stop });
+  const answering = await answer(parts, ports);
+  if (!answering.ok) return answering;
+  const { api, server } = answering.value;
+  if (link !== undefined) attachNode(link, { api, server, engine, stop });
   const stopMaintenance = startMaintenance({ ...engine, stateDir, clock: realClock, logger }, config);
 
   async function shutDown(mode: StopMode): Promise<void> {
@@ -218,8 +211,8 @@ async function serve(parts: Started): Promise<Result<RunningNode>> {
     await builds.stop();
     // While attempts end, the node goes on answering, so that people can watch it drain.
     if (mode === "drain") await engine.consumers.stop();
-    if (mode === "leave") await (server.ok ? server.value.handOver({ longMs: HAND_OVER_LONG_MS }) : undefined);
-    await (server.ok ? server.value.stop({ graceMs: HTTP_GRACE_MS }) : undefined);
+    if (mode === "leave") await server.handOver({ longMs: HAND_OVER_LONG_MS });
+    await server.stop({ graceMs: HTTP_GRACE_MS });
     duty?.stop();
     await beside.stop();
     life.stop();
@@ -233,9 +226,26 @@ async function serve(parts: Started): Promise<Result<RunningNode>> {
   life.start();
   beside.start();
   void builds.start();
-  writeDurably(folder.nodeFile, `${JSON.stringify(nodeFile(server.value, parts.startedAtMs))}\n`);
-  link?.ready(server.value.url);
-  return ok({ url: server.value.url, stateDir: options.stateDir, stopped: stopped.promise, stop });
+  writeDurably(folder.nodeFile, `${JSON.stringify(nodeFile(server, parts.startedAtMs))}\n`);
+  link?.ready(server.url);
+  return ok({ url: server.url, stateDir: options.stateDir, stopped: stopped.promise, stop });
+}
+
+/** Begins to answer requests, on the watchdog's socket where there is one. */
+async function answer({ options, listening }: Started, ports: ApiPorts) {
+  const { supervision, logger, loaded } = options;
+  const { config } = loaded;
+  const api = createApi(ports, apiOptions(config));
+  const server = await serveApi(api, {
+    host: config["http.host"],
+    port: config["http.port"],
+    logger,
+    ...(supervision?.socket === undefined ? {} : { socket: supervision.socket }),
+  });
+  if (!server.ok) return server;
+  listening.port = server.value.port;
+  supervision?.socket?.close();
+  return ok({ api, server: server.value });
 }
 
 function apiOptions(config: LoadedConfig["config"]): Parameters<typeof createApi>[1] {

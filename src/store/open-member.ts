@@ -126,14 +126,8 @@ async function openLocked(
     await replica.value.close();
     return own;
   }
-  const quarantine = new LibsqlQuarantine({
-    node,
-    stateDir: dir,
-    fleetPath: path,
-    fleet,
-    self: id,
-    command: createIdFactory(clock, random).command,
-  });
+  const { command } = createIdFactory(clock, random);
+  const quarantine = new LibsqlQuarantine({ node, stateDir: dir, fleetPath: path, fleet, self: id, command });
   const directory = new LibsqlFleetNodes(refuseWrite, replica.value.store.reading);
   shown.directory = directory;
   let closing: Promise<void> | undefined;

@@ -99,7 +99,7 @@ export function fleetBlobRoutes(ports: ApiPorts) {
         }
         const hash = parseBlobHash(c.req.param("hash"));
         if (hash === undefined) return answerProblem(c, noHash);
-        const piece = new Uint8Array(await c.req.arrayBuffer());
+        const piece = c.get("signedBody") ?? new Uint8Array(await c.req.arrayBuffer());
         if (piece.byteLength > BLOB_PIECE_BYTES) {
           return answerProblem(c, refused("too_large", `a piece of a blob has at most ${BLOB_PIECE_BYTES} bytes`));
         }

@@ -3,6 +3,7 @@ import { type Clock, describeFailure, type JsonObject, type Logger, type NodeId 
 import {
   type Fleet,
   HubService,
+  type HubServiceOptions,
   levelsSaid,
   OWN_LEVELS,
   type Position,
@@ -58,7 +59,7 @@ const KEEP_EVERY_MS = 60_000;
 const KEEP_FIRST_MS = 5_000;
 
 export function startHubDuty(parts: HubDutyParts): HubDuty {
-  const { queue, stores, fleet, running, strictTermMs, clock, logger } = parts;
+  const { queue, stores, fleet, running, clock, logger } = parts;
   const presence = new Presence(clock);
   const placements = new Placements({
     self: stores.nodeId,
@@ -70,39 +71,12 @@ export function startHubDuty(parts: HubDutyParts): HubDuty {
   const position = (): Position => stores.position();
   const watch = parts.replicas === null ? undefined : new ReplicaWatch({ clock, position, replicas: parts.replicas });
   const commands = watch === undefined ? queue : replicatedQueue(queue, watch);
-  const levels = new LevelKeeper({
-    ...parts,
-    self: stores.nodeId,
-    own: OWN_LEVELS,
-    version,
-    nodes: stores.fleetNodes,
-    presence,
-    settleMs: settleMsOf(parts.probationMs),
-    waitingMigrations: stores.waitingMigrations,
-    onRaised: (level) => void queue.announce("fleet.level_raised", { level }),
-  });
+  const levels = levelsOf(parts, presence);
   const service = new HubService({
-    queue,
+    ...answersOf(parts, { presence, placements, levels }),
     commands,
     ...(watch === undefined ? {} : { replicas: watch }),
-    clock,
-    logger,
-    session: fleet.gate.session,
     position,
-    termOf: (node) => termOf(stores, node, strictTermMs),
-    takesWork: (node) => placements.takesWork(stores.fleetNodes.find(node)),
-    unfit: (node) => levels.unfit(node),
-    gave: (node, tasks) => placements.gave(node, tasks),
-    ended: (node, outcome) => {
-      placements.ended(node, outcome);
-      const backOff = placements.backOff(node);
-      if (backOff !== undefined) logger.warn("a node gets no work for a while", { node, why: backOff.reason });
-    },
-    heard: (node, announced) => {
-      presence.heard(node, announced);
-      placements.heard(node);
-    },
-    orders: (node, heard) => fleet.orders.due(node, heard, clock.monotonicMs()),
   });
   service.start(running);
   queue.placeBy({
@@ -142,6 +116,49 @@ export function startHubDuty(parts: HubDutyParts): HubDuty {
       service.stop();
       watch?.stop();
     },
+  };
+}
+
+/** At which the fleet works. */
+function levelsOf(parts: HubDutyParts, presence: Presence): LevelKeeper {
+  const { queue, stores } = parts;
+  return new LevelKeeper({
+    ...parts,
+    self: stores.nodeId,
+    own: OWN_LEVELS,
+    version,
+    nodes: stores.fleetNodes,
+    presence,
+    settleMs: settleMsOf(parts.probationMs),
+    waitingMigrations: stores.waitingMigrations,
+    onRaised: (level) => void queue.announce("fleet.level_raised", { level }),
+  });
+}
+
+/** What the answers to nodes depend on, and who is told of what they say. */
+function answersOf(
+  { queue, stores, fleet, strictTermMs, clock, logger }: HubDutyParts,
+  { presence, placements, levels }: Pick<HubDuty, "presence" | "placements" | "levels">,
+): Omit<HubServiceOptions, "commands" | "position" | "replicas"> {
+  return {
+    queue,
+    clock,
+    logger,
+    session: fleet.gate.session,
+    termOf: (node) => termOf(stores, node, strictTermMs),
+    takesWork: (node) => placements.takesWork(stores.fleetNodes.find(node)),
+    unfit: (node) => levels.unfit(node),
+    gave: (node, tasks) => placements.gave(node, tasks),
+    ended: (node, outcome) => {
+      placements.ended(node, outcome);
+      const backOff = placements.backOff(node);
+      if (backOff !== undefined) logger.warn("a node gets no work for a while", { node, why: backOff.reason });
+    },
+    heard: (node, announced) => {
+      presence.heard(node, announced);
+      placements.heard(node);
+    },
+    orders: (node, heard) => fleet.orders.due(node, heard, clock.monotonicMs()),
   };
 }
 

@@ -34,8 +34,8 @@ const WORK_MUTATIONS: readonly Mutation[] = [
   {
     name: "a repeated command takes effect again",
     file: "queue/commands/once.ts",
-    find: "if (known !== undefined) return JSON.parse(known) as Result<T>;",
-    replace: "if (known !== undefined) return command(tx, context);",
+    find: "if (known !== undefined) {",
+    replace: "if (known !== undefined) return command(tx, context);\n  if (known !== undefined) {",
     // Its first sign is a task that is inserted twice, and the command is then sent for ever.
     without: ["no bug", "rest"],
     caughtBy: ["once"],

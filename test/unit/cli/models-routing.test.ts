@@ -173,9 +173,9 @@ describe("models", () => {
       {
         "exit": 0,
         "stderr": "",
-        "stdout": "MODEL       SIZE  PARAMETERS  QUANTIZATION  CONTEXT  CAN                           ON
-      a:7b           -           -  -                   -  ?                             two
-      m:latest  1000 B          1M  F16              8192  completion, tools, embedding  one, two (loaded)
+        "stdout": "MODEL       SIZE  PARAMETERS  QUANTIZATION  CONTEXT  PASSES  CAN                           ON
+      a:7b           -           -  -                   -  -       ?                             two
+      m:latest  1000 B          1M  F16              8192  -       completion, tools, embedding  one, two (loaded)
       ",
       }
     `);

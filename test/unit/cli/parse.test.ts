@@ -97,7 +97,7 @@ describe("faults of the command line", () => {
     [["staus"], "unknown command staus", "Did you mean status?"],
     [["task", "lst"], "unknown command task lst", "Did you mean task list?"],
     [["tsak", "list"], "unknown command tsak", "Did you mean task?"],
-    [["task"], "task needs a second word", "Use one of: add, list, show, explain, wait, cancel, retry, logs"],
+    [["task"], "task needs a second word", "Use one of: add, list, show, explain, wait, cancel, retry, logs, result"],
     [["queue", "puase"], "unknown command queue puase", "Did you mean queue pause?"],
     [["frobnicate"], "unknown command frobnicate", undefined],
     [["status", "--jsn"], "unknown option --jsn", "Did you mean --json?"],
