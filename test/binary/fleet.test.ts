@@ -206,8 +206,8 @@ describe("two nodes of one fleet, from the executable", () => {
     const own = await submit(member, "member", "echo on the member");
     const other = await submit(member, "hub", "echo on the hub");
     const given = await submit(hub, "member", "echo from the hub");
-    // Each byte is six characters of JSON: too large for the database that every node copies.
-    const large = await submit(hub, "member", "head -c 40000 /dev/zero | tr '\\0' '\\1'");
+    // Each byte is two characters of JSON: too large for the database that every node copies.
+    const large = await submit(hub, "member", "head -c 200000 /dev/zero | tr '\\0' '\"'");
 
     for (const at of [hub, member]) for (const id of [own, other, given, large]) await untilState(at, id, "done");
     const ran = await Promise.all([own, other, given].map((id) => taskOn(hub, id)));
@@ -226,13 +226,13 @@ describe("two nodes of one fleet, from the executable", () => {
     for (const { stdout } of results) {
       // `as`: by its schema
       const { result } = JSON.parse(stdout) as { readonly result: { readonly output: { readonly head: string } } };
-      expect(result.output.head).toBe("\u0001".repeat(16 * 1024));
+      expect(result.output.head).toBe('"'.repeat(16 * 1024));
     }
 
     const [onHub, onMember] = [await command(hub.world, ["status"]), await command(member.world, ["status"])];
-    expect(onHub.stdout).toMatch(/the hub is this node[^]*Nodes: 2[^]*member/);
+    expect(onHub.stdout).toMatch(/the hub is this node[^]*Nodes: 3[^]*member/);
     expect(onMember.stdout).toMatch(
-      /member; the hub is hub \(http[^]*answers; what is shown here is up to date[^]*Nodes: 2/,
+      /member; the hub is hub \(http[^]*answers; what is shown here is up to date[^]*Nodes: 3/,
     );
 
     expect(await command(member.world, ["leave"])).toMatchObject({ code: 0 });

@@ -21,9 +21,13 @@ export function buildChanged(folder: string, version: string, { migrates, endsAf
   symlinkSync(join(ROOT, "node_modules"), join(folder, "node_modules"));
   const migrations = join(folder, "src", "store", "migrations");
   const number = readdirSync(join(migrations, migrates)).length + 1;
-  replace(join(migrations, `${migrates}.ts`), "];", `, { number: ${number}, name: "later", sql: ["SELECT 1"] }];`);
+  replace(
+    join(migrations, `${migrates}.ts`),
+    "];",
+    `].concat([{ number: ${number}, name: "later", sql: ["SELECT 1"] }]);`,
+  );
   if (endsAfterMs !== null) {
-    const ready = "link?.ready(server.value.url);";
+    const ready = "link?.ready(server.url);";
     replace(
       join(folder, "src", "runtime", "node.ts"),
       ready,
