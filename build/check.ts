@@ -68,14 +68,6 @@ const statics: readonly Step[] = [
   },
 ];
 
-/** The two halves of the suites that drive the executable: as it is used, and killed at every step. */
-const executable: readonly Step[] = ["binary", "crash"].map((folder) => ({
-  name: `tests: ${folder}`,
-  script: modules("vitest/vitest.mjs"),
-  args: ["run", "--project", "binary", join("test", folder)],
-  tests: true,
-}));
-
 const stages: Readonly<Record<string, readonly (readonly Step[])[]>> = {
   sources: [statics, suites("sources", shards)],
   // One by one: the output of steps side by side comes over a socket pair.
@@ -90,8 +82,8 @@ const stages: Readonly<Record<string, readonly (readonly Step[])[]>> = {
       },
     ],
   ],
-  // Both wait for processes more than they compute: side by side they take two thirds of the time.
-  binary: [[{ name: "build", script: join("build", "main.ts"), args: [] }], executable],
+  // They wait for processes more than they compute.
+  binary: [[{ name: "build", script: join("build", "main.ts"), args: [] }], suites("binary", shards)],
 };
 
 /**
