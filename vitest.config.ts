@@ -26,7 +26,7 @@ export default defineConfig({
           name: "binary",
           include: ["test/{binary,crash}/**/*.test.ts"],
           globalSetup: ["build/binary-setup.ts"],
-          // Each of these starts nodes and workers of its own; side by side they would measure each other.
+          // Threads of one process would measure each other's memory; build/check.ts runs several processes instead.
           fileParallelism: false,
           testTimeout: 120_000,
           hookTimeout: 60_000,

@@ -140,7 +140,7 @@ export const SETTINGS = {
   "store.url": setting(
     z.union([z.literal(""), z.url({ protocol: /^(?:https?|libsql)$/ }).max(2_048)]),
     "",
-    "another libSQL server for a hub, in place of the one that it runs itself",
+    "another libSQL server for a hub, in place of the one that it runs itself; on a member the one it takes over when promoted",
   ),
   "store.auth_token_file": setting(
     z.string().max(4_096),
