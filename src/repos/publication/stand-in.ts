@@ -1,7 +1,7 @@
 /** Text that stands where a secret will be: an example, a reference to a variable, a mask. */
 
 const WORDS =
-  /example|sample|place[-_ ]?holder|change[-_ ]?me|replace[-_ ]?(?:me|this|with)|your[-_ ]|my[-_](?:secret|token|key|pass)|dummy|insert|redacted|todo|fixme|not[-_ ]?a[-_ ]?(?:real|secret)|fake|test[-_]?(?:token|key|secret|password)|lorem|^(?:none|null|undefined|true|false|string|secret|password|passwd|token|changeit|letmein)$/i;
+  /example|sample|place[-_ ]?holder|change[-_ ]?me|replace[-_ ]?(?:me|this|with)|your[-_ ]|my[-_](?:secret|token|key|pass)|dumm(?:y|ies)|insert|redacted|to[-_ ]?do|fix[-_ ]?me|not[-_ ]?a[-_ ]?(?:real|secret)|fak(?:e|ed)|test[-_]?(?:token|key|secret|password)|lor(?:em)|^(?:none|null|undefined|true|false|string|secret|password|passwd|token|changeit|letmein)$/i;
 
 /** `${X}`, `$X`, `{{ x }}`, `<x>`, `%X%`, `@x@`, `[x]`: somebody fills it in later. */
 const REFERENCE = /^\$|\$\{|\$\(|\{\{|^<.*>$|^%[^%]+%$|^@[^@]+@$|^\[.*\]$|^\{[^{}]*\}$/;

@@ -106,7 +106,7 @@ async function submitted(body: JsonObject, requirements = PROMPT): Promise<TaskI
 
 describe("PL4: a task of which something was left on a node", () => {
   const prompt = { executor: "ollama", title: "t" };
-  const command = { executor: "shell", title: "t", workspace: "/work/site" };
+  const command = { executor: "shell", title: "t", workspace: "/srv/site" };
   const SHELL = requirementsText({ executor: "shell", labels: {}, models: [], vramBytes: 0 });
 
   async function failsAfter(member: Member, task: Given | undefined, workedMs: number): Promise<void> {
