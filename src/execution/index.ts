@@ -20,6 +20,7 @@ export { CRASH_LABELS, type CrashLabel, type CrashPoint } from "./crash-labels.t
 export { allowedEnvironment } from "./environment.ts";
 export type { Adoption } from "./io/adoption.ts";
 export type { SandboxLauncher } from "./io/attempt-sandbox.ts";
+export { bootTime } from "./io/boot-time.ts";
 export { checkpointPathOf, removeCheckpoint } from "./io/checkpoints.ts";
 export { type CommandRun, runCommand } from "./io/command.ts";
 export { confinedCommands, endMarked, type RunConfined, removeConfined } from "./io/confined-commands.ts";

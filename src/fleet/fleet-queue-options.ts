@@ -1,5 +1,6 @@
 import type { Clock, IdFactory, JsonObject, Logger, NodeId, Random } from "#base";
 import type { QueueStore } from "#queue";
+import type { LeaseNotes } from "./lease-notes.ts";
 import type { Order } from "./orders.ts";
 import type { PartKey } from "./parts/part.ts";
 import type { Outbox, QueueLink, ReplicaView } from "./ports.ts";
@@ -8,6 +9,8 @@ export type FleetQueueOptions = {
   readonly node: NodeId;
   readonly link: QueueLink;
   readonly outbox: Outbox;
+  /** What outlives this process of the leases that it holds. */
+  readonly leaseNotes: LeaseNotes;
   readonly replica: ReplicaView;
   /** The replica's tables. */
   readonly store: QueueStore;

@@ -69,7 +69,7 @@ export class FleetQueue implements Queue {
   readonly store: QueueStore;
   readonly #options: FleetQueueOptions;
   readonly #courier: Courier;
-  readonly #leases = new HolderLeases();
+  readonly #leases: HolderLeases;
   readonly #readyListeners = new Set<() => void>();
   readonly #stopListeners = new Set<(id: TaskId, fence: Fence) => void>();
   readonly #progressAtMs = new Map<TaskId, number>();
@@ -90,6 +90,7 @@ export class FleetQueue implements Queue {
     this.#options = options;
     this.store = memberStore(options.store, options.outbox);
     this.#courier = new Courier(options);
+    this.#leases = new HolderLeases(options.leaseNotes, options.logger);
     this.#notices = new HubNotices(options);
   }
 
@@ -111,7 +112,7 @@ export class FleetQueue implements Queue {
     const { store, outbox, node } = this.#options;
     const running = await ownRunning(store, outbox, node);
     if (!running.ok) return running;
-    for (const row of running.value) this.#leases.adopt(row.id, fenceOf(row));
+    const unknown = this.#leases.adopt(running.value.map((row) => ({ taskId: row.id, fence: fenceOf(row) })));
     this.#isRunning = true;
     this.#unsubscribe = this.#options.store.subscribe((events) => {
       if (events.some(({ kind }) => kind === "task.submitted" || kind === "schedule.fired"))
@@ -120,8 +121,8 @@ export class FleetQueue implements Queue {
     this.#courier.start();
     this.#tickLater();
     void this.#waitForHub();
-    // So that what runs already may go on from the first moment, when the hub is there.
-    if (running.value.length > 0) await this.#within(CONFIRM_MS, this.#beat());
+    // So that what runs already and was not noted may go on from the first moment, when the hub is there.
+    if (unknown > 0) await this.#within(CONFIRM_MS, this.#beat());
     return running;
   }
 
@@ -137,6 +138,7 @@ export class FleetQueue implements Queue {
     for (const timer of this.#timers) timer.cancel();
     this.#unsubscribe?.();
     this.#courier.stop();
+    this.#leases.note();
   }
 
   async submit(tasks: readonly NewTask[]): Promise<Result<readonly Receipt[]>> {
@@ -145,11 +147,8 @@ export class FleetQueue implements Queue {
     const receipts = tasks.map(({ id }) => ({ id: known.value.get(id) ?? id, created: !known.value.has(id) }));
     if (receipts.every(({ created }) => !created)) return ok(receipts);
     // `as`, here and below: the hub answers what its own queue returned.
-    const answer = await this.#journal({
-      id: this.#options.ids.command(),
-      kind: "submit",
-      args: { tasks: [...tasks] },
-    });
+    const id = this.#options.ids.command();
+    const answer = await this.#journal({ id, kind: "submit", args: { tasks: [...tasks] } });
     return answer === "journaled" ? ok(receipts) : (answer as Result<readonly Receipt[]>);
   }
 
@@ -301,6 +300,7 @@ export class FleetQueue implements Queue {
         this.#tickedAtMs = this.#options.clock.monotonicMs();
         if (this.#tickedAtMs - (this.#heartbeatAtMs ?? Number.NEGATIVE_INFINITY) >= this.#heartbeatMs())
           void this.#beat();
+        this.#leases.note();
         this.#tickLater();
       }),
     ];
@@ -333,6 +333,7 @@ export class FleetQueue implements Queue {
         else this.#leases.end(taskId, fence);
         if (stop) this.#stopped(taskId, fence);
       }
+      this.#leases.note(); // at once: what was refused is not gone on with by the process after this one
       this.#notices.take(answer.value);
       replica.follow(answer.value);
     } catch (cause) {
@@ -378,12 +379,11 @@ export class FleetQueue implements Queue {
     if (isReaching && !this.#courier.isReaching) this.#courier.wake(); // it may wait out a pause still
     if (isReaching === this.#isReaching) return;
     this.#isReaching = isReaching;
-    const { logger } = this.#options;
     if (!answer.ok) {
       const why = describeFailure(answer.error);
-      return logger.warn("the hub does not answer; what is accepted here waits", { why });
+      return this.#options.logger.warn("the hub does not answer; what is accepted here waits", { why });
     }
-    logger.info("the hub answers");
+    this.#options.logger.info("the hub answers");
     this.#courier.wake();
     this.#announceReady();
   }

@@ -59,6 +59,7 @@ export { directLink, HubService, type HubServiceOptions } from "./hub-service.ts
 export { cryptography } from "./io/cryptography.ts";
 export type { FetchFrom } from "./io/exchange.ts";
 export { type CallLimits, HubClient, type HubClientOptions } from "./io/hub-client.ts";
+export { type BootTime, type DurableText, LeaseNotes, MemoryText } from "./lease-notes.ts";
 export { MemoryJoinTokens, MemoryNodeDirectory, MemoryNodeSecrets, sameKey } from "./memory-directory.ts";
 export { MemoryOutbox } from "./memory-outbox.ts";
 export { type Fleet, type FleetParts, openFleet } from "./open-fleet.ts";

@@ -31,7 +31,8 @@ export async function ownRunning(
 }
 
 function journaledEnds(outbox: Outbox): Result<ReadonlySet<string>> {
-  const rows = outbox.waiting(MAX_JOURNALED);
+  // Also those that the hub has answered: the replica may be behind that.
+  const rows = outbox.unshown(MAX_JOURNALED);
   if (!rows.ok) return rows;
   return ok(
     new Set(

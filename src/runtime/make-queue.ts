@@ -1,6 +1,7 @@
 /** The queue of a node: its own, or that of its hub. */
 import { type IdFactory, type JsonObject, ok, present, type Result, type TaskId } from "#base";
-import { FleetQueue, httpLink } from "#fleet";
+import { bootTime } from "#execution";
+import { FleetQueue, httpLink, LeaseNotes } from "#fleet";
 import { type Queue, QueueService } from "#queue";
 import type { EngineOptions } from "./engine.ts";
 import { Failsafes, freeBytesOf } from "./failsafes/failsafes.ts";
@@ -64,7 +65,7 @@ function ownQueue({ stores, options, ids }: MakeQueueParts, failsafes: Failsafes
 
 function queueOfHub(
   { stores, options, ids, describeNode }: MakeQueueParts,
-  { client, outbox, replica }: NonNullable<NodeStores["member"]>,
+  { client, outbox, leases, replica }: NonNullable<NodeStores["member"]>,
   onRead: NodeParts["onRead"],
 ): Queue {
   const { clock, random, logger, obey } = options;
@@ -75,6 +76,7 @@ function queueOfHub(
       () => knownEpoch(stores.secrets, replica.position().epoch),
     ),
     outbox,
+    leaseNotes: new LeaseNotes({ text: leases, clock, bootTime }),
     replica,
     store: stores.queue,
     clock,

@@ -10,6 +10,7 @@ import {
 } from "#fleet";
 import type { Connection } from "./connection.ts";
 import { ELECTION } from "./election-note.ts";
+import { LEASES } from "./lease-text.ts";
 import { readMeta, writeMeta } from "./meta.ts";
 import { TAKEOVER_NOTE } from "./node-notes.ts";
 import { onStorage } from "./storage-failure.ts";
@@ -110,7 +111,7 @@ export class LibsqlNodeSecrets implements NodeSecrets {
 
 /** What a copy of a state folder must not have: its original may still run. */
 export function forgetSecrets(connection: Connection): void {
-  const names = [KEY, NEXT_KEY, KEY_CHANGES, MEMBERSHIP, ROLE, PROMOTION, STEP_DOWN, TAKEOVER_NOTE, ELECTION];
+  const names = [KEY, NEXT_KEY, KEY_CHANGES, MEMBERSHIP, ROLE, PROMOTION, STEP_DOWN, TAKEOVER_NOTE, ELECTION, LEASES];
   for (const name of names) removeMeta(connection, name);
   connection.exec("DELETE FROM join_token");
 }

@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { createIdFactory, err, FLEET_FILE, type Logger, NODE_FILE, type NodeId, ok, type Result, refused } from "#base";
-import { cryptography, type Membership, type NodeDirectory, type NodeSecrets } from "#fleet";
+import { cryptography, type DurableText, type Membership, type NodeDirectory, type NodeSecrets } from "#fleet";
 import { LibsqlAttemptBlobs } from "./attempt-blobs.ts";
 import { BACKUP_FOLDER, Backups } from "./backup.ts";
 import { LibsqlCapacityHistory } from "./capacity-history.ts";
@@ -11,6 +11,7 @@ import { checkFleetLevel } from "./fleet-level.ts";
 import { LibsqlFleetNodes } from "./fleet-nodes.ts";
 import { establishIdentity, type Identity } from "./identity.ts";
 import { LibsqlJoinTokens } from "./join-tokens.ts";
+import { LibsqlLeaseText } from "./lease-text.ts";
 import { LongReader } from "./long-reader.ts";
 import { schemaNumber } from "./migrate.ts";
 import { FLEET_MIGRATIONS } from "./migrations/fleet.ts";
@@ -43,7 +44,11 @@ export type MemberOptions = Omit<StoreOptions, "primary"> & {
   }) => Result<{ readonly carry: Carry }>;
 };
 
-export type MemberStores = Stores & { readonly replica: Replica };
+export type MemberStores = Stores & {
+  readonly replica: Replica;
+  /** What outlives the process of the leases that this node holds. */
+  readonly leases: DurableText;
+};
 
 /**
  * Opens the databases of a node that follows a hub: a copy of the fleet's, and its own two. What this node had while it
@@ -141,6 +146,7 @@ async function openLocked(
     queue: replica.value.store,
     replica: replica.value,
     outbox: new LibsqlOutbox(node),
+    leases: new LibsqlLeaseText(node),
     quarantine,
     attemptBlobs: new LibsqlAttemptBlobs(node),
     models: own.value.models,

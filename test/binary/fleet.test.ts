@@ -1,8 +1,11 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { openConnection } from "../../src/store/connection.ts";
+import { LEASES } from "../../src/store/lease-text.ts";
+import { readMeta } from "../../src/store/meta.ts";
 import { command } from "../support/binary-command.ts";
 import { type FleetMember, joinAll, roleOf, standing, startMember } from "../support/binary-fleet.ts";
 import { BINARY, type Environment, nodePidOf, startBinaryNode } from "../support/binary-node.ts";
@@ -38,6 +41,16 @@ async function endFleet(): Promise<void> {
   for (const { node, world } of [member, hub]) {
     await node.kill();
     world.remove();
+  }
+}
+
+/** What a member's process would find of its leases. */
+function notedLeases(state: string): string {
+  const connection = openConnection(join(state, "node.db"), { queryOnly: true });
+  try {
+    return readMeta(connection, LEASES) ?? "";
+  } finally {
+    connection.close();
   }
 }
 
@@ -191,14 +204,22 @@ describe("two nodes of one fleet, from the executable", () => {
     expect(readFileSync(join(workspace, "effects"), "utf8")).toBe("ran\n");
   });
 
-  it("do the work of a member that was killed once it runs again", async () => {
-    const id = await submit(hub, "member", "sleep 2");
+  it("go on with what a member ran that was killed while the hub was away", async () => {
+    const { workspace, state } = member.world;
+    const effects = join(workspace, "went on");
+    const id = await submit(hub, "member", `sleep 3; echo ran >> "${effects}"`, { workspace });
     await untilState(member, id, "running");
+    await untilAsked("the lease is noted", async () => notedLeases(state).includes(id));
+    const stopped = [hub.node.pid, ...hub.world.processes().map(({ pid }) => pid)];
+    for (const pid of stopped) process.kill(pid, "SIGSTOP");
 
     await member.node.kill();
     await startAgain();
+    const ran = await untilAsked("it went on", async () => existsSync(effects) && readFileSync(effects, "utf8"));
+    for (const pid of stopped) process.kill(pid, "SIGCONT");
 
     expect((await untilState(hub, id, "done")).attempts).toHaveLength(1);
+    expect(ran).toBe("ran\n");
     expect(await roleOf(member)).toBe("member");
   });
 

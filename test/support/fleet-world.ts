@@ -16,7 +16,9 @@ import {
   FleetQueue,
   HubService,
   type HubServiceOptions,
+  LeaseNotes,
   MemoryOutbox,
+  MemoryText,
   type Position,
   Presence,
   type QueueLink,
@@ -144,6 +146,9 @@ export class FleetWorld {
 export class Member {
   readonly node: NodeId;
   readonly outbox = new MemoryOutbox();
+  readonly leases = new MemoryText();
+  /** Of its machine; undefined where it cannot be told. */
+  boot: string | undefined = "first";
   readonly stopped: string[] = [];
   readonly obeyed: string[] = [];
   /** Parts of its attempts that somebody reads on the hub, as it was told. */
@@ -188,6 +193,13 @@ export class Member {
       node: this.node,
       link: this.#link(),
       outbox: this.outbox,
+      leaseNotes: new LeaseNotes({
+        text: this.leases,
+        clock,
+        // Its machine is up for longer than its processes.
+        bootTime: () =>
+          this.boot === undefined ? undefined : { boot: this.boot, elapsedMs: clock.monotonicMs() + 1e9 },
+      }),
       replica: this.#replica(),
       store,
       clock,

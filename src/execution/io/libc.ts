@@ -1,5 +1,5 @@
 /**
- * The three libc calls that Bun does not offer. Linux only; everywhere else, and where no libc can be opened,
+ * The few libc calls that Bun does not offer. Linux only; everywhere else, and where no libc can be opened,
  * {@link libc} is undefined and callers take their fallback.
  */
 import { dlopen, ptr } from "bun:ffi";
@@ -18,12 +18,13 @@ export type Libc = {
   readonly pipe: () => { readonly read: number; readonly write: number } | undefined;
 };
 
-export const libc: Libc | undefined = process.platform === "linux" ? openLibc() : undefined;
+export const libc: Libc | undefined = process.platform === "linux" ? openFirst(bind) : undefined;
 
-function openLibc(): Libc | undefined {
+/** @returns what the first of the names that is a libc here gives. */
+export function openFirst<T>(open: (library: string) => T): T | undefined {
   for (const library of LIBRARIES) {
     try {
-      return bind(library);
+      return open(library);
     } catch {
       // Not this libc: try the next name; with none of them the callers' fallbacks apply.
     }

@@ -42,7 +42,7 @@ export function isRunning(identity: ProcessIdentity): boolean {
 
 let knownBootId: string | undefined;
 
-function bootId(): string {
+export function bootId(): string {
   knownBootId ??= onLinux ? readFileSync("/proc/sys/kernel/random/boot_id", "latin1").trim() : "unknown";
   return knownBootId;
 }

@@ -10,7 +10,7 @@ import {
   type Random,
   type Result,
 } from "#base";
-import { HubClient, nonceMaker, type Outbox } from "#fleet";
+import { type DurableText, HubClient, nonceMaker, type Outbox } from "#fleet";
 import {
   type CrashPoint,
   openMemberStores,
@@ -46,6 +46,7 @@ export type MemberParts = {
   readonly client: HubClient;
   readonly nonce: () => string;
   readonly outbox: Outbox;
+  readonly leases: DurableText;
   readonly replica: Replica;
 };
 
@@ -135,7 +136,7 @@ async function openAsMember(
     },
   });
   if (!opened.ok) return opened;
-  const { replica, outbox } = opened.value;
+  const { replica, outbox, leases } = opened.value;
   if (client === undefined) throw new InvariantBroken("a member is connected before its replica is opened");
-  return ok({ stores: opened.value, member: { client, nonce, outbox, replica } });
+  return ok({ stores: opened.value, member: { client, nonce, outbox, leases, replica } });
 }

@@ -20,7 +20,6 @@ type Perform<T> = (hub: HubProcess, link: QueueLink) => Promise<Result<T>>;
 type NodeLink = QueueLink & {
   /** What the replica asks for. */
   readonly copy: () => Promise<Result<Copy>>;
-  readonly leases: ConfirmedLeases;
 };
 
 /** A node's way to its hub, with what the checks want to know of what passes. */
@@ -46,19 +45,19 @@ export function hubLink(node: FleetNode, clock: ProcessClock): NodeLink {
     if (target === node) return arrive(target, perform);
     return network.call({ clock, way: node.way, deadlineMs, mayRepeat, perform: () => arrive(target, perform) });
   };
-  const leases = new ConfirmedLeases();
+  const { leases } = node;
   const unknown = new UnknownLeases();
   return {
     commands: (commands) => call((_hub, link) => link.commands(commands)),
     claim: async (claim) => {
-      const sentAtMs = clock.monotonicMs();
+      const sentAtMs = clock.bootMs(clock.monotonicMs());
       const answer = await call((_hub, link) => link.claim(claim));
       if (!answer.ok) return answer;
       for (const { row, fence } of answer.value.tasks) leases.confirm(row.id, fence, sentAtMs, answer.value);
       return answer;
     },
     heartbeat: async (heartbeat) => {
-      const [sentAtMs, sentMs] = [clock.monotonicMs(), time.nowMs];
+      const [sentAtMs, sentMs] = [clock.bootMs(clock.monotonicMs()), time.nowMs];
       let by: HubProcess | undefined;
       const answer = await call(async (hub, link) => {
         const said = await link.heartbeat(heartbeat);
@@ -76,11 +75,10 @@ export function hubLink(node: FleetNode, clock: ProcessClock): NodeLink {
     wait: (wait) => call((_hub, link) => link.wait(wait), MAX_WAIT_MS + CALL_MS, false),
     copy: () =>
       call(async ({ database }) => ok({ position: database.position(), snapshot: database.store.snapshot() })),
-    leases,
   };
 }
 
-/** H1 and H2 as the outside sees them: which request of this process the hub last confirmed a lease with. */
+/** H1 and H2 as the outside sees them: which request of this machine the hub last confirmed a lease with. */
 export class ConfirmedLeases {
   readonly #leases = new Map<string, { readonly untilMs: number; readonly epoch: number }>();
 

@@ -114,9 +114,25 @@ const WORK_MUTATIONS: readonly Mutation[] = [
   },
   {
     name: "a restart takes up leases that nobody confirmed",
-    file: FLEET_QUEUE,
-    find: "this.#leases.adopt(row.id, fenceOf(row));",
-    replace: "this.#leases.grant(row.id, fenceOf(row), this.#options.clock.monotonicMs(), this.#termMs);",
+    file: "fleet/holder-leases.ts",
+    find: "untilMs: isKnown ? note.untilMs : Number.NEGATIVE_INFINITY",
+    replace: "untilMs: isKnown ? note.untilMs : Number.POSITIVE_INFINITY",
+    caughtBy: ["counted", "alone"],
+    // What was not noted is what was claimed in the last half second before a kill.
+    isRare: true,
+  },
+  {
+    name: "a restart begins each lease anew",
+    file: "fleet/holder-leases.ts",
+    find: "untilMs: isKnown ? note.untilMs : Number.NEGATIVE_INFINITY",
+    replace: "untilMs: Number.POSITIVE_INFINITY",
+    caughtBy: ["counted", "alone"],
+  },
+  {
+    name: "what was noted counts by the clock of the next process",
+    file: "fleet/lease-notes.ts",
+    find: "untilMs: lease.untilMs + aheadMs",
+    replace: "untilMs: lease.untilMs",
     caughtBy: ["counted", "alone"],
   },
   {

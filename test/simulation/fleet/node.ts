@@ -7,11 +7,11 @@ import {
   seededRandom,
   silentLogger,
 } from "#base";
-import { FleetQueue, HubService } from "#fleet";
+import { FleetQueue, HubService, LeaseNotes, MemoryText } from "#fleet";
 import { fenceOf, type MemorySnapshot, QueueService } from "#queue";
 import type { Checks } from "./checks.ts";
 import { HubDatabase, openedBy } from "./database.ts";
-import { hubLink } from "./link.ts";
+import { ConfirmedLeases, hubLink } from "./link.ts";
 import type { Network, Way } from "./network.ts";
 import { WatchedOutbox } from "./outbox.ts";
 import { FollowingReplica, ReplicaFiles } from "./replica.ts";
@@ -57,6 +57,9 @@ export class FleetNode {
   readonly machine: MachineTime;
   readonly outbox: WatchedOutbox;
   readonly files = new ReplicaFiles();
+  /** What its processes note of their leases. */
+  readonly noted = new MemoryText();
+  readonly leases = new ConfirmedLeases();
   readonly workers = new Set<Worker>();
   /** The way to whoever it takes for the hub. */
   readonly way: Way = { requestsCut: false, answersCut: false };
@@ -182,6 +185,11 @@ export class FleetNode {
       node: this.id,
       link,
       outbox: this.outbox,
+      leaseNotes: new LeaseNotes({
+        text: this.noted,
+        clock,
+        bootTime: () => ({ boot: this.name, elapsedMs: clock.bootMs(clock.monotonicMs()) }),
+      }),
       replica: new FollowingReplica(this.files, clock, random, link.copy, (copy, before) => {
         const goesBack = before?.epoch === copy.position.epoch && before.seq > copy.position.seq;
         checks.check(!goesBack, "prefix", () => `the replica of ${this.name} went back to ${copy.position.seq}`);
@@ -197,7 +205,7 @@ export class FleetNode {
     });
     const { id: node, name } = this;
     const own = { node, name, clock, logger, workers: this.workers };
-    const workers = new Workers({ ...own, queue, time, random, checks, isCalm, leases: link.leases });
+    const workers = new Workers({ ...own, queue, time, random, checks, isCalm, leases: this.leases });
     this.member = { clock, ids, queue, workers };
     const running = await queue.start();
     if (running.ok && clock.isAlive) workers.start(running.value.map((row) => ({ id: row.id, fence: fenceOf(row) })));

@@ -114,6 +114,11 @@ export class ProcessClock implements Clock {
     return (this.#time.nowMs - this.#startedMs) * this.#machine.rate;
   }
 
+  /** What the clock of the machine's boot shows, which goes on from process to process. */
+  bootMs(monotonicMs: number): number {
+    return this.#startedMs * this.#machine.rate + monotonicMs;
+  }
+
   after(delayMs: number, action: () => void): Timer {
     return this.#time.after(Math.max(0, delayMs) / this.#machine.rate, () => {
       if (this.isAlive) action();

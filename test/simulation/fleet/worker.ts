@@ -108,7 +108,7 @@ export class Workers {
         outcome = "cancelled";
         break;
       }
-      const isSpent = leases.isSpent(taskId, fence, clock.monotonicMs());
+      const isSpent = leases.isSpent(taskId, fence, clock.bootMs(clock.monotonicMs()));
       checks.check(!isSpent, "counted", () => `${name} still holds ${taskId} under ${shown(fence)}`);
       checks.acts(acting);
     }

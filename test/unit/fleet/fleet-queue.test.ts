@@ -319,21 +319,6 @@ describe("a member of a fleet", () => {
     expect(valueOf(member.outbox.count()).waiting).toBe(1);
   });
 
-  it("H2: after its restart it acts for what it ran before only once the hub has confirmed it", async () => {
-    const member = await world.member().start();
-    await over(member.queue.submit([task()]), 200);
-    const { row, fence } = await claimOne(member);
-    await member.restart();
-    const there = member.queue.renew(row.id, fence);
-    member.fault = "cut";
-    await member.restart();
-    const cut = member.queue.renew(row.id, fence);
-    member.fault = "none";
-    await world.pass(6_000);
-
-    expect([there, cut, member.queue.renew(row.id, fence)]).toEqual([true, false, true]);
-  });
-
   it("is told of new work without asking again and again", async () => {
     const member = await world.member().start();
     let told = 0;
