@@ -1,6 +1,7 @@
 import type { Command } from "./parsing/command.ts";
 import { FIGURE_COMMANDS } from "./table/figures.ts";
 import { FLEET_COMMANDS } from "./table/fleet.ts";
+import { IMPROVEMENT_COMMANDS } from "./table/improvements.ts";
 import { MODEL_COMMANDS } from "./table/models.ts";
 import { NODE_COMMANDS } from "./table/node.ts";
 import { PROGRAM_COMMANDS } from "./table/program.ts";
@@ -16,6 +17,7 @@ export const COMMANDS: readonly Command[] = [
   ...QUEUE_COMMANDS,
   ...MODEL_COMMANDS,
   ...REPOSITORY_COMMANDS,
+  ...IMPROVEMENT_COMMANDS,
   ...FIGURE_COMMANDS,
   ...PROGRAM_COMMANDS,
 ];

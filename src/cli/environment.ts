@@ -46,6 +46,11 @@ export type RepoScanOptions = GlobalOptions & {
   readonly watch: readonly string[];
   readonly replace: boolean;
 };
+export type ImprovementScanOptions = GlobalOptions & {
+  readonly directory: string;
+  readonly revision: string | undefined;
+  readonly limit: number | undefined;
+};
 export type WorkerOptions = GlobalOptions & { readonly directory: string };
 
 /** One thing that was looked at: what was found and, when it is not well, what to do. */
@@ -76,6 +81,8 @@ export interface LocalCommands {
   releaseKey(options: GlobalOptions, console: Console): Promise<number>;
   /** Says what may not leave a repository; exit code 1 when something blocks. */
   repoScan(options: RepoScanOptions, console: Console): Promise<number>;
+  /** Says what could be better in a repository, the most worthwhile first. */
+  improvementScan(options: ImprovementScanOptions, console: Console): Promise<number>;
   stateMark(options: GlobalOptions, console: Console): Promise<number>;
 }
 

@@ -6,6 +6,7 @@ export type {
   FetchLike,
   Finding,
   GlobalOptions,
+  ImprovementScanOptions,
   LocalCommands,
   RepoScanOptions,
   RestoreOptions,

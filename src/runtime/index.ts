@@ -23,6 +23,8 @@ export const localCommands: EnvironmentParts = {
     stateMark: async (options, console) => (await import("./commands/state-mark.ts")).stateMark(options, console),
     releaseKey: async (options, console) => (await import("./commands/release-key.ts")).releaseKey(options, console),
     repoScan: async (options, console) => (await import("./commands/repo-scan.ts")).repoScan(options, console),
+    improvementScan: async (options, console) =>
+      (await import("./commands/improvement-scan.ts")).improvementScan(options, console),
     selftest: async (options, console) => (await import("./commands/selftest.ts")).selftest(options, console),
   },
 };

@@ -1,5 +1,5 @@
 /** Commands that the composition root carries out: this only hands them their options. */
-import type { GlobalOptions, RepoScanOptions, UpOptions } from "../environment.ts";
+import type { GlobalOptions, ImprovementScanOptions, RepoScanOptions, UpOptions } from "../environment.ts";
 import type { Handler } from "../parsing/command.ts";
 
 export const up: Handler<{ readonly detach: boolean }> = ({ options, globals }, { environment, console }) =>
@@ -43,3 +43,8 @@ export const repoScan: Handler<Omit<RepoScanOptions, keyof GlobalOptions | "dire
   { options, globals, args },
   { environment, console },
 ) => environment.local.repoScan({ ...globals, ...options, directory: args[0] ?? environment.cwd }, console);
+
+export const improvementScan: Handler<Omit<ImprovementScanOptions, keyof GlobalOptions | "directory">> = (
+  { options, globals, args },
+  { environment, console },
+) => environment.local.improvementScan({ ...globals, ...options, directory: args[0] ?? environment.cwd }, console);

@@ -118,6 +118,7 @@ const noLocal: LocalCommands = {
   run: unexpected,
   restore: unexpected,
   repoScan: unexpected,
+  improvementScan: unexpected,
   configShow: unexpected,
   configCheck: unexpected,
   worker: unexpected,

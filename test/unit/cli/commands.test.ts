@@ -321,6 +321,7 @@ describe("local commands", () => {
       stateMark: look,
       releaseKey: look,
       repoScan: look,
+      improvementScan: look,
     };
     const clock = createCli().harness.clock;
     const configuredStateDir = async () => ok(undefined);
