@@ -230,14 +230,7 @@ export class QueueService implements Queue {
 
   /** Adds a line to the history that is not of the queue itself. */
   announce(kind: AnnouncementKind, data: JsonObject, once?: Once): Promise<Result<void>> {
-    return this.#run(
-      "announce",
-      (tx, context) => {
-        record(tx, context, kind, null, data);
-        return ok(undefined);
-      },
-      once,
-    );
+    return this.#run("announce", (tx, context) => ok(record(tx, context, kind, null, data)), once);
   }
 
   setKeyPolicy(key: string, policy: KeyPolicy, once?: Once): Promise<Result<KeyRow>> {
@@ -307,7 +300,8 @@ export class QueueService implements Queue {
   #observe(events: readonly QueueEvent[]): void {
     let mayClaim = false;
     let mayWake = false;
-    for (const { kind, data } of events) {
+    for (const { kind, taskId, data } of events) {
+      if (kind === "task.started" && taskId !== null) this.#started(taskId, data);
       if (kind === "task.submitted" && data["state"] === "waiting") mayWake = true;
       if (kind === "task.retry" && data["delayMs"] !== 0) mayWake = true;
       if (kind === "schedule.added" || kind === "key.changed") mayWake = true;
@@ -316,6 +310,13 @@ export class QueueService implements Queue {
     }
     if (mayClaim) this.#announceReady();
     if (mayWake) this.#tickSoon();
+  }
+
+  /** A claim whose caller was told that it failed may have taken effect: nobody but its lease would notice. */
+  #started(id: TaskId, { fence, node }: JsonObject): void {
+    // `as`: written by `claim`.
+    const isKnown = this.#leases.holderOf(id, fence as Fence) !== undefined;
+    if (!isKnown) this.#grant(id, fence as Fence, node as NodeId, this.#options.clock.monotonicMs());
   }
 
   #announceReady(): void {

@@ -167,12 +167,17 @@ function pack(value: SqlValue): SqlValue {
   return mustPack(value) ? `${PACKED}${JSON.stringify(value)}` : value;
 }
 
+/** @returns the value that {@link packed} made it of. */
+export function unpacked<Value extends SqlValue>(value: Value): Value {
+  // `as`: written by `pack`.
+  return typeof value === "string" && value.startsWith(PACKED) ? (JSON.parse(value.slice(1)) as Value) : value;
+}
+
 /** @returns the column as text; a wrong type is a bug in the statement. */
 export function text(row: SqlRow, column: number): string {
   const value = row[column];
   if (typeof value !== "string") throw new TypeError(`column ${column} holds ${typeof value}, not text`);
-  // `as`: written by `pack`.
-  return value.startsWith(PACKED) ? (JSON.parse(value.slice(1)) as string) : value;
+  return unpacked(value);
 }
 
 export function textOrNull(row: SqlRow, column: number): string | null {

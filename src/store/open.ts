@@ -212,7 +212,7 @@ async function openLocked(
 function openQueue(
   fleetPath: string,
   { connection: writing, identity, replication }: Fleet,
-  { logger, crashPoint, withhold }: StoreOptions,
+  { logger, crashPoint, withhold, primary }: StoreOptions,
   opened: Connection[],
 ) {
   return onStorage("open the queue", () => {
@@ -225,6 +225,7 @@ function openQueue(
       ...(crashPoint === undefined ? {} : { crashPoint }),
       ...(replication === undefined ? {} : { replication }),
       ...(withhold === undefined ? {} : { withhold }),
+      ...(primary?.limits?.patienceMs === undefined ? {} : { patienceMs: primary.limits.patienceMs }),
     };
     const queue = new LibsqlQueueStore({ writing, reading, long, epoch: identity.epoch, logger, writer });
     const write = queue.write.bind(queue);

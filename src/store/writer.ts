@@ -19,6 +19,8 @@ import { storageFailure } from "./storage-failure.ts";
  * W5: a caller is answered only after the server's commit and ours; a group without writes does not ask the server.
  * W6: one group at a time: what comes meanwhile waits, and runs on the state that the group left.
  * W7: nobody else uses the writing connection while a group is under way, for its transaction is open.
+ * W9: what the server committed and a fault of this host's disk kept from being committed here is made again here, before
+ *     anything else. Its callers wait for that as long as for a server, and are told then that it took effect.
  */
 
 /** What a group works with: kept in memory while commands run, handed to the database by `flush`. */
@@ -41,12 +43,15 @@ export interface Replication {
   begin(): void;
   /** Called after `flush`, at most once per group; undefined when the group wrote nothing. Never rejects. */
   commit(): Promise<Replicated> | undefined;
-  /** What was committed elsewhere could not be committed here. */
+  /** Within a transaction of this host: makes again what was committed elsewhere last. Throws what the storage throws. */
+  repeat(): void;
+  /** What was committed elsewhere cannot be committed here. */
   localFailed(failure: Failure): void;
 }
 
 export type Replicated =
-  | { readonly kind: "committed" }
+  /** With what kept it from being written here. */
+  | { readonly kind: "committed"; readonly fault?: Error }
   /** A statement was refused there that was none here: nothing took effect. */
   | { readonly kind: "refused"; readonly cause: Error }
   /** Nothing will be committed here; whether it was there, callers cannot know. */
@@ -69,6 +74,8 @@ export type WriterOptions = {
   readonly maxWaiting?: number;
   readonly maxGroup?: number;
   readonly replication?: Replication;
+  /** How long callers wait for this host's disk once the server has what they wrote. */
+  readonly patienceMs?: number;
   /** Why nothing may be acknowledged at this moment; undefined when everything may. */
   readonly withhold?: () => Failure | undefined;
 };
@@ -79,6 +86,10 @@ const MAX_GROUP_COMMANDS = 256;
 const MAX_GROUP_MS = 15;
 /** Callers that may wait: at 10,000 a second this is a second of delay, and beyond it a refusal is kinder. */
 const MAX_WAITING_COMMANDS = 10_000;
+
+/** As long as for a server that does not answer. */
+const PATIENCE_MS = 10_000;
+const AGAIN_MS = 100;
 
 const TOO_LARGE_REMEDY = "Give it in several smaller parts, or as a file; nothing was changed";
 
@@ -98,6 +109,9 @@ export class Writer<Tx> {
   readonly #maxGroup: number;
   readonly #replication: Replication | undefined;
   readonly #withhold: () => Failure | undefined;
+  readonly #patienceMs: number;
+  /** What the server committed last is not committed here (W9). */
+  #isBehind = false;
   #waiting: Waiting<Tx>[] = [];
   #isScheduled = false;
   #isClosed = false;
@@ -113,6 +127,7 @@ export class Writer<Tx> {
     this.#maxGroup = options.maxGroup ?? MAX_GROUP_COMMANDS;
     this.#replication = options.replication;
     this.#withhold = options.withhold ?? (() => undefined);
+    this.#patienceMs = options.patienceMs ?? PATIENCE_MS;
   }
 
   /** Transactions committed since the start. */
@@ -207,7 +222,9 @@ export class Writer<Tx> {
 
   /** As `#commitTogether`; the transaction stays open until the server has committed. */
   async #replicateTogether(group: readonly Waiting<Tx>[], replication: Replication): Promise<number | "separate"> {
-    let results: readonly Result<unknown>[];
+    const behind = this.#isBehind ? await this.#catchUp(replication, 0) : undefined;
+    if (behind !== undefined) return this.#fail(group, notYet(behind));
+    let results: readonly Result<unknown>[] = [];
     let isElsewhere = false;
     try {
       results = this.#runCommands(group);
@@ -217,13 +234,47 @@ export class Writer<Tx> {
       if (replicated?.kind === "failed") return this.#fail(group, this.#rollBack() ?? replicated.failure);
       isElsewhere = replicated !== undefined;
       this.#crashPoint("store.replicate.after");
+      if (replicated?.fault !== undefined) throw replicated.fault;
       this.#crashPoint("store.commit.before");
       await this.#connection.commitAside();
     } catch (cause) {
-      if (isElsewhere) replication.localFailed(storageFailure(cause, "write") ?? terminal("internal", String(cause)));
-      return this.#undo(group, cause);
+      if (!isElsewhere) return this.#undo(group, cause);
+      this.#isBehind = true;
+      const failure = await this.#catchUp(replication, this.#patienceMs, cause);
+      return failure === undefined
+        ? this.#tell(group, results)
+        : this.#fail(group.slice(0, results.length), doneElsewhere(failure));
     }
     return this.#answer(group, results);
+  }
+
+  /**
+   * W9: commits here what the server has. What commands left in memory is kept meanwhile: it is of the state that the
+   * server is in, and nothing runs before this is done.
+   * @returns why it cannot be done now
+   */
+  async #catchUp(replication: Replication, patienceMs: number, fault?: unknown): Promise<Failure | undefined> {
+    const deadlineMs = this.#elapsedMs() + patienceMs;
+    for (let failure = fault === undefined ? undefined : faultOf(fault); ; ) {
+      if (failure !== undefined && failure.kind !== "retryable") {
+        replication.localFailed(failure);
+        return failure;
+      }
+      if (failure !== undefined && this.#elapsedMs() >= deadlineMs) return failure;
+      if (failure !== undefined) await new Promise((resolve) => setTimeout(resolve, AGAIN_MS));
+      try {
+        if (this.#connection.inTransaction()) this.#connection.prepare("ROLLBACK").run([]);
+        this.#connection.prepare("BEGIN IMMEDIATE").run([]);
+        replication.repeat();
+        await this.#connection.commitAside();
+        break;
+      } catch (cause) {
+        failure = faultOf(cause);
+      }
+    }
+    this.#isBehind = false;
+    this.#took();
+    return undefined;
   }
 
   /** Leaves a transaction with everything that the commands wrote. */
@@ -254,9 +305,17 @@ export class Writer<Tx> {
   }
 
   #answer(group: readonly Waiting<Tx>[], results: readonly Result<unknown>[]): number {
+    this.#took();
+    return this.#tell(group, results);
+  }
+
+  #took(): void {
     this.#commits += 1;
     this.#crashPoint("store.commit.after");
     this.#unit.committed();
+  }
+
+  #tell(group: readonly Waiting<Tx>[], results: readonly Result<unknown>[]): number {
     this.#crashPoint("store.answer.before");
     const withheld = this.#withhold();
     if (withheld !== undefined) return this.#fail(group.slice(0, results.length), withheld);
@@ -291,4 +350,21 @@ export class Writer<Tx> {
       this.#unit.rolledBack();
     }
   }
+}
+
+function faultOf(cause: unknown): Failure {
+  return storageFailure(cause, "write") ?? terminal("internal", String(cause));
+}
+
+function doneElsewhere(failure: Failure): Failure {
+  return {
+    ...failure,
+    message: `it is done on the fleet's server, and this host cannot write it: ${failure.message}`,
+    remedy: `${failure.remedy ?? "Look at the disk of the state directory"}. Repeat it, a submission with its idempotency key: it takes effect once`,
+  };
+}
+
+function notYet(failure: Failure): Failure {
+  const message = `nothing was changed: this host has yet to write what the fleet's server has: ${failure.message}`;
+  return { ...failure, message };
 }

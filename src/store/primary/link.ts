@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
-import { err, type Failure, ok, type Result, retryable, terminal } from "#base";
-import { number, text } from "../connection.ts";
+import { err, type Failure, InvariantBroken, ok, type Result, retryable, terminal } from "#base";
+import { number, text, unpacked } from "../connection.ts";
 import { storageFailure } from "../storage-failure.ts";
 import type { Replicated, Replication } from "../writer.ts";
 import { guard, next, type Position, READ_POSITION, settle, writePosition } from "./position.ts";
@@ -12,6 +12,7 @@ import { type BatchAnswer, isMissingTable, REQUEST_TIMEOUT_MS, type Server } fro
  *
  * P1: a batch takes effect only on a server that stands exactly where the working copy stands, and at most once.
  * P2: the working copy commits a batch only after the server did.
+ *     Where the disk of this host keeps it from that, `repeat` makes the batch again from the record.
  * P3: when it is not known whether a batch took effect, the server's position decides, and nothing else.
  * P4: a batch whose callers were told that it failed never becomes part of the working copy. Should it take effect on
  *     the server after all, the next batch finds it there, and this hub stops: its next start takes over what the
@@ -27,6 +28,8 @@ export class PrimaryLink implements Replication {
   #diverged: Failure | undefined;
   /** The last batch was given up: the next one is not waited for as long, so that callers hear soon. */
   #isDown = false;
+  /** What the server committed last. */
+  #last: { readonly statements: readonly RecordedStatement[]; readonly to: Position } | undefined;
 
   constructor(parts: LinkParts) {
     this.#server = parts.server;
@@ -41,6 +44,7 @@ export class PrimaryLink implements Replication {
   }
 
   begin(): void {
+    this.#last = undefined;
     this.#recording.clear();
   }
 
@@ -64,6 +68,7 @@ export class PrimaryLink implements Replication {
       const replicated = await this.commitUnder(epoch);
       if (replicated.kind === "refused") throw replicated.cause;
       if (replicated.kind === "failed") return err(replicated.failure);
+      if (replicated.fault !== undefined) throw replicated.fault;
       connection.exec("COMMIT");
       return ok(undefined);
     } finally {
@@ -71,7 +76,20 @@ export class PrimaryLink implements Replication {
     }
   }
 
+  repeat(): void {
+    if (this.#last === undefined) throw new InvariantBroken("P2: nothing was committed on the server");
+    const { statements, to } = this.#last;
+    const { unrecorded } = this.#recording;
+    for (const { sql, args, changes } of statements) {
+      const changed = unrecorded.prepare(sql).run(args.map(unpacked));
+      if (changes === null || changes === changed) continue;
+      throw new InvariantBroken(`P2: ${changed} rows where the server changed ${changes}: ${sql}`);
+    }
+    writePosition(unrecorded, to);
+  }
+
   localFailed(failure: Failure): void {
+    if (this.#diverged !== undefined) return;
     const message = `the server has a commit that this host could not write: ${failure.message}`;
     this.#stop({ ...failure, message });
   }
@@ -87,8 +105,13 @@ export class PrimaryLink implements Replication {
     const outcome = await this.#send([guard(from, to), ...statements], from, to);
     this.#isDown = outcome.kind === "failed";
     if (outcome.kind !== "committed") return outcome;
-    writePosition(this.#recording.unrecorded, to);
     this.#position = to;
+    this.#last = { statements, to };
+    try {
+      writePosition(this.#recording.unrecorded, to);
+    } catch (cause) {
+      return { ...outcome, fault: cause instanceof Error ? cause : new Error(String(cause)) };
+    }
     return outcome;
   }
 

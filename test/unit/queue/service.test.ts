@@ -65,6 +65,24 @@ describe("leases", () => {
     expect(receipt).toEqual(ok({ kind: "applied", state: "done" }));
   });
 
+  it("a claim that took effect although its caller was told that it failed is offered again", async () => {
+    const [id] = await submit({});
+    const { store } = world.queue;
+    const transact = store.transact.bind(store);
+    store.transact = async (label, command) => {
+      const done = await transact(label, command);
+      return label === "claim" ? err(retryable("unavailable", "its answer was lost")) : done;
+    };
+    const lost = await world.queue.claim({ holder: world.node, limit: 1, accepts: acceptsAll });
+    store.transact = transact;
+
+    await world.pass(LEASE_TERM_MS + 1_000);
+    const [again] = await claim();
+
+    expect(lost.ok).toBe(false);
+    expect([again?.row.id, again?.attempt]).toEqual([id, 2]);
+  });
+
   it("whoever holds a lease that ran out, or a task that is cancelled, is told to stop", async () => {
     await submit({}, {});
     const [first, second] = await claim();
