@@ -40,6 +40,7 @@ import { taskLogRoutes } from "./routes/task-log.ts";
 import { taskResultRoutes } from "./routes/task-result.ts";
 import { taskRoutes } from "./routes/tasks.ts";
 import { voteRoutes } from "./routes/vote.ts";
+import { webhookDeliveryRoutes, webhookIntakeRoutes, webhookRoutes } from "./routes/webhooks.ts";
 
 export type ApiOptions = GuardOptions & { readonly streamLimits?: StreamLimits };
 
@@ -85,6 +86,9 @@ function allRoutes(ports: ApiPorts, streams: Streams, describe: () => unknown) {
     .route("/", fleetPartRoutes(ports))
     .route("/", breakerRoutes(ports))
     .route("/", mindRoutes())
+    .route("/", webhookRoutes(ports))
+    .route("/", webhookDeliveryRoutes(ports))
+    .route("/", webhookIntakeRoutes(ports))
     .route("/", healthRoutes(ports))
     .route("/", docRoutes(ports, describe));
 }

@@ -18,6 +18,8 @@ export type GuardOptions = {
 };
 
 export const JOIN_PATH = "/api/join";
+/** One of a source; what lies below `deliveries` is for people. */
+const WEBHOOK_PATH = /^\/api\/webhooks\/[^/]+$/;
 /** Longer than any token drover makes; a longer one is not compared. */
 const MAX_TOKEN_CHARS = 512;
 
@@ -67,10 +69,12 @@ async function refuse(
   const access = nodeAccess(c.req.path);
   const isSigned = access !== undefined && c.req.header(NODE_HEADER) !== undefined;
   const isJoin = c.req.path === JOIN_PATH;
+  const isWebhook = c.req.method === "POST" && WEBHOOK_PATH.test(c.req.path);
   const host = c.req.header("host") ?? new URL(c.req.url).host;
   // A page cannot sign and has no token to join with, so a name that it invented gains it nothing there; and the nodes of
-  // a fleet need no list of the names under which the others reach them.
-  if (!isSigned && !isJoin && !isAllowedHost(host, hosts)) {
+  // a fleet need no list of the names under which the others reach them. Webhooks come under the name that a proxy or
+  // tunnel has, and are signed as well.
+  if (!isSigned && !isJoin && !isWebhook && !isAllowedHost(host, hosts)) {
     return answerProblem(c, {
       code: "forbidden",
       message: "this API does not answer under the host name that was asked for",
@@ -83,9 +87,9 @@ async function refuse(
   }
   if (isSigned) return admitNode(c, access, { ports, clients });
   const isHealth = c.req.path.startsWith("/health/");
-  const isPublic = isHealth || isJoin || c.req.path === "/";
+  const isPublic = isHealth || isJoin || isWebhook || c.req.path === "/";
   const isKnown = !isPublic && hasToken(c, ports);
-  const clientClass = isHealth ? "health" : isJoin ? "join" : isKnown ? classOf(c, isRead) : "anonymous";
+  const clientClass = publicClass(c.req.path, isWebhook) ?? (isKnown ? classOf(c, isRead) : "anonymous");
   const slowDown = takePlace(c, clients, clientClass, ports.clock.monotonicMs());
   if (slowDown !== undefined) return slowDown;
   if (isPublic || (isKnown && access?.isForNodesAlone !== true)) {
@@ -115,6 +119,12 @@ function hasToken(c: Context<ApiEnv>, ports: ApiPorts): boolean {
   const match = /^Bearer +([^\s]+) *$/i.exec(c.req.header("authorization") ?? "");
   const token = match?.[1];
   return token !== undefined && token.length <= MAX_TOKEN_CHARS && ports.checkToken(token);
+}
+
+function publicClass(path: string, isWebhook: boolean): ClientClass | undefined {
+  if (path.startsWith("/health/")) return "health";
+  if (path === JOIN_PATH) return "join";
+  return isWebhook ? "webhook" : undefined;
 }
 
 function classOf(c: Context<ApiEnv>, isRead: boolean): ClientClass {

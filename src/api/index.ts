@@ -34,6 +34,7 @@ export {
   type UploadPort,
   unwatched,
   type WatchdogPort,
+  type WebhookPort,
   type WholeResult,
 } from "./ports.ts";
 export type { Problem, ProblemCode } from "./problem.ts";

@@ -35,6 +35,7 @@ import type {
   RequestGate,
   Rollout,
 } from "#fleet";
+import type { WebhookReceiver } from "#hooks";
 import type { Queue } from "#queue";
 import type { MetricRegistry } from "#telemetry";
 import type { WatchdogAction } from "#watchdog";
@@ -112,6 +113,11 @@ export interface BreakerPort {
   list(): Promise<readonly BreakerView[]>;
   reset(name: string): Promise<Result<void>>;
 }
+
+/** Webhooks that come to this node. */
+export type WebhookPort = Pick<WebhookReceiver, "receive" | "redeliver" | "standing" | "list" | "find"> & {
+  readonly maxBodyBytes: number;
+};
 
 /** Releases that are sent to this node. */
 export interface UploadPort {
@@ -280,6 +286,7 @@ export interface ApiPorts {
   readonly uploads: UploadPort;
   readonly sourceBuilds: SourceBuildPort;
   readonly breakers: BreakerPort;
+  readonly webhooks: WebhookPort;
   /** Names of the executors that this build can carry out. */
   readonly executors: readonly ExecutorKind[];
   /** What holds for a task that does not say. */

@@ -7,10 +7,11 @@
  * - `health`: probes; their own class, so that no flood of bad tokens makes a healthy node look dead.
  * - `anonymous`: everything without a good token.
  * - `join`: who asks to join a fleet; tokens cannot be guessed, and each try costs the hub some arithmetic.
+ * - `webhook`: senders of webhooks, which sign instead of carrying the token.
  * - `node`: nodes of the fleet, each by its id: several may share an address.
  * - `read`, `write`, `stream`: with a token, by what is asked.
  */
-export type ClientClass = "health" | "anonymous" | "join" | "node" | "read" | "write" | "stream";
+export type ClientClass = "health" | "anonymous" | "join" | "webhook" | "node" | "read" | "write" | "stream";
 
 export type RateLimit = { readonly perSecond: number; readonly burst: number };
 
@@ -19,6 +20,7 @@ export const DEFAULT_RATE_LIMITS: Readonly<Record<ClientClass, RateLimit>> = {
   health: { perSecond: 100, burst: 200 },
   anonymous: { perSecond: 5, burst: 30 },
   join: { perSecond: 1, burst: 20 },
+  webhook: { perSecond: 10, burst: 200 },
   node: { perSecond: 250, burst: 1_000 },
   read: { perSecond: 1_000, burst: 2_000 },
   write: { perSecond: 2_000, burst: 4_000 },

@@ -22,6 +22,7 @@ export type Tag =
   | "health"
   | "hardware"
   | "models"
+  | "webhooks"
   | "gateway";
 
 /** One answer a route gives; without a schema it is text of the given media type. */

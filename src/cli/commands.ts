@@ -1,6 +1,7 @@
 import type { Command } from "./parsing/command.ts";
 import { FIGURE_COMMANDS } from "./table/figures.ts";
 import { FLEET_COMMANDS } from "./table/fleet.ts";
+import { HOOK_COMMANDS } from "./table/hooks.ts";
 import { IMPROVEMENT_COMMANDS } from "./table/improvements.ts";
 import { MODEL_COMMANDS } from "./table/models.ts";
 import { NODE_COMMANDS } from "./table/node.ts";
@@ -18,6 +19,7 @@ export const COMMANDS: readonly Command[] = [
   ...MODEL_COMMANDS,
   ...REPOSITORY_COMMANDS,
   ...IMPROVEMENT_COMMANDS,
+  ...HOOK_COMMANDS,
   ...FIGURE_COMMANDS,
   ...PROGRAM_COMMANDS,
 ];

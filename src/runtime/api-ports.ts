@@ -14,6 +14,7 @@ import type {
   StorageFigures,
   UploadPort,
   WatchdogPort,
+  WebhookPort,
 } from "#api";
 import { describeFailure, type Logger, ok } from "#base";
 import type { Queue } from "#queue";
@@ -43,6 +44,7 @@ export type ApiParts = {
   readonly fleetSettings: FleetSettingsPort;
   readonly rollouts: RolloutPort;
   readonly uploads: UploadPort;
+  readonly webhooks: WebhookPort;
 };
 
 export function apiPorts(parts: ApiParts): ApiPorts {
@@ -63,6 +65,7 @@ export function apiPorts(parts: ApiParts): ApiPorts {
     models: engine.models.ports,
     watchdog: parts.watchdog,
     uploads: parts.uploads,
+    webhooks: parts.webhooks,
     sourceBuilds: parts.sourceBuilds,
     breakers: breakers({ failsafes: engine.failsafes, models: engine.models.ports, watchdog: parts.watchdog }),
     executors: engine.submissionFacts.executors,

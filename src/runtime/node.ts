@@ -17,6 +17,7 @@ import { ANSWERED_MS, openSuccession, type Withheld } from "./fleet/open-success
 import { Resender } from "./fleet/resender.ts";
 import { type Settled, settleSuccession } from "./fleet/settle-succession.ts";
 import { type NodeFleet, startFleet } from "./fleet/start-fleet.ts";
+import { openHooks } from "./hooks/open-hooks.ts";
 import { startMaintenance } from "./maintenance.ts";
 import { ownCommand } from "./program.ts";
 import { realClock, realRandom } from "./real-clock.ts";
@@ -266,24 +267,41 @@ function openBeside(parts: Started, duty: HubDuty | undefined, watchdog: Watchdo
   const uploads = new Uploads(options.stateDir, realClock);
   const rollouts = openRollouts({ ...common, duty, uploads, watchdog, restart });
   const resender = resenderOf(parts);
+  const hooks = hooksOf(parts);
   hubSays.announceAlso = () => ({
     pendingSettings: [...settings.watch.pending()],
     release: rollouts.taker.report,
   });
   hubSays.obey = rollouts.obey;
   return {
-    ports: { fleetSettings: settings.port, rollouts: rollouts.port, uploads },
+    ports: { fleetSettings: settings.port, rollouts: rollouts.port, uploads, webhooks: hooks.port },
     start: (): void => {
       void settings.watch.look();
       rollouts.start();
       resender?.start();
+      hooks.start();
     },
     stop: async (): Promise<void> => {
       settings.watch.stop();
       rollouts.stop();
       await resender?.stop();
+      await hooks.stop();
     },
   };
+}
+
+/** The mind and the goals of this node are joined to what comes in here. */
+function hooksOf({ options, engine }: Started) {
+  const { logger, loaded } = options;
+  const { config } = loaded;
+  return openHooks({
+    config,
+    stores: engine.stores,
+    clock: realClock,
+    logger,
+    wake: (reason) => logger.debug("the mind is woken", { reason }),
+    goals: undefined,
+  });
 }
 
 /** Only where this node writes for others. */

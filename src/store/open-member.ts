@@ -9,6 +9,7 @@ import { type Connection, openConnection } from "./connection.ts";
 import { LibsqlElectionStore } from "./election-note.ts";
 import { checkFleetLevel } from "./fleet-level.ts";
 import { LibsqlFleetNodes } from "./fleet-nodes.ts";
+import { LibsqlWebhookDeliveries } from "./hooks/webhook-deliveries.ts";
 import { establishIdentity, type Identity } from "./identity.ts";
 import { LibsqlJoinTokens } from "./join-tokens.ts";
 import { LibsqlLeaseText } from "./lease-text.ts";
@@ -149,6 +150,7 @@ async function openLocked(
     leases: new LibsqlLeaseText(node),
     quarantine,
     attemptBlobs: new LibsqlAttemptBlobs(node),
+    webhookDeliveries: new LibsqlWebhookDeliveries(node),
     models: own.value.models,
     capacity: new LibsqlCapacityHistory(node),
     fleetNodes: directory,

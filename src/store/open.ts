@@ -23,6 +23,7 @@ import {
   type Position,
   type Quarantine,
 } from "#fleet";
+import type { WebhookDeliveries } from "#hooks";
 import type { CapacityHistory } from "#hw";
 import type { ModelStore } from "#inference";
 import type { QueueStore } from "#queue";
@@ -32,6 +33,7 @@ import { LibsqlCapacityHistory } from "./capacity-history.ts";
 import { type Connection, openConnection } from "./connection.ts";
 import { LibsqlElectionStore } from "./election-note.ts";
 import { LibsqlFleetNodes } from "./fleet-nodes.ts";
+import { LibsqlWebhookDeliveries } from "./hooks/webhook-deliveries.ts";
 import { establishIdentity, type Identity } from "./identity.ts";
 import { LibsqlJoinTokens } from "./join-tokens.ts";
 import { LongReader } from "./long-reader.ts";
@@ -96,6 +98,8 @@ export type Stores = {
   readonly quarantine: Quarantine;
   /** Which blobs on this host are parts of which attempts. */
   readonly attemptBlobs: AttemptBlobs;
+  /** Webhooks that came to this node. */
+  readonly webhookDeliveries: WebhookDeliveries;
   /** The holder of leases on this host, the same from start to start. */
   readonly nodeId: NodeId;
   readonly identity: Identity;
@@ -194,6 +198,7 @@ async function openLocked(
     outbox: new LibsqlOutbox(node.value),
     quarantine,
     attemptBlobs: new LibsqlAttemptBlobs(node.value),
+    webhookDeliveries: new LibsqlWebhookDeliveries(node.value),
     nodeId: nodeId.value,
     identity,
     waitingMigrations: waitingMigrations(reading, FLEET_MIGRATIONS),

@@ -1,6 +1,17 @@
 /** Which room may import which: the table of ARCHITECTURE.md, in the form that tests and the linter's check read. */
 
-const pureRooms = ["base", "fsm", "queue", "hw", "bus", "telemetry", "watchdog", "goals", "scheduler"] as const;
+const pureRooms = [
+  "base",
+  "fsm",
+  "queue",
+  "hw",
+  "bus",
+  "telemetry",
+  "watchdog",
+  "goals",
+  "scheduler",
+  "hooks",
+] as const;
 const workingRooms = ["fleet", "inference", "execution", "repos", "agents", "activities"] as const;
 const rooms: readonly string[] = [...pureRooms, ...workingRooms];
 
@@ -9,6 +20,7 @@ export const importTable: Readonly<Record<string, readonly string[]>> = {
   base: [],
   fsm: ["base"],
   queue: ["base"],
+  hooks: ["base"],
   hw: ["base"],
   bus: ["base"],
   telemetry: ["base"],

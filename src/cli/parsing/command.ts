@@ -35,6 +35,7 @@ export const SECTIONS = [
   "Queue",
   "Models",
   "Repositories",
+  "Webhooks and notices",
   "Figures",
   "State and configuration",
   "This program",

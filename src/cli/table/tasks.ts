@@ -113,7 +113,7 @@ export const TASK_COMMANDS: readonly Command[] = [
   command({
     name: "task result",
     section: "Tasks",
-    summary: "Print the whole result of a task as JSON, also where task show has it shortened",
+    summary: "Print the whole result of a task as JSON, which task show may shorten",
     arguments: [ID],
     options: {
       attempt: whole("N", "Of this attempt", { least: 1, most: 1_000_000 }, { shownDefault: "the one that passed" }),

@@ -3,6 +3,7 @@
 import { z } from "zod";
 import { isReservedVariable, LOG_LEVELS, MAX_ATTEMPTS, MAX_OPEN_TASKS, RETRY_BASE_MS, RETRY_MAX_MS } from "#base";
 import { FAILOVER_SETTINGS, NODE_ROLES } from "../fleet/role.ts";
+import { HOOK_SETTINGS } from "./hook-settings.ts";
 import { MODEL_SETTINGS } from "./model-settings.ts";
 import { count, DAY_MS, durationMs, label, name, setting } from "./setting.ts";
 import { WATCHDOG_SETTINGS } from "./watchdog-settings.ts";
@@ -168,6 +169,7 @@ export const SETTINGS = {
   "log.format": setting(z.enum(["auto", "json", "human"]), "auto", "auto: human on a terminal, else JSON lines"),
   ...WATCHDOG_SETTINGS,
   ...MODEL_SETTINGS,
+  ...HOOK_SETTINGS,
 } as const;
 
 export type SettingPath = keyof typeof SETTINGS;

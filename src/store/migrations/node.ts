@@ -4,6 +4,7 @@ import { samplesMigration } from "./node/0002-samples.ts";
 import { outboxMigration } from "./node/0003-fleet.ts";
 import { quarantineMigration } from "./node/0004-quarantine.ts";
 import { attemptBlobMigration } from "./node/0005-attempt-blobs.ts";
+import { webhookMigration } from "./node/0006-webhooks.ts";
 
 /** The schema of node.db. */
 export const NODE_MIGRATIONS: readonly Migration[] = [
@@ -12,4 +13,5 @@ export const NODE_MIGRATIONS: readonly Migration[] = [
   outboxMigration,
   quarantineMigration,
   attemptBlobMigration,
+  webhookMigration,
 ];

@@ -13,6 +13,7 @@ import { noRollouts } from "../../support/fleet-rollouts.ts";
 import { hubSettings } from "../../support/fleet-settings.ts";
 import { endpointState, inferenceWorld } from "../../support/inference-world.ts";
 import { modelPorts } from "../../support/model-ports.ts";
+import { noWebhooks } from "../../support/no-webhooks.ts";
 import { realClock } from "../../support/real-clock.ts";
 import { MODEL } from "./backend.ts";
 
@@ -59,6 +60,7 @@ export async function serveStandIn(endpointUrl: string): Promise<string> {
       },
       breakers: { list: async () => [], reset: async () => ok(undefined) },
       uploads: new Uploads("/nowhere", clock),
+      webhooks: noWebhooks,
       executors: ["shell"],
       checkToken: (token) => token === TOKEN,
       readiness: () => [],

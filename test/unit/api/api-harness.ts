@@ -30,6 +30,7 @@ import { memoryFleet } from "../../support/fleet.ts";
 import { noRollouts } from "../../support/fleet-rollouts.ts";
 import { hubSettings } from "../../support/fleet-settings.ts";
 import { modelPorts } from "../../support/model-ports.ts";
+import { noWebhooks } from "../../support/no-webhooks.ts";
 
 export const TOKEN = "drv_a-token-of-the-tests";
 
@@ -104,6 +105,7 @@ export function createHarness(options: HarnessOptions = {}): Harness {
       put: async () => err(refused("unsupported", "this harness keeps no uploads")),
       folder: () => err(refused("not_found", "this harness keeps no uploads")),
     },
+    webhooks: noWebhooks,
     executors: ["shell"],
     checkToken: (token) => token === TOKEN,
     readiness: () => [{ name: "store", ok: true, detail: "the database answers" }],

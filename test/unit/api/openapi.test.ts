@@ -63,13 +63,20 @@ describe("the description of the API", () => {
     }
   });
 
-  it("marks exactly the probes, the page and the joining of a fleet as open to everybody", async () => {
+  it("marks exactly the probes, the page, the joining of a fleet and webhooks as open to everybody", async () => {
     const document = await bodyOf(await createHarness().send("GET", "/openapi.json"));
 
     const paths = document["paths"] as Record<string, Record<string, Operation>>;
     const open = Object.entries(paths).flatMap(([path, methods]) =>
       Object.values(methods).some(({ security }) => security?.length === 0) ? [path] : [],
     );
-    expect(open.sort()).toEqual(["/", "/api/join", "/health/live", "/health/ready", "/health/startup"]);
+    expect(open.sort()).toEqual([
+      "/",
+      "/api/join",
+      "/api/webhooks/{source}",
+      "/health/live",
+      "/health/ready",
+      "/health/startup",
+    ]);
   });
 });
