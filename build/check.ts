@@ -8,7 +8,7 @@
  * The last line is the number of tests that passed and failed; a check that is no test counts as one failure.
  */
 import { spawn } from "node:child_process";
-import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, globSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { availableParallelism, tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { addCounts, countTests, noTests, type TestCount } from "./vitest-count.ts";
@@ -24,28 +24,59 @@ type Step = { readonly name: string; readonly args: readonly string[]; readonly 
   | { readonly program: string }
 );
 
+/** Steps of which so many run side by side. */
+type Group = { readonly steps: readonly Step[]; readonly atOnce: number };
+
 const modules = (path: string): string => join("node_modules", path);
 /**
  * Processes that share the suites of a project. One leaves a machine of two cores half idle (it waits for processes and
  * disks); more than this many would only wait for each other's.
  */
-const MAX_SHARDS = 4;
+const MAX_AT_ONCE = 4;
+// One more than there are cores: most suites wait for something.
+const atOnce = Math.min(MAX_AT_ONCE, availableParallelism() + 1);
 
-/**
- * The suites of a project, divided over processes. WHY not threads of one process: they would inherit each other's open
- * sockets to the children they start, and share the memory that some of them measure.
- */
-function suites(project: string, shards: number): readonly Step[] {
-  return Array.from({ length: shards }, (_unused, index) => ({
-    name: shards === 1 ? `tests: ${project}` : `tests: ${project}, part ${index + 1} of ${shards}`,
-    script: modules("vitest/vitest.mjs"),
-    args: ["run", "--project", project, `--shard=${index + 1}/${shards}`, "--maxWorkers=1"],
-    tests: true,
-  }));
+// WHY processes, not threads of one: they would inherit each other's open sockets to the children they start, and share
+// the memory that some of them measure.
+const vitest = (name: string, args: readonly string[]): Step => ({
+  name,
+  script: modules("vitest/vitest.mjs"),
+  args: ["run", ...args, "--maxWorkers=1"],
+  tests: true,
+});
+
+/** Many small suites: in twice as many parts as run at once, so that none is left with a long one at the end. */
+function sources(): Group {
+  const parts = 2 * atOnce;
+  const steps = Array.from({ length: parts }, (_unused, index) =>
+    vitest(`tests: sources, part ${index + 1} of ${parts}`, ["--project", "sources", `--shard=${index + 1}/${parts}`]),
+  );
+  return { steps, atOnce };
 }
 
-// One more than there are cores: most suites wait for something.
-const shards = Math.min(MAX_SHARDS, availableParallelism() + 1);
+/** Suites of the executable that take half a minute or more, the longest first: nobody waits for one that began last. */
+const LONG = [
+  "crash/sandbox/sandbox",
+  "crash/swap/swap",
+  "crash/crash",
+  "crash/schema/schema",
+  "crash/faults/watched",
+  "binary/source-update",
+  "crash/fleet/fleet",
+  "crash/end-on-signal",
+  "crash/kill-at-step/kill-at-step",
+  "binary/watchdog",
+  "binary/fleet",
+  "binary/promote",
+].map((name) => join("test", `${name}.test.ts`));
+
+function executable(): Group {
+  const files = globSync("test/{binary,crash}/**/*.test.ts", { cwd: root }).toSorted();
+  const gone = LONG.find((file) => !files.includes(file));
+  if (gone !== undefined) throw new Error(`${gone} is listed in build/check.ts, and does not exist`);
+  const inOrder = [...LONG, ...files.filter((file) => !LONG.includes(file))];
+  return { steps: inOrder.map((file) => vitest(`tests: ${file}`, ["--project", "binary", file])), atOnce };
+}
 
 /** Suites that open no socket, which the sandbox of a build refuses. */
 const SOCKETLESS = [
@@ -68,22 +99,19 @@ const statics: readonly Step[] = [
   },
 ];
 
-const stages: Readonly<Record<string, readonly (readonly Step[])[]>> = {
-  sources: [statics, suites("sources", shards)],
+const together = (steps: readonly Step[]): Group => ({ steps, atOnce: steps.length });
+const oneByOne = (steps: readonly Step[]): Group => ({ steps, atOnce: 1 });
+
+const stages: Readonly<Record<string, () => readonly Group[]>> = {
+  sources: () => [together(statics), sources()],
   // One by one: the output of steps side by side comes over a socket pair.
-  confined: [
-    ...statics.map((step) => [step]),
-    [
-      {
-        name: "tests: without sockets",
-        script: modules("vitest/vitest.mjs"),
-        args: ["run", "--project", "sources", ...SOCKETLESS.map((folder) => join("test", folder))],
-        tests: true,
-      },
-    ],
+  confined: () => [
+    oneByOne([
+      ...statics,
+      vitest("tests: without sockets", ["--project", "sources", ...SOCKETLESS.map((folder) => join("test", folder))]),
+    ]),
   ],
-  // They wait for processes more than they compute.
-  binary: [[{ name: "build", script: join("build", "main.ts"), args: [] }], suites("binary", shards)],
+  binary: () => [oneByOne([{ name: "build", script: join("build", "main.ts"), args: [] }]), executable()],
 };
 
 /**
@@ -123,6 +151,9 @@ async function performTests(step: Step, isAlone: boolean): Promise<TestCount> {
   }
 }
 
+/** Named once more at the end, because the output of others stands between. */
+const failedSteps: string[] = [];
+
 async function countOf(step: Step, isAlone: boolean): Promise<TestCount> {
   console.log(`\n== ${step.name}`);
   if ("program" in step && Bun.which(step.program) === null) {
@@ -135,8 +166,20 @@ async function countOf(step: Step, isAlone: boolean): Promise<TestCount> {
       ? await performTests(step, isAlone)
       : { ...noTests, failed: (await perform(step, [], isAlone)) ? 0 : 1 };
   const seconds = ((performance.now() - startedMs) / 1000).toFixed(1);
+  if (count.failed > 0) failedSteps.push(step.name);
   console.log(`== ${step.name}: ${count.failed === 0 ? "ok" : "FAILED"} in ${seconds} s`);
   return count;
+}
+
+/** Every step is run, also after one that failed, so that one look shows all that is wrong. */
+async function countAll({ steps, atOnce: limit }: Group): Promise<TestCount> {
+  const waiting = steps.values();
+  const counts: TestCount[] = [];
+  const worker = async (): Promise<void> => {
+    for (const step of waiting) counts.push(await countOf(step, limit === 1));
+  };
+  await Promise.all(Array.from({ length: limit }, worker));
+  return counts.reduce(addCounts, noTests);
 }
 
 async function main(names: readonly string[]): Promise<number> {
@@ -146,12 +189,12 @@ async function main(names: readonly string[]): Promise<number> {
     return 2;
   }
   let total = noTests;
-  for (const group of names.flatMap((name) => stages[name] ?? [])) {
-    const counts = await Promise.all(group.map((step) => countOf(step, group.length === 1)));
-    total = counts.reduce(addCounts, total);
+  for (const group of names.flatMap((name) => stages[name]?.() ?? [])) {
+    total = addCounts(total, await countAll(group));
     if (total.failed > 0) break;
   }
   if (total.skipped > 0) console.log(`\n${total.skipped} skipped`);
+  for (const name of failedSteps) console.log(`failed: ${name}`);
   console.log(`\n${total.passed} passed, ${total.failed} failed`);
   return total.failed === 0 ? 0 : 1;
 }

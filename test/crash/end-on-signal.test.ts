@@ -16,10 +16,8 @@ beforeEach(() => {
 afterEach(() => world.remove());
 
 describe("bun run crash:swap", () => {
-  it.each([
-    ["SIGINT", 130],
-    ["SIGTERM", 143],
-  ] as const)("that gets %s ends with all that it started, and with %d", async (signal, code) => {
+  // Of the signals that ask for an end one: what follows is the same for all, and each run builds a release.
+  it("that gets SIGTERM ends with all that it started, and with 143", async () => {
     const run = spawn(process.execPath, [join(import.meta.dirname, "swap", "main.ts")], {
       env: world.environment,
       stdio: "ignore",
@@ -28,9 +26,9 @@ describe("bun run crash:swap", () => {
     const nodes = () => world.processes().filter(({ command }) => command.includes("drover node"));
     await waitUntil("watchdog and node run", () => nodes().length > 0, NODE_LIMIT_MS);
 
-    run.kill(signal);
+    run.kill("SIGTERM");
 
-    expect(await ended).toEqual([code, null]);
+    expect(await ended).toEqual([143, null]);
     expect(world.processes()).toEqual([]);
     expect(readdirSync(world.temporary)).toEqual([]);
   });
