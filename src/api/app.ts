@@ -12,6 +12,8 @@ import { type DescribedRoute, describedRoutes, openApiDocument } from "./openapi
 import type { ApiPorts } from "./ports.ts";
 import { answerProblem } from "./problem.ts";
 import { publishQueueMetrics } from "./queue-metrics.ts";
+import { alertRoutes } from "./routes/alerts.ts";
+import { auditRoutes } from "./routes/audit.ts";
 import { breakerRoutes } from "./routes/breakers.ts";
 import { deadLetterRoutes } from "./routes/dead-letters.ts";
 import { docRoutes } from "./routes/docs.ts";
@@ -85,6 +87,8 @@ function allRoutes(ports: ApiPorts, streams: Streams, describe: () => unknown) {
     .route("/", fleetBlobRoutes(ports))
     .route("/", fleetPartRoutes(ports))
     .route("/", breakerRoutes(ports))
+    .route("/", alertRoutes(ports))
+    .route("/", auditRoutes(ports))
     .route("/", mindRoutes())
     .route("/", webhookRoutes(ports))
     .route("/", webhookDeliveryRoutes(ports))

@@ -37,7 +37,7 @@ import type {
 } from "#fleet";
 import type { WebhookReceiver } from "#hooks";
 import type { Queue } from "#queue";
-import type { MetricRegistry } from "#telemetry";
+import type { AlertBook, AuditStore, MetricRegistry } from "#telemetry";
 import type { WatchdogAction } from "#watchdog";
 import type { ModelPorts } from "./model-ports.ts";
 import type { NodeOffer } from "./requirements.ts";
@@ -287,6 +287,10 @@ export interface ApiPorts {
   readonly sourceBuilds: SourceBuildPort;
   readonly breakers: BreakerPort;
   readonly webhooks: WebhookPort;
+  /** What a person has to know of this node. */
+  readonly alerts: Pick<AlertBook, "open" | "list" | "find" | "acknowledge" | "close">;
+  /** What this node decided. */
+  readonly audit: Pick<AuditStore, "bounds" | "list" | "after" | "verify">;
   /** Names of the executors that this build can carry out. */
   readonly executors: readonly ExecutorKind[];
   /** What holds for a task that does not say. */

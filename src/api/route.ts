@@ -15,6 +15,8 @@ export type Tag =
   | "queue"
   | "schedules"
   | "figures"
+  | "alerts"
+  | "audit"
   | "events"
   | "node"
   | "fleet"

@@ -1,4 +1,5 @@
 import type { Command } from "./parsing/command.ts";
+import { ALERT_COMMANDS } from "./table/alerts.ts";
 import { FIGURE_COMMANDS } from "./table/figures.ts";
 import { FLEET_COMMANDS } from "./table/fleet.ts";
 import { HOOK_COMMANDS } from "./table/hooks.ts";
@@ -21,5 +22,6 @@ export const COMMANDS: readonly Command[] = [
   ...IMPROVEMENT_COMMANDS,
   ...HOOK_COMMANDS,
   ...FIGURE_COMMANDS,
+  ...ALERT_COMMANDS,
   ...PROGRAM_COMMANDS,
 ];

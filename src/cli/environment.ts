@@ -1,5 +1,5 @@
-import type { Clock, Result } from "#base";
-import type { Console } from "./output/console.ts";
+import type { Clock, Failure, Result } from "#base";
+import type { Console, Fault } from "./output/console.ts";
 
 /** Where text goes. `columns` and `rows` are those of a terminal now, undefined when not known or not a terminal. */
 export type TextOutput = {
@@ -37,6 +37,20 @@ export type RunOptions = GlobalOptions & {
 };
 export type RestoreOptions = GlobalOptions & { readonly file: string };
 export type ConfigShowOptions = GlobalOptions & { readonly origin: boolean };
+export type AuditVerifyOptions = GlobalOptions & {
+  readonly file: string | undefined;
+  /** A place that was noted elsewhere: SEQ:HASH. */
+  readonly expect: string | undefined;
+};
+/** As the API gives it. */
+export type AuditVerification = {
+  readonly rows: number;
+  readonly from: number | null;
+  readonly to: { readonly seq: number; readonly hash: string } | null;
+  /** The first row that is not as it was written. */
+  readonly fault: { readonly seq: number; readonly kind: string; readonly message: string } | null;
+  readonly notes: readonly string[];
+};
 export type SelftestOptions = GlobalOptions & { readonly copy: string | undefined };
 export type RepoScanOptions = GlobalOptions & {
   readonly directory: string;
@@ -83,6 +97,8 @@ export interface LocalCommands {
   repoScan(options: RepoScanOptions, console: Console): Promise<number>;
   /** Says what could be better in a repository, the most worthwhile first. */
   improvementScan(options: ImprovementScanOptions, console: Console): Promise<number>;
+  /** Looks at the audit log of a state folder or a file, with or without a node. Changes nothing. */
+  auditVerify(options: AuditVerifyOptions): Promise<Result<AuditVerification, Failure | Fault>>;
   stateMark(options: GlobalOptions, console: Console): Promise<number>;
 }
 

@@ -1,6 +1,7 @@
 /** cli: commands; a typed client of the API. Loads its parser and command table only; handlers load when they run. */
 export { COMMANDS } from "./commands.ts";
 export type {
+  AuditVerifyOptions,
   CliEnvironment,
   ConfigShowOptions,
   FetchLike,

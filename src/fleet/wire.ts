@@ -85,6 +85,10 @@ const policy = z.object({
 });
 
 const announcement = z.enum([
+  "alert.raised",
+  "alert.worsened",
+  "alert.acknowledged",
+  "alert.resolved",
   "budget.warned",
   "budget.reached",
   "failsafe.opened",

@@ -186,6 +186,10 @@ export type LaneRow = {
 
 /** What others of the node have to tell through the history: nothing of the queue changes. */
 export type AnnouncementKind =
+  | "alert.raised"
+  | "alert.worsened"
+  | "alert.acknowledged"
+  | "alert.resolved"
   | "budget.warned"
   | "budget.reached"
   | "failsafe.opened"

@@ -45,6 +45,7 @@ export type ApiParts = {
   readonly rollouts: RolloutPort;
   readonly uploads: UploadPort;
   readonly webhooks: WebhookPort;
+  readonly alerts: ApiPorts["alerts"];
 };
 
 export function apiPorts(parts: ApiParts): ApiPorts {
@@ -68,6 +69,8 @@ export function apiPorts(parts: ApiParts): ApiPorts {
     webhooks: parts.webhooks,
     sourceBuilds: parts.sourceBuilds,
     breakers: breakers({ failsafes: engine.failsafes, models: engine.models.ports, watchdog: parts.watchdog }),
+    alerts: parts.alerts,
+    audit: engine.stores.audit,
     executors: engine.submissionFacts.executors,
     submissionDefaults: engine.submissionFacts.defaults,
     checkToken: tokenCheck(parts.token),

@@ -20,6 +20,7 @@ export const localCommands: EnvironmentParts = {
     worker: async (options) => (await import("./commands/worker.ts")).worker(options),
     inventory: async () => (await import("./commands/inventory.ts")).inventory(),
     diagnose: async (options) => (await import("./commands/diagnose.ts")).diagnose(options),
+    auditVerify: async (options) => (await import("./commands/audit-verify.ts")).auditVerify(options),
     stateMark: async (options, console) => (await import("./commands/state-mark.ts")).stateMark(options, console),
     releaseKey: async (options, console) => (await import("./commands/release-key.ts")).releaseKey(options, console),
     repoScan: async (options, console) => (await import("./commands/repo-scan.ts")).repoScan(options, console),

@@ -24,6 +24,7 @@ import { realClock, realRandom } from "./real-clock.ts";
 import { sourceBuilds } from "./source-build/open-source-builds.ts";
 import { ensureToken, prepareStateFolder, type StateFolder, writeDurably } from "./state-folder.ts";
 import { attachNode, linkToWatchdog, type Supervision } from "./supervision.ts";
+import { openTelemetry } from "./telemetry/open-telemetry.ts";
 import { Uploads } from "./uploads.ts";
 import type { WatchdogLink } from "./watchdog-link.ts";
 
@@ -259,10 +260,17 @@ function apiOptions(config: LoadedConfig["config"]): Parameters<typeof createApi
   };
 }
 
-/** What a node has part in beside the queue: the settings and releases of its fleet. */
+/** What a node has part in beside the queue: the settings and releases of its fleet, alerts and the audit log. */
 function openBeside(parts: Started, duty: HubDuty | undefined, watchdog: WatchdogPort) {
   const { options, engine, fleet, restart, hubSays } = parts;
   const common = { ...options, engine, fleet, clock: realClock };
+  const telemetry = openTelemetry({
+    ...common,
+    ...engine,
+    config: options.loaded.config,
+    nodeName: nodeName(options.loaded.config),
+    featureLevel: () => fleet.standing().featureLevel,
+  });
   const settings = openFleetSettings(common);
   const uploads = new Uploads(options.stateDir, realClock);
   const rollouts = openRollouts({ ...common, duty, uploads, watchdog, restart });
@@ -274,14 +282,22 @@ function openBeside(parts: Started, duty: HubDuty | undefined, watchdog: Watchdo
   });
   hubSays.obey = rollouts.obey;
   return {
-    ports: { fleetSettings: settings.port, rollouts: rollouts.port, uploads, webhooks: hooks.port },
+    ports: {
+      fleetSettings: settings.port,
+      rollouts: rollouts.port,
+      uploads,
+      webhooks: hooks.port,
+      alerts: telemetry.alerts,
+    },
     start: (): void => {
+      telemetry.start();
       void settings.watch.look();
       rollouts.start();
       resender?.start();
       hooks.start();
     },
     stop: async (): Promise<void> => {
+      telemetry.stop();
       settings.watch.stop();
       rollouts.stop();
       await resender?.stop();

@@ -19,4 +19,5 @@ export {
   readHubFacts,
   type SuccessionStep,
 } from "./succession.ts";
+export { verifyAuditFile, verifyAuditOf } from "./verify-audit.ts";
 export type { CrashPoint } from "./writer.ts";

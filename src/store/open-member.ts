@@ -2,7 +2,9 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { createIdFactory, err, FLEET_FILE, type Logger, NODE_FILE, type NodeId, ok, type Result, refused } from "#base";
 import { cryptography, type DurableText, type Membership, type NodeDirectory, type NodeSecrets } from "#fleet";
+import { LibsqlAlertStore } from "./alert-store.ts";
 import { LibsqlAttemptBlobs } from "./attempt-blobs.ts";
+import { LibsqlAuditStore } from "./audit-log.ts";
 import { BACKUP_FOLDER, Backups } from "./backup.ts";
 import { LibsqlCapacityHistory } from "./capacity-history.ts";
 import { type Connection, openConnection } from "./connection.ts";
@@ -151,6 +153,8 @@ async function openLocked(
     quarantine,
     attemptBlobs: new LibsqlAttemptBlobs(node),
     webhookDeliveries: new LibsqlWebhookDeliveries(node),
+    audit: new LibsqlAuditStore(node),
+    alerts: new LibsqlAlertStore(node),
     models: own.value.models,
     capacity: new LibsqlCapacityHistory(node),
     fleetNodes: directory,

@@ -27,7 +27,10 @@ import type { WebhookDeliveries } from "#hooks";
 import type { CapacityHistory } from "#hw";
 import type { ModelStore } from "#inference";
 import type { QueueStore } from "#queue";
+import type { AlertStore, AuditStore } from "#telemetry";
+import { LibsqlAlertStore } from "./alert-store.ts";
 import { LibsqlAttemptBlobs } from "./attempt-blobs.ts";
+import { LibsqlAuditStore } from "./audit-log.ts";
 import { BACKUP_FOLDER, Backups } from "./backup.ts";
 import { LibsqlCapacityHistory } from "./capacity-history.ts";
 import { type Connection, openConnection } from "./connection.ts";
@@ -100,6 +103,9 @@ export type Stores = {
   readonly attemptBlobs: AttemptBlobs;
   /** Webhooks that came to this node. */
   readonly webhookDeliveries: WebhookDeliveries;
+  /** What this node decided, and what it has to tell a person. */
+  readonly audit: AuditStore;
+  readonly alerts: AlertStore;
   /** The holder of leases on this host, the same from start to start. */
   readonly nodeId: NodeId;
   readonly identity: Identity;
@@ -199,6 +205,8 @@ async function openLocked(
     quarantine,
     attemptBlobs: new LibsqlAttemptBlobs(node.value),
     webhookDeliveries: new LibsqlWebhookDeliveries(node.value),
+    audit: new LibsqlAuditStore(node.value),
+    alerts: new LibsqlAlertStore(node.value),
     nodeId: nodeId.value,
     identity,
     waitingMigrations: waitingMigrations(reading, FLEET_MIGRATIONS),

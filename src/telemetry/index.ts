@@ -1,4 +1,36 @@
-/** telemetry: metrics, percentiles, bottlenecks. Pure; imports base only. */
+/** telemetry: metrics, percentiles, bottlenecks, alerts, the audit log. Imports base only. */
+export {
+  type Alert,
+  type AlertChange,
+  type AlertState,
+  type Alerts,
+  type Raise,
+  SEVERITIES,
+  type Severity,
+} from "./alerts/alert.ts";
+export { AlertBook, type AlertListener, type AlertNews, MAX_OPEN_ALERTS } from "./alerts/alert-book.ts";
+export type { AlertQuery, AlertStore } from "./alerts/alert-store.ts";
+export { MemoryAlertStore } from "./alerts/memory-alert-store.ts";
+export {
+  type AuditBounds,
+  type AuditQuery,
+  type AuditStore,
+  CUT_STEPS,
+  type CutSteps,
+  cutAt,
+} from "./audit/audit-store.ts";
+export { AuditTrail } from "./audit/audit-trail.ts";
+export {
+  type Audit,
+  type AuditEntry,
+  type AuditPlace,
+  type AuditRow,
+  CUT_ACTION,
+  NO_ROW,
+  nextRow,
+} from "./audit/chain.ts";
+export { MemoryAuditStore } from "./audit/memory-audit-store.ts";
+export { type AuditFault, ChainVerifier, type Verification } from "./audit/verification.ts";
 export {
   type AttemptFigures,
   type BottleneckReport,

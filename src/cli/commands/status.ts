@@ -8,6 +8,7 @@ import { oneLine } from "../output/text.ts";
 import type { Handler } from "../parsing/command.ts";
 import { laneColumns, laneRows } from "../tasks/queue-text.ts";
 import { facts, noteOf } from "../tasks/task-text.ts";
+import { alertColumns, type ShownAlert } from "./alerts.ts";
 import { deadColumns } from "./dead.ts";
 import { type NodesShown, nodeColumns } from "./node.ts";
 import { showSafeMode } from "./safe-mode.ts";
@@ -16,6 +17,7 @@ import { showSafeMode } from "./safe-mode.ts";
 const DEAD_SHOWN = 5;
 const RUNNING_SHOWN = 8;
 const NODES_SHOWN = 12;
+const ALERTS_SHOWN = 5;
 /** A node that follows its hub is never this far behind it. */
 const STALE_MS = 10_000;
 
@@ -31,6 +33,8 @@ type Status = {
   /** Null for a node that no watchdog started. */
   readonly watchdog: Watchdog | null;
   readonly releases: Releases | null;
+  /** Those that are not over. */
+  readonly alerts: readonly ShownAlert[];
 };
 
 export const status: Handler<object> = async (_invocation, context) => {
@@ -39,7 +43,7 @@ export const status: Handler<object> = async (_invocation, context) => {
   if (!api.ok) return console.fail(api.error);
   const ask = api.value;
   const limit = String(Math.max(DEAD_SHOWN, RUNNING_SHOWN));
-  const [node, nodes, queue, running, dead, watchdog, releases] = await Promise.all([
+  const [node, nodes, queue, running, dead, watchdog, releases, alerts] = await Promise.all([
     ask.ask("show the status", (client) => client.api.node.$get()),
     ask.ask("show the status", (client) => client.api.nodes.$get()),
     ask.ask("show the status", (client) => client.api.queue.$get()),
@@ -47,6 +51,7 @@ export const status: Handler<object> = async (_invocation, context) => {
     ask.ask("show the status", (client) => client.api.dead.$get({ query: { limit } })),
     ask.ask("show the status", (client) => client.api.watchdog.$get()),
     ask.ask("show the status", (client) => client.api.releases.$get()),
+    ask.ask("show the status", (client) => client.api.alerts.$get({ query: {} })),
   ]);
   if (!node.ok) {
     if (!isSafeMode(node.error)) return console.fail(node.error);
@@ -64,6 +69,7 @@ export const status: Handler<object> = async (_invocation, context) => {
     dead: dead.value.items,
     watchdog: watchdog.ok ? watchdog.value : null,
     releases: releases.ok ? releases.value : null,
+    alerts: alerts.ok ? alerts.value.items : [],
   };
   if (console.json) console.document(found);
   else print(found, context);
@@ -84,6 +90,7 @@ function print(found: Status, context: CommandContext): void {
     console.line(`Nodes: ${found.nodes.length}`);
     console.table(found.nodes.slice(0, NODES_SHOWN), nodeColumns(environment.clock.nowMs()));
   }
+  printAlerts(found, context);
   if (found.running.length > 0) printRunning(found, context);
   if (found.dead.length > 0) {
     console.line();
@@ -91,6 +98,16 @@ function print(found: Status, context: CommandContext): void {
     console.table(found.dead.slice(0, DEAD_SHOWN), deadColumns(environment.clock.nowMs()));
   }
   for (const step of nextSteps(found)) console.note(`next: ${step}`);
+}
+
+function printAlerts({ alerts }: Status, { console, environment }: CommandContext): void {
+  if (alerts.length === 0) return;
+  const critical = alerts.filter(({ severity }) => severity === "critical").length;
+  const acknowledged = alerts.filter(({ state }) => state === "acknowledged").length;
+  console.line();
+  const counts = `${critical} critical, ${acknowledged} acknowledged`;
+  console.line(console.paint(critical > 0 ? "bad" : "warn", `Alerts: ${alerts.length} (${counts})`));
+  console.table(alerts.slice(0, ALERTS_SHOWN), alertColumns(environment.clock.nowMs()));
 }
 
 function printNode({ node, watchdog, releases }: Status, { console, environment }: CommandContext): void {
@@ -225,7 +242,7 @@ function printRunning({ running, queue }: Status, { console, environment }: Comm
 }
 
 /** What a person would do now; nothing when all is well. */
-function nextSteps({ node, queue, dead }: Status): readonly string[] {
+function nextSteps({ node, queue, dead, alerts }: Status): readonly string[] {
   const { totals } = queue;
   const [letter] = dead;
   const open = totals.waiting + totals.ready + totals.running;
@@ -241,6 +258,9 @@ function nextSteps({ node, queue, dead }: Status): readonly string[] {
       ? ["look at the other voters; when they are gone for good: drover promote --yes --force here"]
       : []),
     ...(node.fleet.following?.unfit?.remedy === undefined ? [] : [oneLine(node.fleet.following.unfit.remedy)]),
+    ...(alerts.some(({ state }) => state === "firing")
+      ? ["see what an alert is about, then say that you look after it: drover alert show ID; drover alert ack ID"]
+      : []),
     ...(queue.paused ? ["start tasks again with: drover queue resume"] : []),
     ...(letter === undefined ? [] : [`see why a task died with: drover dead show ${letter.id}`]),
     ...(totals.ready > 0 && totals.running === 0 && !queue.paused && node.ready

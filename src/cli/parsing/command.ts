@@ -37,6 +37,7 @@ export const SECTIONS = [
   "Repositories",
   "Webhooks and notices",
   "Figures",
+  "Alerts and decisions",
   "State and configuration",
   "This program",
 ] as const;

@@ -6,6 +6,7 @@ import { FAILOVER_SETTINGS, NODE_ROLES } from "../fleet/role.ts";
 import { HOOK_SETTINGS } from "./hook-settings.ts";
 import { MODEL_SETTINGS } from "./model-settings.ts";
 import { count, DAY_MS, durationMs, label, name, setting } from "./setting.ts";
+import { TELEMETRY_SETTINGS } from "./telemetry-settings.ts";
 import { WATCHDOG_SETTINGS } from "./watchdog-settings.ts";
 
 const variableName = z
@@ -167,6 +168,7 @@ export const SETTINGS = {
   "queue.keep_usage_ms": setting(durationMs, 400 * DAY_MS, "how long the use of models is kept"),
   "log.level": setting(z.enum(LOG_LEVELS), "info", "least level that is written"),
   "log.format": setting(z.enum(["auto", "json", "human"]), "auto", "auto: human on a terminal, else JSON lines"),
+  ...TELEMETRY_SETTINGS,
   ...WATCHDOG_SETTINGS,
   ...MODEL_SETTINGS,
   ...HOOK_SETTINGS,

@@ -5,6 +5,8 @@ import { outboxMigration } from "./node/0003-fleet.ts";
 import { quarantineMigration } from "./node/0004-quarantine.ts";
 import { attemptBlobMigration } from "./node/0005-attempt-blobs.ts";
 import { webhookMigration } from "./node/0006-webhooks.ts";
+import { auditMigration } from "./node/0007-audit.ts";
+import { alertMigration } from "./node/0008-alerts.ts";
 
 /** The schema of node.db. */
 export const NODE_MIGRATIONS: readonly Migration[] = [
@@ -14,4 +16,6 @@ export const NODE_MIGRATIONS: readonly Migration[] = [
   quarantineMigration,
   attemptBlobMigration,
   webhookMigration,
+  auditMigration,
+  alertMigration,
 ];

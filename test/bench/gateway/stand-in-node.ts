@@ -15,6 +15,7 @@ import { endpointState, inferenceWorld } from "../../support/inference-world.ts"
 import { modelPorts } from "../../support/model-ports.ts";
 import { noWebhooks } from "../../support/no-webhooks.ts";
 import { realClock } from "../../support/real-clock.ts";
+import { telemetryPorts } from "../../support/telemetry.ts";
 import { MODEL } from "./backend.ts";
 
 /** Of a node that only this benchmark speaks to. */
@@ -58,6 +59,7 @@ export async function serveStandIn(endpointUrl: string): Promise<string> {
         begin: () => Promise.reject(new Error("this stand-in builds nothing")),
         view: () => Promise.resolve({ building: null, builds: [] }),
       },
+      ...telemetryPorts(clock),
       breakers: { list: async () => [], reset: async () => ok(undefined) },
       uploads: new Uploads("/nowhere", clock),
       webhooks: noWebhooks,

@@ -25,12 +25,13 @@ import {
   type TaskId,
 } from "#base";
 import { type AttemptReport, type ClaimedTask, MemoryQueueStore, QueueService } from "#queue";
-import { MetricRegistry } from "#telemetry";
+import { type AlertBook, type AuditStore, MetricRegistry } from "#telemetry";
 import { memoryFleet } from "../../support/fleet.ts";
 import { noRollouts } from "../../support/fleet-rollouts.ts";
 import { hubSettings } from "../../support/fleet-settings.ts";
 import { modelPorts } from "../../support/model-ports.ts";
 import { noWebhooks } from "../../support/no-webhooks.ts";
+import { telemetryPorts } from "../../support/telemetry.ts";
 
 export const TOKEN = "drv_a-token-of-the-tests";
 
@@ -43,6 +44,8 @@ export type Harness = {
   readonly ids: IdFactory;
   readonly node: NodeId;
   readonly shutdowns: ShutdownMode[];
+  /** As the node writes them. */
+  readonly telemetry: { readonly alerts: AlertBook; readonly audit: AuditStore };
   /** Sends with the token; a body is sent as JSON. */
   readonly send: (method: string, path: string, body?: unknown, headers?: Record<string, string>) => Promise<Response>;
   /** Claims and ends up to `limit` tasks. */
@@ -74,6 +77,7 @@ export function createHarness(options: HarnessOptions = {}): Harness {
   const random = seededRandom(11);
   const queue = new QueueService({ store, clock, random, ids, node, logger: silentLogger });
   const shutdowns: ShutdownMode[] = [];
+  const telemetry = telemetryPorts(clock);
   const offer: NodeOffer = { node, name: "box", executors: ["shell"], labels: {}, models: [], vramBytes: 0 };
   const ports: ApiPorts = {
     queue,
@@ -96,6 +100,7 @@ export function createHarness(options: HarnessOptions = {}): Harness {
     metrics: new MetricRegistry(),
     models: modelPorts(),
     watchdog: unwatched,
+    ...telemetry,
     breakers: { list: async () => [], reset: async () => ok(undefined) },
     sourceBuilds: {
       begin: async () => err(refused("unsupported", "this harness builds nothing")),
@@ -133,6 +138,7 @@ export function createHarness(options: HarnessOptions = {}): Harness {
     ids,
     node,
     shutdowns,
+    telemetry,
     claim,
     send: async (method, path, body, headers = {}) =>
       api.app.request(path, {

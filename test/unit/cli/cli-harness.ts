@@ -125,6 +125,7 @@ const noLocal: LocalCommands = {
   inventory: unexpected,
   diagnose: async () => [],
   selftest: unexpected,
+  auditVerify: async () => Promise.reject(new Error("this command was not expected")),
   stateMark: unexpected,
   releaseKey: unexpected,
 };

@@ -317,6 +317,7 @@ describe("local commands", () => {
       worker: look,
       inventory: look,
       diagnose: async () => [],
+      auditVerify: () => Promise.reject(new Error("this command was not expected")),
       selftest: look,
       stateMark: look,
       releaseKey: look,

@@ -1,0 +1,13 @@
+import { createHash } from "node:crypto";
+import { type Clock, silentLogger } from "#base";
+import { AlertBook, MemoryAlertStore, MemoryAuditStore } from "#telemetry";
+
+export function sha256(text: string): string {
+  return createHash("sha256").update(text, "utf8").digest("hex");
+}
+
+/** Alerts and audit log of an API whose node keeps nothing. */
+export function telemetryPorts(clock: Clock) {
+  const alerts = new AlertBook({ store: new MemoryAlertStore(), clock, logger: silentLogger });
+  return { alerts, audit: new MemoryAuditStore(sha256) };
+}
