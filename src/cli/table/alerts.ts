@@ -64,8 +64,9 @@ export const ALERT_COMMANDS: readonly Command[] = [
   command({
     name: "audit verify",
     section: "Alerts and decisions",
-    summary: "Check that the audit log is what was written, and name the first row that is not",
+    summary: "Check that the audit log is what was written",
     notes: [
+      "Names the first row that is not.",
       "Reads the database of the state folder without changing it, whether the node runs or not; with --url that node checks its own.",
       "Ends with exit code 1 when a row was changed, removed, put in or put elsewhere. A tail that was cut together with the",
       "note of its end, and a log that was written anew as a whole, show only against a line that was kept elsewhere: --expect.",
