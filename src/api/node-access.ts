@@ -2,6 +2,7 @@
 import type { Context } from "hono";
 import { MAX_COMMANDS_BYTES, MAX_REQUEST_BYTES, type NodeId } from "#base";
 import {
+  EPOCH_QUERY,
   type FleetAction,
   mayDo,
   NONCE_HEADER,
@@ -12,6 +13,7 @@ import {
   type TrustRefusal,
 } from "#fleet";
 import { type ApiEnv, bindingsOf } from "./environment.ts";
+import { answerNotHub } from "./not-hub.ts";
 import type { ApiPorts } from "./ports.ts";
 import { answerProblem, type ProblemResponse } from "./problem.ts";
 import type { ClientClass, ClientTable } from "./rate-limit.ts";
@@ -105,10 +107,20 @@ export async function admitNode(
     const remedy = "Let it leave, and join with a token of that role: drover token create --role ROLE";
     return answerProblem(c, { code: "forbidden", message, remedy });
   }
+  if (isOutrun(url, ports)) return answerNotHub(c, ports);
   c.set("signedBody", body.value);
   c.set("fleetNode", node);
   c.set("clientClass", "node");
   return undefined;
+}
+
+/** A hub of which a node knows that it was superseded does nothing for anybody; that node's signature covers what it says. */
+function isOutrun({ searchParams }: URL, { fleet }: ApiPorts): boolean {
+  const known = Number(searchParams.get(EPOCH_QUERY) ?? 0);
+  const { role, epoch } = fleet.standing();
+  if (role !== "hub" || !Number.isSafeInteger(known) || known <= epoch) return false;
+  fleet.succession?.outrun(known);
+  return true;
 }
 
 /** Whether a request was refused although its node did sign it. */

@@ -91,9 +91,21 @@ export class HubAdministration implements FleetAdministration {
     this.#parts = parts;
   }
 
+  /**
+   * This node is a hub by its configuration: it notes that like one that invited nodes, so that its next start asks the
+   * others, and a copy of its state folder is known for one. Nothing changes where that is noted.
+   */
+  async beConfigured(): Promise<Result<void>> {
+    const isHub = this.#parts.secrets.isHub();
+    if (!isHub.ok) return isHub;
+    if (isHub.value) return ok(undefined);
+    const begun = await this.#becomeHub("configured");
+    return begun.ok ? ok(undefined) : begun;
+  }
+
   async createToken(wish: TokenWish): Promise<Result<TokenReceipt>> {
     const { tokens, clock, random, cryptography, address } = this.#parts;
-    const begun = await this.#becomeHub();
+    const begun = await this.#becomeHub("hub");
     if (!begun.ok) return begun;
     const nowMs = clock.nowMs();
     const pruned = tokens.removeExpired(nowMs - EXPIRED_KEPT_MS);
@@ -204,8 +216,8 @@ export class HubAdministration implements FleetAdministration {
     return this.setNodeState(id, "removed");
   }
 
-  /** From the first token on this node is a hub: it has a key, is in its own table, and says so at each start. */
-  async #becomeHub(): Promise<Result<{ readonly fingerprint: string }>> {
+  /** From then on this node is a hub: it has a key, is in its own table, and says so at each start. */
+  async #becomeHub(role: "configured" | "hub"): Promise<Result<{ readonly fingerprint: string }>> {
     const { secrets, nodes, self, address, clock, cryptography, epoch } = this.#parts;
     const key = secrets.key();
     if (!key.ok) return key;
@@ -223,10 +235,11 @@ export class HubAdministration implements FleetAdministration {
       if (!begun.ok) return begun;
     }
     if (nodes.hub() === undefined) {
-      const put = await nodes.putHub({ epoch: epoch(), node: self.id, url, atMs: nowMs, why: "first token" });
+      const why = role === "hub" ? "first token" : "node.role";
+      const put = await nodes.putHub({ epoch: epoch(), node: self.id, url, atMs: nowMs, why });
       if (!put.ok) return put;
     }
-    const noted = secrets.setHub(true);
+    const noted = secrets.noteRole(role);
     return noted.ok ? ok({ fingerprint: fingerprintOf(publicKey, cryptography) }) : noted;
   }
 

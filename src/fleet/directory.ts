@@ -98,6 +98,8 @@ export type Membership = {
   readonly setAside: boolean;
 };
 
+export type NotedRole = "solo" | "configured" | "hub";
+
 /** What only this host knows. Durable when a call returns; a copy of the state folder has none of it. */
 export interface NodeSecrets {
   /** Makes the key when there is none. */
@@ -110,9 +112,10 @@ export interface NodeSecrets {
   keyChanges(): Result<readonly KeyChange[]>;
   membership(): Result<Membership | undefined>;
   setMembership(membership: Membership | undefined): Result<void>;
-  /** Whether this node became a hub. */
+  /** Whether this node is a hub, in whatever way it became one. */
   isHub(): Result<boolean>;
-  setHub(isHub: boolean): Result<void>;
+  /** @param role `configured` only as long as its configuration says so; `hub` since it invited nodes, or was promoted */
+  noteRole(role: NotedRole): Result<void>;
   /** This node takes the hub's place with its next start. */
   beginPromotion(promotion: Promotion): Result<void>;
   /** This node, a hub, becomes a member with its next start; what it had is moved to `folder`. */

@@ -90,6 +90,20 @@ export function unfit(node: Speaker, fleet: { readonly level: number; readonly v
   return undefined;
 }
 
+/** @returns why a node cannot be the hub of a fleet at this level, whether a person or an election would make it one. */
+export function cannotLead({ oldest, newest }: LevelRange, level: number): Failure | undefined {
+  if (newest < level) {
+    const message = `this node's drover speaks feature level ${newest}, and the fleet works at ${level}: it could not write the fleet's database`;
+    const remedy = `Update this node first (drover update), or promote one whose LEVEL is ${level} or more: drover node list`;
+    return refused("unsupported", message, remedy);
+  }
+  if (oldest > level) {
+    const message = `this node's drover leads no fleet below feature level ${oldest}, and this one works at ${level}: its other nodes would get no work`;
+    return refused("unsupported", message, "Promote a node of the release that the others run: drover node list");
+  }
+  return undefined;
+}
+
 /** What a node says of its release with each heartbeat. */
 export function announcedLevels({ oldest, newest }: LevelRange): JsonObject {
   return { levels: { oldest, newest } };

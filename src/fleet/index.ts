@@ -25,6 +25,7 @@ export type {
   NodeDirectory,
   NodeSecrets,
   NodeState,
+  NotedRole,
 } from "./directory.ts";
 export { type ElectionNote, EMPTY_NOTE } from "./election.ts";
 export { ElectionDuty, type ElectionDutyParts, type ElectionView } from "./election-duty.ts";
@@ -40,6 +41,7 @@ export { markOf, nextEpoch, roundOf } from "./epoch.ts";
 export { FailingNodes, type NodeBackOff } from "./failing-nodes.ts";
 export {
   announcedLevels,
+  cannotLead,
   FEATURE_LEVEL,
   FIRST_FEATURE_LEVEL,
   fleetLevel,

@@ -1,6 +1,6 @@
 /** The ports of directory.ts in memory: for tests, and for a queue that lives no longer than its process. */
 import { err, type NodeId, ok, type Result, refused } from "#base";
-import type { FleetNode, HubTerm, JoinTokens, Membership, NodeDirectory, NodeSecrets } from "./directory.ts";
+import type { FleetNode, HubTerm, JoinTokens, Membership, NodeDirectory, NodeSecrets, NotedRole } from "./directory.ts";
 import type { Promotion } from "./succession.ts";
 import type { JoinToken } from "./trust/join-token.ts";
 import { type KeyChange, MAX_KEY_CHANGES } from "./trust/key-change.ts";
@@ -131,7 +131,7 @@ export class MemoryNodeSecrets implements NodeSecrets {
   #next: NodeKey | undefined;
   #changes: readonly KeyChange[] = [];
   #membership: Membership | undefined;
-  #isHub = false;
+  #role: NotedRole = "solo";
   promotion: Promotion | undefined;
   /** What it is to become with its next start. */
   stepDown: Membership | undefined;
@@ -182,11 +182,11 @@ export class MemoryNodeSecrets implements NodeSecrets {
   }
 
   isHub(): Result<boolean> {
-    return ok(this.#isHub);
+    return ok(this.#role !== "solo");
   }
 
-  setHub(isHub: boolean): Result<void> {
-    this.#isHub = isHub;
+  noteRole(role: NotedRole): Result<void> {
+    this.#role = role;
     return ok(undefined);
   }
 }

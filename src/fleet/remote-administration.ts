@@ -43,7 +43,7 @@ export class RemoteAdministration implements FleetAdministration {
   }
 
   async #ask<T>(method: string, path: string, body?: JsonValue): Promise<Result<T>> {
-    const answer = await this.#client.request(method, path, body, { deadlineMs: DEADLINE_MS });
+    const answer = await this.#client.request(method, path, body, { deadlineMs: DEADLINE_MS, isOfNow: true });
     return answer.ok ? { ok: true, value: answer.value as T } : answer; // `as`: see the head of the class
   }
 }

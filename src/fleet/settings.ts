@@ -106,7 +106,7 @@ export class RemoteSettings implements FleetSettings {
 
   async #ask(method: string, key: string, body: JsonValue | undefined): Promise<Result<SettingReceipt>> {
     const path = `/api/fleet/settings/${encodeURIComponent(key)}`;
-    const answer = await this.#client.request(method, path, body, { deadlineMs: DEADLINE_MS });
+    const answer = await this.#client.request(method, path, body, { deadlineMs: DEADLINE_MS, isOfNow: true });
     return answer.ok ? ok(answer.value as SettingReceipt) : answer; // `as`: signed by the hub, whose schema it is
   }
 }

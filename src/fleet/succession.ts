@@ -9,9 +9,9 @@
  *   that joined after this one was lost to the fleet, the one that a node says, under its own signature, which the table
  *   knows as one that could take the hub's place itself.
  */
-import type { NodeId } from "#base";
-import { type Failure, refused } from "#base";
+import { type Failure, type NodeId, refused } from "#base";
 import type { FleetNode } from "./directory.ts";
+import { cannotLead, type LevelRange } from "./feature-level.ts";
 import type { HubIdentity } from "./trust/join-token.ts";
 import type { FleetRole } from "./trust/roles.ts";
 
@@ -30,6 +30,9 @@ export type PromotionFacts = {
   readonly role: FleetRole | undefined;
   /** Where the others reach this node; null while it can only call. */
   readonly url: string | null;
+  /** What this build speaks, and at which level the fleet works. */
+  readonly levels: LevelRange;
+  readonly fleetLevel: number;
   /** A person says that the hub is off and stays off until this is over. */
   readonly isHubOff: boolean;
   readonly isForced: boolean;
@@ -52,6 +55,8 @@ export function obstacleToPromotion(facts: PromotionFacts): Failure | undefined 
       "Set fleet.url to the address of this node, restart it, and promote it then",
     );
   }
+  const unable = cannotLead(facts.levels, facts.fleetLevel);
+  if (unable !== undefined) return unable;
   if (!facts.isHubOff) {
     return refused(
       "conflict",

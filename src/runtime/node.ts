@@ -9,6 +9,7 @@ import { type Engine, type StopMode, startEngine } from "./engine.ts";
 import { durabilityOf, wantedReplicas } from "./fleet/durability.ts";
 import { fleetPort } from "./fleet/fleet-port.ts";
 import { type HubDuty, startHubDuty } from "./fleet/hub-duty.ts";
+import { noteRole } from "./fleet/note-role.ts";
 import { openFleetSettings } from "./fleet/open-fleet-settings.ts";
 import { openNodeFleet } from "./fleet/open-node-fleet.ts";
 import { openNodeStores, seedFor } from "./fleet/open-node-stores.ts";
@@ -204,6 +205,7 @@ async function serve(parts: Started): Promise<Result<RunningNode>> {
   const answering = await answer(parts, ports);
   if (!answering.ok) return answering;
   const { api, server } = answering.value;
+  await noteRole({ role: place.role, fleet, secrets: engine.stores.secrets, logger });
   if (link !== undefined) attachNode(link, { api, server, engine, stop });
   const stopMaintenance = startMaintenance({ ...engine, stateDir, clock: realClock, logger }, config);
 

@@ -7,7 +7,7 @@ import { readMeta } from "./meta.ts";
 import { onStorage } from "./storage-failure.ts";
 
 export type NodeNotes = {
-  /** "hub" from the first invitation on. */
+  /** "hub" from the first invitation on; "configured" while it is one by its configuration alone. */
   readonly role: string | undefined;
   /** JSON; undefined while it has joined no fleet. */
   readonly membership: string | undefined;

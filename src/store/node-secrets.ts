@@ -6,6 +6,7 @@ import {
   type Membership,
   type NodeKey,
   type NodeSecrets,
+  type NotedRole,
   type Promotion,
 } from "#fleet";
 import type { Connection } from "./connection.ts";
@@ -79,11 +80,11 @@ export class LibsqlNodeSecrets implements NodeSecrets {
   }
 
   isHub(): Result<boolean> {
-    return onStorage("read the role", () => readMeta(this.#connection, ROLE) === "hub");
+    return onStorage("read the role", () => isHubRole(readMeta(this.#connection, ROLE)));
   }
 
-  setHub(isHub: boolean): Result<void> {
-    return onStorage("note the role", () => writeMeta(this.#connection, ROLE, isHub ? "hub" : "solo"));
+  noteRole(role: NotedRole): Result<void> {
+    return onStorage("note the role", () => writeMeta(this.#connection, ROLE, role));
   }
 
   beginPromotion(promotion: Promotion): Result<void> {
@@ -107,6 +108,11 @@ export class LibsqlNodeSecrets implements NodeSecrets {
   #changes(): readonly KeyChange[] {
     return JSON.parse(readMeta(this.#connection, KEY_CHANGES) ?? "[]") as readonly KeyChange[]; // `as`: written above
   }
+}
+
+/** Of a role as it is noted; none is noted before a node was ever more than alone. */
+export function isHubRole(noted: string | undefined): boolean {
+  return noted === "hub" || noted === "configured";
 }
 
 /** What a copy of a state folder must not have: its original may still run. */

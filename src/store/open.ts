@@ -35,7 +35,6 @@ import { BACKUP_FOLDER, Backups } from "./backup.ts";
 import { LibsqlCapacityHistory } from "./capacity-history.ts";
 import { type Connection, openConnection } from "./connection.ts";
 import { LibsqlElectionStore } from "./election-note.ts";
-import { LibsqlFleetNodes } from "./fleet-nodes.ts";
 import { LibsqlWebhookDeliveries } from "./hooks/webhook-deliveries.ts";
 import { establishIdentity, type Identity } from "./identity.ts";
 import { LibsqlJoinTokens } from "./join-tokens.ts";
@@ -242,7 +241,7 @@ function openQueue(
     };
     const queue = new LibsqlQueueStore({ writing, reading, long, epoch: identity.epoch, logger, writer });
     const write = queue.write.bind(queue);
-    const fleetNodes = rememberedNodes(new LibsqlFleetNodes(write, reading));
+    const fleetNodes = rememberedNodes(write, reading);
     return { queue, models: new LibsqlModelStore({ write, reading, long }), fleetNodes, reading, long, files };
   });
 }

@@ -1,39 +1,24 @@
 import type { NodeId } from "#base";
 import type { FleetNode, NodeDirectory } from "#fleet";
+import type { Connection } from "./connection.ts";
+import { LibsqlFleetNodes } from "./fleet-nodes.ts";
+import type { Write } from "./model-store.ts";
 
 /**
- * A directory that remembers the nodes it was asked for: a hub looks one up several times for each request. For the one
- * writer of the table alone: what another process changes is not noticed. A change is found as soon as it is durable,
- * before its caller hears of it.
+ * The nodes of a fleet, each remembered once it was asked for: a hub looks one up several times for each request. For the
+ * one writer of the table alone: what another process changes is not noticed. Any change forgets all of them, as soon as
+ * it is durable and before its caller hears of it.
  */
-export function rememberedNodes(nodes: NodeDirectory): NodeDirectory {
+export function rememberedNodes(write: Write, reading: Connection): NodeDirectory {
   /** As many as a fleet has, which is bounded; ids that no node has are not kept. */
   const known = new Map<NodeId, FleetNode>();
-  const change = async <T>(write: Promise<T>): Promise<T> => {
-    try {
-      return await write;
-    } finally {
-      known.clear();
-    }
+  const forgetting: Write = (label, command) => write(label, command).finally(() => known.clear());
+  const nodes = new LibsqlFleetNodes(forgetting, reading);
+  const read = nodes.find.bind(nodes);
+  nodes.find = (id) => {
+    const node = known.get(id) ?? read(id);
+    if (node !== undefined) known.set(id, node);
+    return node;
   };
-  return {
-    find: (id) => {
-      const remembered = known.get(id);
-      if (remembered !== undefined) return remembered;
-      const found = nodes.find(id);
-      if (found !== undefined) known.set(id, found);
-      return found;
-    },
-    all: () => nodes.all(),
-    hub: () => nodes.hub(),
-    put: (node) => change(nodes.put(node)),
-    setState: (id, state) => change(nodes.setState(id, state)),
-    setKey: (id, from, to) => change(nodes.setKey(id, from, to)),
-    setSeen: (id, seen) => change(nodes.setSeen(id, seen)),
-    putHub: (term) => nodes.putHub(term),
-    level: () => nodes.level(),
-    raiseLevel: (level) => nodes.raiseLevel(level),
-    voters: () => nodes.voters(),
-    putVoters: (voters, before) => nodes.putVoters(voters, before),
-  };
+  return nodes;
 }

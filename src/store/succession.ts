@@ -12,7 +12,7 @@ import { LibsqlFleetNodes } from "./fleet-nodes.ts";
 import { FINGERPRINT } from "./identity.ts";
 import { readMeta, writeMeta } from "./meta.ts";
 import { TAKEOVER_NOTE } from "./node-notes.ts";
-import { PROMOTION, STEP_DOWN } from "./node-secrets.ts";
+import { isHubRole, PROMOTION, STEP_DOWN } from "./node-secrets.ts";
 import { readPosition } from "./primary/position.ts";
 import { isReplicaFile, removeCopy, setAside } from "./replica/replica-files.ts";
 import { lockStateDirectory } from "./state-lock.ts";
@@ -146,7 +146,7 @@ export function readHubFacts(dir: string): Result<HubFacts | undefined> {
   return withNode(dir, "read who the hub is", (node) => {
     const id = readMeta(node, "node_id");
     const key = readMeta(node, "node_key");
-    if (readMeta(node, "role") !== "hub" || id === undefined || key === undefined) return ok(undefined);
+    if (!isHubRole(readMeta(node, "role")) || id === undefined || key === undefined) return ok(undefined);
     const fleet = openConnection(path, { queryOnly: true });
     try {
       const exists = fleet.prepare("SELECT 1 FROM sqlite_schema WHERE name = 'fleet_node'").get([]);

@@ -250,6 +250,15 @@ describe("two nodes of one fleet, from the executable", () => {
       expect(result.output.head).toBe('"'.repeat(16 * 1024));
     }
 
+    // What the hub says of itself is in the table that every node reads.
+    const shown = await untilAsked("the member sees what the hub offers", async () => {
+      const { body } = await member.node.request("GET", "/api/nodes");
+      const { nodes } = body as { readonly nodes: readonly { readonly id: string; readonly executors: string[] }[] };
+      const row = nodes.find(({ id }) => id === hubId);
+      return row !== undefined && row.executors.length > 0 && row;
+    });
+    expect(shown.executors).toContain("shell");
+
     const [onHub, onMember] = [await command(hub.world, ["status"]), await command(member.world, ["status"])];
     expect(onHub.stdout).toMatch(/the hub is this node[^]*Nodes: 3[^]*member/);
     expect(onMember.stdout).toMatch(

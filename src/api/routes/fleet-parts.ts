@@ -15,10 +15,10 @@ import {
   partReadSchema,
 } from "#fleet";
 import type { ApiEnv } from "../environment.ts";
+import { answerNotHub } from "../not-hub.ts";
 import type { ApiPorts, FleetPort } from "../ports.ts";
 import { answerProblem } from "../problem.ts";
 import { body, json, route, text } from "../route.ts";
-import { answerNotHub } from "./fleet.ts";
 
 const TASK = "t_06d3w4q000e7v9w2m5x1y3z6ab";
 const MAX_ATTEMPT = 1_000_000;

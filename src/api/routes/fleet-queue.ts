@@ -14,10 +14,10 @@ import {
   waitSchema,
 } from "#fleet";
 import { type ApiEnv, bindingsOf } from "../environment.ts";
+import { answerNotHub } from "../not-hub.ts";
 import type { ApiPorts } from "../ports.ts";
 import { answerProblem } from "../problem.ts";
 import { body, json, route } from "../route.ts";
-import { answerNotHub } from "./fleet.ts";
 
 const COMMAND = "c_06d3w4q000e7v9w2m5x1y3z6ab";
 const TASK = "t_06d3w4q000e7v9w2m5x1y3z6ab";

@@ -1,5 +1,5 @@
 /** Joining a fleet, from both ends, and what nodes tell their hub of themselves. */
-import { type Context, Hono } from "hono";
+import { Hono } from "hono";
 import { z } from "zod";
 import { parseNodeId } from "#base";
 import { hubUrl, isPublicKey, type JoinRequest } from "#fleet";
@@ -15,8 +15,9 @@ import {
   standingView,
 } from "../fleet-view.ts";
 import { JOIN_PATH } from "../guard.ts";
+import { answerNotHub } from "../not-hub.ts";
 import type { ApiPorts } from "../ports.ts";
-import { answerProblem, type ProblemResponse } from "../problem.ts";
+import { answerProblem } from "../problem.ts";
 import { body, json, route } from "../route.ts";
 
 const MAX_NAME_CHARS = 128;
@@ -50,16 +51,6 @@ const joinRequestSchema = z.looseObject({
 const keyChangeSchema = z.object({ from: publicKey, to: publicKey, signature: z.string().max(128) });
 const acceptedSchema = z.object({ accepted: z.boolean() });
 const hubSchema = z.object({ epoch: z.int(), hub: standingSchema.shape.hub });
-
-/** What a node that is not the hub says to a node that takes it for the hub. */
-export function answerNotHub(c: Context, ports: ApiPorts): ProblemResponse {
-  const withheld = ports.fleet.failover?.obstacle();
-  if (withheld !== undefined) return answerProblem(c, withheld);
-  const { epoch, hub } = ports.fleet.standing();
-  const message = hub === null ? "this node is no hub" : `this node is no hub; ${hub.name} at ${hub.url} is`;
-  const extension = { epoch, hub: hub === null ? null : { ...hub } };
-  return answerProblem(c, { code: "not_hub", message, remedy: "Ask the hub", extension });
-}
 
 export function joinRoutes(ports: ApiPorts) {
   return new Hono<ApiEnv>().post(

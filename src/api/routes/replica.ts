@@ -1,10 +1,11 @@
 /** The way of the nodes' replicas to the libSQL server behind the hub: that server listens on this host alone. */
 import { type Context, Hono } from "hono";
 import { type NodeId, refused } from "#base";
+import { EPOCH_QUERY } from "#fleet";
 import { type ApiEnv, bindingsOf } from "../environment.ts";
+import { answerNotHub } from "../not-hub.ts";
 import type { ApiPorts } from "../ports.ts";
 import { answerProblem } from "../problem.ts";
-import { answerNotHub } from "./fleet.ts";
 
 const PREFIX = "/api/fleet/replica";
 /** What a replica that only reads asks for. Everything else (SQL, writes through a replica) is not passed on. */
@@ -73,7 +74,7 @@ export function replicaRoutes(ports: ApiPorts) {
     bindingsOf(c).exemptFromIdleTimeout?.(true);
     try {
       const signal = AbortSignal.any([stream.signal, c.req.raw.signal]);
-      const answer = await fetch(`${server.url}${path}${new URL(c.req.url).search}`, {
+      const answer = await fetch(`${server.url}${path}${searchOf(c.req.url)}`, {
         method: c.req.method,
         headers: passedHeaders(c, server.token),
         body: c.req.method === "GET" ? null : (c.get("signedBody") ?? null),
@@ -92,6 +93,13 @@ export function replicaRoutes(ports: ApiPorts) {
       return answerProblem(c, { code: "bad_gateway", message: `the libSQL server does not answer: ${reason}` });
     }
   });
+}
+
+/** Without what is meant for this node. */
+function searchOf(url: string): string {
+  const { searchParams } = new URL(url);
+  searchParams.delete(EPOCH_QUERY);
+  return searchParams.size === 0 ? "" : `?${searchParams.toString()}`;
 }
 
 function passedHeaders(c: Context<ApiEnv>, token: string): Headers {

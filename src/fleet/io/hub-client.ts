@@ -21,7 +21,7 @@ import { HubClock } from "../trust/hub-clock.ts";
 import type { HubIdentity } from "../trust/join-token.ts";
 import { followKeyChanges, readKeyChanges } from "../trust/key-change.ts";
 import type { NodeKey } from "../trust/keys.ts";
-import { KEY_CHANGES_HEADER, SIGNATURE_HEADER, signRequest, verifyAnswer } from "../trust/signing.ts";
+import { EPOCH_QUERY, KEY_CHANGES_HEADER, SIGNATURE_HEADER, signRequest, verifyAnswer } from "../trust/signing.ts";
 import { cryptography } from "./cryptography.ts";
 import {
   type Asking,
@@ -53,7 +53,12 @@ export type HubClientOptions = {
   readonly fetch?: FetchFrom;
 };
 
-export type CallLimits = { readonly deadlineMs: number; readonly signal?: AbortSignal };
+export type CallLimits = {
+  readonly deadlineMs: number;
+  readonly signal?: AbortSignal;
+  /** Names the highest epoch that this node knows, so that a hub that was superseded refuses; for what carries none itself. */
+  readonly isOfNow?: boolean;
+};
 
 /** The one that was asked first, and one that it named; a fleet in which they go on naming others is not settled yet. */
 const MAX_HUBS = 2;
@@ -117,8 +122,9 @@ export class HubClient {
     limits: CallLimits,
   ): Promise<Result<JsonValue>> {
     const bytes = new TextEncoder().encode(body === undefined ? "" : JSON.stringify(body));
+    const asking = { method, target: limits.isOfNow === true ? this.#ofNow(target) : target, bytes };
     return this.#within(limits, (signal) =>
-      this.#ask({ method, target, bytes, contentType: "application/json", signal }, (exchange) => this.#read(exchange)),
+      this.#ask({ ...asking, contentType: "application/json", signal }, (exchange) => this.#read(exchange)),
     );
   }
 
@@ -134,6 +140,12 @@ export class HubClient {
     return this.#within(limits, (signal) =>
       this.#ask({ ...asking, signal }, ({ response }) => readBounded(response, maxBytes)),
     );
+  }
+
+  /** In the query, which is signed; a hub of before passes it over. */
+  #ofNow(target: string): string {
+    const epoch = this.#options.epoch?.() ?? 0;
+    return epoch === 0 ? target : `${target}${target.includes("?") ? "&" : "?"}${EPOCH_QUERY}=${epoch}`;
   }
 
   async #within<T>(limits: CallLimits, ask: (signal: AbortSignal) => Promise<Result<T>>): Promise<Result<T>> {
@@ -160,7 +172,7 @@ export class HubClient {
     if (bytes.byteLength > MAX_CARRIED_BYTES)
       return new Response("the request of the replica is too large", { status: 413 });
     const contentType = request.headers.get("content-type") ?? "application/octet-stream";
-    const target = `${REPLICA_PATH}${pathname}${search}`;
+    const target = this.#ofNow(`${REPLICA_PATH}${pathname}${search}`);
     const asking = {
       method: request.method,
       target,

@@ -14,6 +14,8 @@ export const TIME_HEADER = "x-drover-time";
 export const NONCE_HEADER = "x-drover-nonce";
 export const SESSION_HEADER = "x-drover-session";
 export const SIGNATURE_HEADER = "x-drover-signature";
+/** In the query of requests that name the highest epoch that their node knows nowhere else. */
+export const EPOCH_QUERY = "epoch";
 /** On answers: how the key of the node that answers came to be the one it has. */
 export const KEY_CHANGES_HEADER = "x-drover-key-changes";
 

@@ -59,7 +59,7 @@ const KEEP_EVERY_MS = 60_000;
 const KEEP_FIRST_MS = 5_000;
 
 export function startHubDuty(parts: HubDutyParts): HubDuty {
-  const { queue, stores, fleet, running, clock, logger } = parts;
+  const { queue, stores, fleet, running, clock } = parts;
   const presence = new Presence(clock);
   const placements = new Placements({
     self: stores.nodeId,
@@ -98,7 +98,7 @@ export function startHubDuty(parts: HubDutyParts): HubDuty {
   });
   let timer = clock.after(KEEP_FIRST_MS, keep);
   function keep(): void {
-    void keepNews(presence, stores, logger).then(() => levels.look());
+    void keepNews(parts, presence).then(() => levels.look());
     timer = clock.after(KEEP_EVERY_MS, keep);
   }
   return {
@@ -169,8 +169,10 @@ export function termOf(stores: Pick<Stores, "fleetNodes">, node: NodeId, strictT
   return stores.fleetNodes.find(node)?.leaseClass === "hold" ? HOLD_TERM_MS : strictTermMs;
 }
 
-async function keepNews(presence: Presence, stores: Stores, logger: Logger): Promise<void> {
-  for (const { node, atMs, announced } of presence.takeNews()) {
+/** What the hub says of itself, too: the others read it in the same table. */
+async function keepNews({ stores, logger, clock, describeSelf }: HubDutyParts, presence: Presence): Promise<void> {
+  const own = { node: stores.nodeId, atMs: clock.nowMs(), announced: describeSelf() };
+  for (const { node, atMs, announced } of [own, ...presence.takeNews()]) {
     const known = stores.fleetNodes.find(node);
     if (known === undefined) continue;
     const version = typeof announced["version"] === "string" ? announced["version"] : known.version;

@@ -106,6 +106,7 @@ async function openAsMember(
   const ca = readAuthorities(config["fleet.ca_file"]);
   if (!ca.ok) return ca;
   let client: HubClient | undefined;
+  let shown = (): number => 0;
   const nonce = nonceMaker(random);
   const opened = await openMemberStores(stateDir, {
     ...options,
@@ -120,7 +121,7 @@ async function openAsMember(
           return now.ok ? now.value : first.value;
         },
         hub: membership.hub,
-        epoch: () => knownEpoch(secrets, 0),
+        epoch: () => knownEpoch(secrets, shown()),
         peers: () => peersOf(nodes()?.all() ?? []),
         clock,
         nonce,
@@ -137,6 +138,7 @@ async function openAsMember(
   });
   if (!opened.ok) return opened;
   const { replica, outbox, leases } = opened.value;
+  shown = () => replica.position().epoch;
   if (client === undefined) throw new InvariantBroken("a member is connected before its replica is opened");
   return ok({ stores: opened.value, member: { client, nonce, outbox, leases, replica } });
 }

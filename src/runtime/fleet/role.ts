@@ -24,7 +24,7 @@ export type RoleFacts = {
   readonly configured: (typeof NODE_ROLES)[number];
   readonly storeUrl: string;
   readonly tokenFile: string;
-  /** `role` of node.db: "hub" from the first invitation on. */
+  /** `role` of node.db: "hub" from the first invitation on; "configured" binds nobody. */
   readonly noted: string | undefined;
   /** Whether it has joined a fleet. */
   readonly isMember: boolean;

@@ -1,6 +1,6 @@
 /** A node's part in electing the hub of its fleet, put together. */
 import { type Clock, err, type Logger, type NodeId, ok, type Random, type Result, refused } from "#base";
-import { ElectionDuty, type Fleet, type Standpoint, type Voters } from "#fleet";
+import { cannotLead, ElectionDuty, type Fleet, OWN_LEVELS, type Standpoint, type Voters } from "#fleet";
 import type { Stores } from "#store";
 import type { LoadedConfig } from "../config/load.ts";
 import { ElectionLinks } from "./election-links.ts";
@@ -60,7 +60,7 @@ export function beginElectionDuty(parts: StartElectionParts): Result<ElectionDut
 }
 
 function standpointOf({ loaded, fleet, stores, isHub }: StartElectionParts): Standpoint {
-  const { epoch, hub } = fleet.standing();
+  const { epoch, hub, featureLevel } = fleet.standing();
   const term = stores.fleetNodes.hub();
   const voters = stores.fleetNodes.voters();
   const configured = loaded.config["fleet.url"];
@@ -73,7 +73,8 @@ function standpointOf({ loaded, fleet, stores, isHub }: StartElectionParts): Sta
     position: stores.position(),
     voters,
     nodes: stores.fleetNodes.all(),
-    url: isHub ? (own ?? term?.url ?? null) : own,
+    // One of another release than the fleet could not lead it; as with one that nobody reaches, it votes and does not stand.
+    url: isHub ? (own ?? term?.url ?? null) : cannotLead(OWN_LEVELS, featureLevel) === undefined ? own : null,
     wish: wishOf(loaded, voters),
   };
 }

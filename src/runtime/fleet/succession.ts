@@ -11,6 +11,7 @@ import {
   type KnownHub,
   type Membership,
   nextEpoch,
+  OWN_LEVELS,
   obstacleToPromotion,
 } from "#fleet";
 import type { Replica, Stores } from "#store";
@@ -104,7 +105,8 @@ export class Succession {
       if (alone !== undefined) return alone.ok ? ok({ epoch: this.#known().epoch }) : alone;
     }
     const url = this.#ownUrl();
-    const asked = { ...wish, role: membership?.role, url };
+    const levels = { levels: OWN_LEVELS, fleetLevel: fleet.standing().featureLevel };
+    const asked = { ...wish, ...levels, role: membership?.role, url };
     const early = obstacleToPromotion({ ...asked, doesHubAnswer: false });
     if (early !== undefined || url === null) return err(early ?? refused("conflict", "no url"));
     const answer = await client?.request("GET", "/api/fleet/hub", undefined, { deadlineMs: HUB_ANSWERS_MS });

@@ -214,7 +214,11 @@ export function describeFleetStores(name: string, open: () => Promise<FleetStore
       must(secrets.setMembership(undefined));
       expect(secrets.membership()).toEqual(ok(undefined));
       expect(secrets.isHub()).toEqual(ok(false));
-      must(secrets.setHub(true));
+      must(secrets.noteRole("configured"));
+      expect(secrets.isHub()).toEqual(ok(true));
+      must(secrets.noteRole("solo"));
+      expect(secrets.isHub()).toEqual(ok(false));
+      must(secrets.noteRole("hub"));
       expect(secrets.isHub()).toEqual(ok(true));
     });
   });

@@ -16,6 +16,8 @@ import {
 const MAY: PromotionFacts = {
   role: "member",
   url: "http://a:1",
+  levels: { oldest: 1, newest: 2 },
+  fleetLevel: 2,
   isHubOff: true,
   isForced: false,
   doesHubAnswer: false,
@@ -31,6 +33,13 @@ describe("who may take the hub's place", () => {
     ["one of which nobody says that the hub is off", { isHubOff: false }, /two hubs/],
     ["one whose hub answers", { doesHubAnswer: true }, /still answers/],
     ["one whose hub answers, by force", { doesHubAnswer: true, isForced: true }, undefined],
+    [
+      "one that is older than the fleet, by force too",
+      { fleetLevel: 3, isForced: true },
+      /speaks feature level 2, and/,
+    ],
+    ["one that the others could not follow", { levels: { oldest: 3, newest: 4 } }, /below feature level 3/],
+    ["one of the release before", { fleetLevel: 1 }, undefined],
     ["one by force alone", { isHubOff: false, isForced: true }, /two hubs/],
   ])("%s", (_name, facts, why) => {
     expect(obstacleToPromotion({ ...MAY, ...facts })?.message ?? "none").toMatch(why ?? /^none$/);

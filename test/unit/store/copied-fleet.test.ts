@@ -10,7 +10,7 @@ test("a copy of a state folder has no key, no fleet and no tokens of its origina
   const dir = folder();
   const original = await openedStores(join(dir, "a"));
   const key = must(original.secrets.key());
-  must(original.secrets.setHub(true));
+  must(original.secrets.noteRole("hub"));
   must(
     original.joinTokens.put({
       id: "one",

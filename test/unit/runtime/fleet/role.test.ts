@@ -18,6 +18,8 @@ describe("the role of a node", () => {
     ["nothing set on a system without a server", { hasServer: false }, { kind: "solo" }],
     ["hub", { configured: "hub" }, { kind: "hub", store: { kind: "own" } }],
     ["auto after an invitation", { noted: "hub" }, { kind: "hub", store: { kind: "own" } }],
+    ["auto after it was a hub by its configuration", { noted: "configured" }, { kind: "solo" }],
+    ["solo after that", { configured: "solo", noted: "configured" }, { kind: "solo" }],
     ["a server elsewhere", { storeUrl: URL }, { kind: "hub", store: { kind: "other", url: URL, tokenFile: null } }],
     [
       "a server elsewhere, with its token, on a system without one",
