@@ -26,6 +26,7 @@ import { fleetBlobRoutes, fleetPartRoutes } from "./routes/fleet-parts.ts";
 import { fleetPresenceRoutes, fleetQueueRoutes } from "./routes/fleet-queue.ts";
 import { fleetSettingRoutes } from "./routes/fleet-settings.ts";
 import { ollamaGateway, openaiGateway } from "./routes/gateway.ts";
+import { goalRoutes } from "./routes/goals.ts";
 import { hardwareRoutes } from "./routes/hardware.ts";
 import { healthRoutes } from "./routes/health.ts";
 import { mindRoutes } from "./routes/mind.ts";
@@ -55,6 +56,7 @@ function allRoutes(ports: ApiPorts, streams: Streams, describe: () => unknown) {
     .route("/", taskHistoryRoutes(ports))
     .route("/", taskLogRoutes(ports, streams.logs))
     .route("/", taskResultRoutes(ports))
+    .route("/", goalRoutes(ports))
     .route("/", deadLetterRoutes(ports))
     .route("/", queueRoutes(ports))
     .route("/", keyRoutes(ports))

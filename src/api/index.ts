@@ -5,6 +5,7 @@ export type { Lane, OverlapPolicy, TaskState } from "#queue";
 export { type Api, type ApiOptions, type AppType, createApi } from "./app.ts";
 export type { ApiBindings, ApiEnv } from "./environment.ts";
 export type { Cause, Explanation } from "./explain.ts";
+export type { GoalView, WholeGoalView } from "./goal-view.ts";
 export type {
   BudgetState,
   CapacityPoint,

@@ -35,6 +35,7 @@ import type {
   RequestGate,
   Rollout,
 } from "#fleet";
+import type { Goals } from "#goals";
 import type { WebhookReceiver } from "#hooks";
 import type { Queue } from "#queue";
 import type { AlertBook, AuditStore, MetricRegistry } from "#telemetry";
@@ -274,6 +275,7 @@ export interface ApiPorts {
   readonly fleetSettings: FleetSettingsPort;
   readonly fleet: FleetPort;
   readonly queue: Queue;
+  readonly goals: Goals;
   readonly ids: IdFactory;
   readonly clock: Clock;
   readonly random: Random;

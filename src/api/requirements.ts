@@ -2,6 +2,7 @@
 
 import { z } from "zod";
 import { canonicalJson, type NodeId } from "#base";
+import { NODE_LABEL } from "#goals";
 import { canonicalModelName } from "#hw";
 
 export type Requirements = {
@@ -52,7 +53,8 @@ export function unmetRequirements(text: string, offer: NodeOffer): readonly stri
   const isAbsent = !offer.executors.includes(wanted.executor);
   if (isAbsent) lacking.push(offer.absent?.[wanted.executor]?.reason ?? `no executor ${wanted.executor}`);
   for (const [name, value] of Object.entries(wanted.labels)) {
-    if (offer.labels[name] !== value) lacking.push(`no label ${name}=${value}`);
+    const has = name === NODE_LABEL ? offer.node : offer.labels[name];
+    if (has !== value) lacking.push(`no label ${name}=${value}`);
   }
   for (const model of wanted.models) {
     // Without a server its models are no news.

@@ -11,6 +11,7 @@ import { decodeBody, readBody } from "./request-body.ts";
 
 export type Tag =
   | "tasks"
+  | "goals"
   | "dead letters"
   | "queue"
   | "schedules"

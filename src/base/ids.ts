@@ -9,6 +9,7 @@ export type NodeId = Branded<"NodeId">;
 export type ScheduleId = Branded<"ScheduleId">;
 /** Names one command of one node of a fleet, however often it is sent. */
 export type CommandId = Branded<"CommandId">;
+export type GoalId = Branded<"GoalId">;
 
 /** Crockford's base 32, lower case: no i, l, o, u, and byte order equals value order, so ids sort by age. */
 const ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz";
@@ -20,6 +21,7 @@ export type IdFactory = {
   readonly node: () => NodeId;
   readonly schedule: () => ScheduleId;
   readonly command: () => CommandId;
+  readonly goal: () => GoalId;
 };
 
 /**
@@ -55,6 +57,7 @@ export function createIdFactory(clock: Clock, random: Random): IdFactory {
     node: () => `n_${next()}` as NodeId,
     schedule: () => `s_${next()}` as ScheduleId,
     command: () => `c_${next()}` as CommandId,
+    goal: () => `g_${next()}` as GoalId,
   };
 }
 
@@ -94,4 +97,8 @@ export function parseScheduleId(text: string): ScheduleId | undefined {
 
 export function parseNodeId(text: string): NodeId | undefined {
   return PATTERN.test(text) && text.startsWith("n_") ? (text as NodeId) : undefined; // `as`: checked just before
+}
+
+export function parseGoalId(text: string): GoalId | undefined {
+  return PATTERN.test(text) && text.startsWith("g_") ? (text as GoalId) : undefined; // `as`: checked just before
 }

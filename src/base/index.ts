@@ -15,8 +15,10 @@ export {
 export {
   type CommandId,
   createIdFactory,
+  type GoalId,
   type IdFactory,
   type NodeId,
+  parseGoalId,
   parseNodeId,
   parseScheduleId,
   parseTaskId,

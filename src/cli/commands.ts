@@ -2,6 +2,7 @@ import type { Command } from "./parsing/command.ts";
 import { ALERT_COMMANDS } from "./table/alerts.ts";
 import { FIGURE_COMMANDS } from "./table/figures.ts";
 import { FLEET_COMMANDS } from "./table/fleet.ts";
+import { GOAL_COMMANDS } from "./table/goals.ts";
 import { HOOK_COMMANDS } from "./table/hooks.ts";
 import { IMPROVEMENT_COMMANDS } from "./table/improvements.ts";
 import { MODEL_COMMANDS } from "./table/models.ts";
@@ -15,6 +16,7 @@ import { TASK_COMMANDS } from "./table/tasks.ts";
 export const COMMANDS: readonly Command[] = [
   ...NODE_COMMANDS,
   ...FLEET_COMMANDS,
+  ...GOAL_COMMANDS,
   ...TASK_COMMANDS,
   ...QUEUE_COMMANDS,
   ...MODEL_COMMANDS,

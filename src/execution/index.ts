@@ -51,6 +51,7 @@ export { StopSwitch } from "./stop-switch.ts";
 export {
   type Check,
   type CheckKind,
+  checkSchema,
   EXECUTORS,
   type ExecutorKind,
   resolveExecutor,

@@ -226,7 +226,9 @@ export type QueueEventKind =
   | "schedule.added"
   | "schedule.removed"
   | "schedule.fired"
-  | "schedule.skipped";
+  | "schedule.skipped"
+  | "goal.submitted"
+  | "goal.changed";
 
 /** One line of the history. `seq` is given by the store, rises without being reused, and orders all events. */
 export type QueueEvent = {

@@ -17,6 +17,7 @@ import type {
   WebhookPort,
 } from "#api";
 import { describeFailure, type Logger, ok } from "#base";
+import type { Goals } from "#goals";
 import type { Queue } from "#queue";
 import type { Stores } from "#store";
 import { MetricRegistry } from "#telemetry";
@@ -41,6 +42,7 @@ export type ApiParts = {
   readonly fleet: FleetPort;
   /** For people and programs: as that of the engine, but answered when replicas have a change where that is wanted. */
   readonly queue: Queue;
+  readonly goals: Goals;
   readonly fleetSettings: FleetSettingsPort;
   readonly rollouts: RolloutPort;
   readonly uploads: UploadPort;
@@ -59,6 +61,7 @@ export function apiPorts(parts: ApiParts): ApiPorts {
     random: realRandom(),
     logger: parts.logger,
     node: { id: engine.nodeId, name, version, commit, pid: process.pid, startedAtMs: parts.startedAtMs, stateDir },
+    goals: parts.goals,
     fleet: parts.fleet,
     fleetSettings: parts.fleetSettings,
     rollouts: parts.rollouts,

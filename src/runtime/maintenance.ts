@@ -5,9 +5,12 @@ import { type Stores, scheduleBackups } from "#store";
 import type { Config } from "./config/settings.ts";
 import type { Failsafes } from "./failsafes/failsafes.ts";
 import type { NodeParts } from "./fleet/node-parts.ts";
+import { removeFoldersOfRemovedGoals } from "./goals/goal-folders.ts";
 
 /** Rows removed by one transaction; while more are left the next one follows soon. */
 const PRUNE_ROWS = 1_000;
+/** Each with its tasks and events. */
+const PRUNE_GOALS = 50;
 const PRUNE_SOON_MS = 50;
 const PRUNE_EVERY_MS = 60_000;
 /** So much of their time ended tasks and events are kept while the disk is low. */
@@ -19,6 +22,8 @@ const KEEP_COMMANDS_MS = 30 * 24 * 3_600_000;
 export function startMaintenance(
   parts: {
     readonly stores: Stores;
+    /** Undefined where this node writes no queue of its own. */
+    readonly service?: unknown;
     readonly queue: Queue;
     readonly stateDir: string;
     readonly failsafes: Pick<Failsafes, "isDiskLow">;
@@ -57,6 +62,7 @@ export function startMaintenance(
     );
     if (!forgotten.ok)
       logger.warn("retention could not remove old usage", { failure: describeFailure(forgotten.error) });
+    if (parts.service !== undefined) await pruneGoals(parts, nowMs - config["goals.keep_ms"]);
     lookedAtUpTo = await removeWorkspacesOfRemovedTasks(parts, lookedAtUpTo);
     await parts.parts?.collect();
     const flushed = stores.checkpoint();
@@ -90,6 +96,15 @@ export function startMaintenance(
     timer?.cancel();
     stopBackups();
   };
+}
+
+async function pruneGoals(
+  { stores, stateDir, logger }: { readonly stores: Stores; readonly stateDir: string; readonly logger: Logger },
+  beforeMs: number,
+): Promise<void> {
+  const removed = await stores.goals.prune(beforeMs, PRUNE_GOALS);
+  if (!removed.ok) logger.warn("retention could not remove old goals", { failure: describeFailure(removed.error) });
+  await removeFoldersOfRemovedGoals(stateDir, stores.goals);
 }
 
 /**

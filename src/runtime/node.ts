@@ -18,6 +18,7 @@ import { ANSWERED_MS, openSuccession, type Withheld } from "./fleet/open-success
 import { Resender } from "./fleet/resender.ts";
 import { type Settled, settleSuccession } from "./fleet/settle-succession.ts";
 import { type NodeFleet, startFleet } from "./fleet/start-fleet.ts";
+import { NO_REPOSITORIES, openGoals } from "./goals/open-goals.ts";
 import { openHooks } from "./hooks/open-hooks.ts";
 import { startMaintenance } from "./maintenance.ts";
 import { ownCommand } from "./program.ts";
@@ -182,6 +183,7 @@ async function serve(parts: Started): Promise<Result<RunningNode>> {
   const builds = sourceBuilds({ config, stateDir, engine, watchdog, logger });
   const duty = hubDutyOf(parts);
   const beside = openBeside(parts, duty, watchdog);
+  const goals = openGoals({ ...options, config, engine, repositories: NO_REPOSITORIES, clock: realClock });
   const becomeHub = (): void => void realClock.after(ANSWERED_MS, parts.restart);
   const accord = openSuccession({ ...options, ...parts });
   if (!accord.ok) return accord;
@@ -191,6 +193,7 @@ async function serve(parts: Started): Promise<Result<RunningNode>> {
     ...options,
     fleet: fleetPort({ fleet, engine, duty, succession, election, clock: realClock, becomeHub, durability }),
     ...beside.ports,
+    goals: goals.port,
     engine,
     queue: duty?.queue ?? engine.queue,
     token: token.value,
@@ -218,6 +221,7 @@ async function serve(parts: Started): Promise<Result<RunningNode>> {
     if (mode === "leave") await server.handOver({ longMs: HAND_OVER_LONG_MS });
     await server.stop({ graceMs: HTTP_GRACE_MS });
     duty?.stop();
+    goals.executing?.end();
     await beside.stop();
     life.stop();
     await engine.stop(mode);
@@ -229,6 +233,7 @@ async function serve(parts: Started): Promise<Result<RunningNode>> {
   }
   life.start();
   beside.start();
+  goals.executing?.begin(Number.POSITIVE_INFINITY);
   void builds.start();
   writeDurably(folder.nodeFile, `${JSON.stringify(nodeFile(server, parts.startedAtMs))}\n`);
   link?.ready(server.url);

@@ -11,6 +11,7 @@ import { type Connection, openConnection } from "./connection.ts";
 import { LibsqlElectionStore } from "./election-note.ts";
 import { checkFleetLevel } from "./fleet-level.ts";
 import { LibsqlFleetNodes } from "./fleet-nodes.ts";
+import { goalReader } from "./goal-store.ts";
 import { LibsqlWebhookDeliveries } from "./hooks/webhook-deliveries.ts";
 import { establishIdentity, type Identity } from "./identity.ts";
 import { LibsqlJoinTokens } from "./join-tokens.ts";
@@ -156,6 +157,7 @@ async function openLocked(
     audit: new LibsqlAuditStore(node),
     alerts: new LibsqlAlertStore(node),
     models: own.value.models,
+    goals: goalReader(replica.value.store.reading),
     capacity: new LibsqlCapacityHistory(node),
     fleetNodes: directory,
     joinTokens: new LibsqlJoinTokens(node),

@@ -23,6 +23,7 @@ import {
   type Position,
   type Quarantine,
 } from "#fleet";
+import type { GoalStore } from "#goals";
 import type { WebhookDeliveries } from "#hooks";
 import type { CapacityHistory } from "#hw";
 import type { ModelStore } from "#inference";
@@ -35,6 +36,7 @@ import { BACKUP_FOLDER, Backups } from "./backup.ts";
 import { LibsqlCapacityHistory } from "./capacity-history.ts";
 import { type Connection, openConnection } from "./connection.ts";
 import { LibsqlElectionStore } from "./election-note.ts";
+import { LibsqlGoalStore } from "./goal-store.ts";
 import { LibsqlWebhookDeliveries } from "./hooks/webhook-deliveries.ts";
 import { establishIdentity, type Identity } from "./identity.ts";
 import { LibsqlJoinTokens } from "./join-tokens.ts";
@@ -86,6 +88,7 @@ export type StoreOptions = {
 export type Stores = {
   readonly queue: QueueStore;
   readonly models: ModelStore;
+  readonly goals: GoalStore;
   /** How this host fared, in its own database. */
   readonly capacity: CapacityHistory;
   readonly fleetNodes: NodeDirectory;
@@ -181,7 +184,7 @@ async function openLocked(
 
   const built = openQueue(fleetPath, fleet.value, options, opened);
   if (!built.ok) return built;
-  const { queue, models, fleetNodes, reading, long, files } = built.value;
+  const { queue, models, goals, fleetNodes, reading, long, files } = built.value;
   const self = { stateDir: dir, fleetPath, fleet: identity.uuid, self: nodeId.value, command: ids.command };
   const quarantine = new LibsqlQuarantine({ node: node.value, ...self });
   let closing: Promise<void> | undefined;
@@ -195,6 +198,7 @@ async function openLocked(
   return ok({
     queue,
     models,
+    goals,
     capacity: new LibsqlCapacityHistory(node.value),
     fleetNodes,
     joinTokens: new LibsqlJoinTokens(node.value),
@@ -242,7 +246,8 @@ function openQueue(
     const queue = new LibsqlQueueStore({ writing, reading, long, epoch: identity.epoch, logger, writer });
     const write = queue.write.bind(queue);
     const fleetNodes = rememberedNodes(write, reading);
-    return { queue, models: new LibsqlModelStore({ write, reading, long }), fleetNodes, reading, long, files };
+    const goals = new LibsqlGoalStore(queue.transactWith.bind(queue), reading);
+    return { queue, models: new LibsqlModelStore({ write, reading, long }), goals, fleetNodes, reading, long, files };
   });
 }
 

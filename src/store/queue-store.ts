@@ -65,6 +65,14 @@ export class LibsqlQueueStore implements QueueStore {
     return this.#writer.transact(label, () => command(this.#writing));
   }
 
+  /** As {@link transact}, with the connection for other tables of the file. It must not refuse after it wrote. */
+  transactWith<T>(
+    label: string,
+    command: (tx: QueueTransaction, connection: Connection) => Result<T>,
+  ): Promise<Result<T>> {
+    return this.#writer.transact(label, (tx) => command(tx, this.#writing));
+  }
+
   subscribe(listener: (events: readonly QueueEvent[]) => void): () => void {
     return this.#events.subscribe(listener);
   }

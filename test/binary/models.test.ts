@@ -263,7 +263,7 @@ describe("a database of the release before models", { timeout: LIMIT_MS }, () =>
     const { Database } = require("bun:sqlite");
     const [fleet, node] = process.argv.slice(1).map((path) => new Database(path));
     const later = ["endpoint", "model_usage", "route_decision", "learned"];
-    for (const table of [...later, "command", "fleet_commit", "fleet_node", "fleet_hub", "fleet_voters", "fleet_note"]) fleet.run("DROP TABLE " + table);
+    for (const table of [...later, "command", "fleet_commit", "fleet_node", "fleet_hub", "fleet_voters", "fleet_note", "goal", "goal_task", "goal_event"]) fleet.run("DROP TABLE " + table);
     for (const table of ["capacity_sample", "outbox", "join_token", "join_token_use", "quarantine", "quarantine_entry", "attempt_blob"]) node.run("DROP TABLE " + table);
     for (const one of [fleet, node]) one.run("DELETE FROM schema_migration WHERE number > 1");`;
 

@@ -31,6 +31,7 @@ export const SECTIONS = [
   "Node",
   "Fleet",
   "Releases",
+  "Goals",
   "Tasks",
   "Queue",
   "Models",

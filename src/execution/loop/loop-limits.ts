@@ -42,8 +42,8 @@ export const MAX_COUNTED_MODELS = 20;
 export const MAX_RECORDED_FILES = 500;
 /** Commands in the record: the latest. */
 export const MAX_RECORDED_COMMANDS = 20;
-/** The model's last words, in which it may say what it did and what remains. */
-export const MAX_LAST_WORDS_CHARS = 4_000;
+/** The model's last words, in which it may say what it did and what remains, or give what it was asked for: a whole plan. */
+export const MAX_LAST_WORDS_CHARS = 64_000;
 /** Summaries and descriptions of single calls. */
 export const MAX_SUMMARY_CHARS = 200;
 /** Replies for which a tool stays withheld. */

@@ -3,6 +3,7 @@
 import { z } from "zod";
 import { isReservedVariable, LOG_LEVELS, MAX_ATTEMPTS, MAX_OPEN_TASKS, RETRY_BASE_MS, RETRY_MAX_MS } from "#base";
 import { FAILOVER_SETTINGS, NODE_ROLES } from "../fleet/role.ts";
+import { GOAL_SETTINGS } from "./goal-settings.ts";
 import { HOOK_SETTINGS } from "./hook-settings.ts";
 import { MODEL_SETTINGS } from "./model-settings.ts";
 import { count, DAY_MS, durationMs, label, name, setting } from "./setting.ts";
@@ -170,6 +171,7 @@ export const SETTINGS = {
   "log.format": setting(z.enum(["auto", "json", "human"]), "auto", "auto: human on a terminal, else JSON lines"),
   ...TELEMETRY_SETTINGS,
   ...WATCHDOG_SETTINGS,
+  ...GOAL_SETTINGS,
   ...MODEL_SETTINGS,
   ...HOOK_SETTINGS,
 } as const;

@@ -4,6 +4,7 @@ import { goalsMigration } from "./fleet/0003-goals.ts";
 import { fleetMigration } from "./fleet/0004-fleet.ts";
 import { votersMigration } from "./fleet/0005-voters.ts";
 import { notesMigration } from "./fleet/0006-notes.ts";
+import { goalTablesMigration } from "./fleet/0007-goals.ts";
 import type { Migration } from "./migration.ts";
 
 /** The schema of fleet.db. */
@@ -14,4 +15,5 @@ export const FLEET_MIGRATIONS: readonly Migration[] = [
   fleetMigration,
   votersMigration,
   notesMigration,
+  goalTablesMigration,
 ];

@@ -11,6 +11,7 @@ import { Uploads } from "../../../src/runtime/uploads.ts";
 import { memoryFleet } from "../../support/fleet.ts";
 import { noRollouts } from "../../support/fleet-rollouts.ts";
 import { hubSettings } from "../../support/fleet-settings.ts";
+import { memoryGoals } from "../../support/goals.ts";
 import { endpointState, inferenceWorld } from "../../support/inference-world.ts";
 import { modelPorts } from "../../support/model-ports.ts";
 import { noWebhooks } from "../../support/no-webhooks.ts";
@@ -52,6 +53,7 @@ export async function serveStandIn(endpointUrl: string): Promise<string> {
       fleet: memoryFleet({ node, name: "bench", clock, random }),
       fleetSettings: hubSettings({ clock }),
       rollouts: noRollouts,
+      goals: memoryGoals({ queue: queue.store, clock, ids, node }),
       metrics: new MetricRegistry(),
       models,
       watchdog: unwatched,

@@ -29,6 +29,7 @@ import { type AlertBook, type AuditStore, MetricRegistry } from "#telemetry";
 import { memoryFleet } from "../../support/fleet.ts";
 import { noRollouts } from "../../support/fleet-rollouts.ts";
 import { hubSettings } from "../../support/fleet-settings.ts";
+import { memoryGoals } from "../../support/goals.ts";
 import { modelPorts } from "../../support/model-ports.ts";
 import { noWebhooks } from "../../support/no-webhooks.ts";
 import { telemetryPorts } from "../../support/telemetry.ts";
@@ -97,6 +98,7 @@ export function createHarness(options: HarnessOptions = {}): Harness {
     fleet: memoryFleet({ node, name: "box", clock, random }),
     fleetSettings: hubSettings({ store, clock }),
     rollouts: noRollouts,
+    goals: memoryGoals({ queue: store, clock, ids, node }),
     metrics: new MetricRegistry(),
     models: modelPorts(),
     watchdog: unwatched,

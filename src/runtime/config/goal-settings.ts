@@ -1,0 +1,16 @@
+import { z } from "zod";
+import { TIERS } from "#hw";
+import { count, DAY_MS, durationMs, setting } from "./setting.ts";
+
+/** A plan for each takes a model; more at once only wait for each other. */
+const MAX_AT_ONCE = 100;
+
+export const GOAL_SETTINGS = {
+  "goals.at_once": setting(
+    count(MAX_AT_ONCE),
+    3,
+    "goals that are worked on at once, not counting less urgent ones; each has at most 20 tasks in the queue",
+  ),
+  "goals.plan_tier": setting(z.enum(TIERS), "standard", "complexity of the tasks that plan goals and judge results"),
+  "goals.keep_ms": setting(durationMs, 90 * DAY_MS, "how long ended goals are kept"),
+};
