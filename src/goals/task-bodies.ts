@@ -8,7 +8,7 @@ import { judgePrompt, type PlanQuestion, planPrompt } from "./prompts.ts";
 
 /** Label under which the queue knows whose a task is, and for what. */
 export const GOAL_LABEL = "drover.goal";
-export const MIND_LABEL = "drover.mind";
+const MIND_LABEL = "drover.mind";
 /** A requirement that only the named node meets: it has the folder that a goal works in. */
 export const NODE_LABEL = "drover.node";
 /** A plan that two workers could not bring is not brought by a third. */

@@ -1,6 +1,9 @@
 /** Goals from their submission to their end, on a whole engine with a scripted model. */
 import { afterEach, describe, expect, test } from "vitest";
+import { goalFigures } from "#activities";
+import { GOAL_LABEL } from "#goals";
 import { GoalWorld, planOf, type Script } from "../../support/goal-world.ts";
+import { must } from "../../support/opened-stores.ts";
 import { temporaryFolders } from "../../support/temporary-folder.ts";
 
 const folder = temporaryFolders();
@@ -56,5 +59,8 @@ describe("a goal", { timeout: 40_000 }, () => {
       "verified",
       "complete",
     ]);
+    const label = { name: GOAL_LABEL, value: id };
+    expect(must(await at.engine.queue.store.list({ label }, 10)).items).toHaveLength(4);
+    expect(must(await goalFigures({ goals: at.engine.stores.goals }))).toEqual({ readyGoals: 0, readyTasks: 0 });
   });
 });
