@@ -16,7 +16,7 @@ export const GOAL_COMMANDS: readonly Command[] = [
   command({
     name: "goal add",
     section: "Goals",
-    summary: "Hand in a goal: an outcome, which is divided into tasks, carried out and verified",
+    summary: "Hand in a goal, which is planned, carried out and verified",
     notes: [
       "Prints its id. A model makes the plan; without one the goal is carried out as a single task. Checks (--verify-…) decide whether it is reached; without any, a model judges the criteria.",
     ],

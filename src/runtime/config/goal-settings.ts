@@ -1,7 +1,9 @@
 import { z } from "zod";
-import { TIERS } from "#hw";
+import type { Tier } from "#hw";
 import { count, DAY_MS, durationMs, setting } from "./setting.ts";
 
+/** Written out: the watchdog reads the configuration too, and must stay small. */
+const TIERS = ["trivial", "standard", "complex"] as const satisfies readonly Tier[];
 /** A plan for each takes a model; more at once only wait for each other. */
 const MAX_AT_ONCE = 100;
 
