@@ -55,7 +55,7 @@ export const standingSchema = z.object({
   isRestartDue: z.boolean(),
   /** At which the fleet works: what every node of it understands. */
   featureLevel: z.int(),
-  /** Settings of the fleet that this node takes up with its next start. */
+  /** Settings of the fleet that this node has not taken up yet: one of an earlier release does with its next start. */
   pendingSettings: z.array(z.string()),
   /** Null where this node follows no hub: then what it shows is what holds. */
   following: followingSchema.nullable(),

@@ -59,7 +59,7 @@ export const nodesSchema = z.object({
       isFresh: z.boolean(),
       /** Attempts running now, as it said last. */
       running: z.int().nullable(),
-      /** Settings of the fleet that it takes up with its next start. */
+      /** Settings of the fleet that it has not taken up yet. */
       pendingSettings: z.array(z.string()),
       /** Why it gets no work for a while, and until when; the hub alone knows. */
       backOff: z.object({ untilMs: z.int(), reason: z.string() }).nullable(),

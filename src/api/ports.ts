@@ -252,8 +252,10 @@ export type FleetSettingsPort = FleetSettings & {
   readonly check: CheckSetting;
   /** @returns a value that was typed, as the setting's schema has it. */
   read(key: string, text: string): Result<JsonValue>;
-  /** What this node takes up with its next start. */
+  /** What this node has not taken up yet. */
   pending(): readonly string[];
+  /** From when on a node goes by one that was changed. */
+  holdsFrom(key: string): "at once" | "what begins from now on";
 };
 
 /** The update of a fleet: the hub leads it, every other node shows it. */

@@ -17,6 +17,7 @@ export interface Logger {
 }
 
 export type LoggerOptions = {
+  /** Read for each line: it may change while the process runs. */
   readonly level: LogLevel;
   readonly format: LogFormat;
   readonly clock: Clock;
@@ -25,9 +26,8 @@ export type LoggerOptions = {
 };
 
 export function createLogger(options: LoggerOptions, base: LogFields = {}): Logger {
-  const threshold = LOG_LEVELS.indexOf(options.level);
   const emit = (level: LogLevel, message: string, fields: LogFields = {}): void => {
-    if (LOG_LEVELS.indexOf(level) < threshold) return;
+    if (LOG_LEVELS.indexOf(level) < LOG_LEVELS.indexOf(options.level)) return;
     const at = new Date(options.clock.nowMs()).toISOString();
     // `as`: redactValue keeps the shape of an object.
     const clean = redactValue({ ...base, ...fields }) as LogFields;

@@ -75,7 +75,9 @@ export function apiPorts(parts: ApiParts): ApiPorts {
     alerts: parts.alerts,
     audit: engine.stores.audit,
     executors: engine.submissionFacts.executors,
-    submissionDefaults: engine.submissionFacts.defaults,
+    get submissionDefaults() {
+      return engine.submissionFacts.defaults;
+    },
     checkToken: tokenCheck(parts.token),
     readiness: readinessChecks(engine.stores, stateDir),
     started: () => true,

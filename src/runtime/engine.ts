@@ -291,10 +291,13 @@ function createPool(options: EngineOptions, nodeId: NodeId, observer: Attempts):
     logger,
     crashPoint,
     workerEnv: passedOn(CRASH_VARIABLES),
-    limits: {
-      wallMs: config["limits.wall_time_ms"],
-      outputBytes: config["executor.shell.output_bytes"],
-      orphanMs: config["limits.orphan_ms"],
+    // For each attempt anew, here and below: settings of the fleet change while the node runs.
+    get limits() {
+      return {
+        wallMs: config["limits.wall_time_ms"],
+        outputBytes: config["executor.shell.output_bytes"],
+        orphanMs: config["limits.orphan_ms"],
+      };
     },
   });
 }
@@ -356,10 +359,12 @@ function submissionFacts(config: Config, ids: IdFactory): Engine["submissionFact
   return {
     ids,
     executors: EXECUTORS,
-    defaults: {
-      maxAttempts: config["limits.attempts"],
-      retryBaseMs: config["limits.retry_base_ms"],
-      retryMaxMs: config["limits.retry_max_ms"],
+    get defaults() {
+      return {
+        maxAttempts: config["limits.attempts"],
+        retryBaseMs: config["limits.retry_base_ms"],
+        retryMaxMs: config["limits.retry_max_ms"],
+      };
     },
   };
 }

@@ -57,7 +57,10 @@ function ownQueue({ stores, options, ids }: MakeQueueParts, failsafes: Failsafes
     node: stores.nodeId,
     logger,
     termOf: (holder) => (holder === stores.nodeId ? undefined : termOf(stores, holder, config["fleet.lease_ms"])),
-    maxOpenTasks: config["limits.open_tasks"],
+    // At each submission anew: settings of the fleet change while the node runs.
+    get maxOpenTasks() {
+      return config["limits.open_tasks"];
+    },
     lowLaneTasks: failsafes.lowLaneTasks,
     lowLanesRefused: failsafes.lowLanesRefused,
   });

@@ -153,25 +153,23 @@ describe("two nodes of one fleet, from the executable", () => {
     }
   });
 
-  it("take up with their next start what is set for the fleet, and show until then that they have to", async () => {
-    const shown = async (at: FleetMember): Promise<unknown> => {
-      const { stdout } = await command(at.world, ["config", "show", "--origin", "--json"]);
-      // `as`: what `drover config show --json` prints.
-      const { settings } = JSON.parse(stdout) as { readonly settings: readonly { readonly name: string }[] };
-      return settings.find(({ name }) => name === "limits.attempts");
-    };
-    const pending = async (): Promise<unknown> => (await standing(member.node))["pendingSettings"];
-
+  it("take up at once what is set for the fleet, without a restart", async () => {
+    const before = nodePidOf(member.world.state);
     const set = await command(hub.world, ["config", "set", "--fleet", "limits.attempts", "7"]);
     const refused = await command(hub.world, ["config", "set", "--fleet", "http.port", "7"]);
-    await untilAsked("it is known on the member", async () => String(await pending()) === "limits.attempts");
-    const listed = await command(member.world, ["status"]);
-    await command(member.world, ["node", "restart"]);
-    await untilAsked("it was taken up", async () => String(await pending()) === "");
+
+    await untilAsked("a task of the member has as many attempts", async () => {
+      const id = await submit(member, "member", "true");
+      return ((await taskOn(member, id)) as { readonly maxAttempts?: number } | undefined)?.maxAttempts === 7;
+    });
+    const shown = await command(member.world, ["config", "show", "--origin", "--json"]);
 
     expect([set.code, refused.code]).toEqual([0, 1]);
-    expect(listed.stdout).toContain("pending restart: limits.attempts");
-    expect(await shown(member)).toMatchObject({ value: 7, origin: "fleet" });
+    expect(set.stderr).toContain("What begins from now on goes by it");
+    // `as`: what `drover config show --json` prints.
+    const { settings } = JSON.parse(shown.stdout) as { readonly settings: readonly { readonly name: string }[] };
+    expect(settings.find(({ name }) => name === "limits.attempts")).toMatchObject({ value: 7, origin: "fleet" });
+    expect([(await standing(member.node))["pendingSettings"], nodePidOf(member.world.state)]).toEqual([[], before]);
   });
 
   it("stop on the member what is cancelled on the hub", async () => {

@@ -22,11 +22,17 @@ const settingsSchema = z.object({
   ),
   /** Keys that may be set. */
   keys: z.array(z.string()),
-  /** Settings that this node takes up with its next start. */
+  /** Settings that this node has not taken up yet. */
   pending: z.array(z.string()),
 });
 
-const receiptSchema = z.object({ key: z.string(), changed: z.boolean() });
+const receiptSchema = z.object({
+  key: z.string(),
+  changed: z.boolean(),
+  /** From when on nodes go by it. */
+  holds: z.enum(["at once", "what begins from now on"]),
+});
+const exampleReceipt = { key: "limits.attempts", changed: true, holds: "what begins from now on" } as const;
 
 const exampleSettings = {
   settings: [{ key: "limits.attempts", value: 5, atMs: AT_MS, node: "n_06d3w4q000e7v9w2m5x1y3z6ab" }],
@@ -56,8 +62,8 @@ export function fleetSettingRoutes({ fleetSettings }: ApiPorts) {
         tag: "fleet",
         summary: "Set something for every node",
         description:
-          "`value` is JSON; `text` is read as an environment variable is. The same value again changes nothing. A node takes " +
-          "it up with its next start, unless its own configuration says otherwise. On a node that is not the hub, it must " +
+          "`value` is JSON; `text` is read as an environment variable is. The same value again changes nothing. Nodes take " +
+          "it up at once, unless their own configuration says otherwise. On a node that is not the hub, it must " +
           "be an operator.",
         json: body(
           z
@@ -65,7 +71,7 @@ export function fleetSettingRoutes({ fleetSettings }: ApiPorts) {
             .refine(({ value, text }) => (value === undefined) !== (text === undefined), "give either value or text"),
           { value: 5 },
         ),
-        responses: { 200: json("Whether it changed", receiptSchema, { key: "limits.attempts", changed: true }) },
+        responses: { 200: json("Whether it changed", receiptSchema, exampleReceipt) },
       }),
       async (c) => {
         const key = c.req.param("key");
@@ -73,7 +79,9 @@ export function fleetSettingRoutes({ fleetSettings }: ApiPorts) {
         // `as`: a value of a JSON body.
         const given = text === undefined ? fleetSettings.check(key, value as JsonValue) : fleetSettings.read(key, text);
         const set = given.ok ? await fleetSettings.set(key, given.value) : given;
-        return set.ok ? c.json({ ...set.value }, 200) : answerProblem(c, set.error);
+        return set.ok
+          ? c.json({ ...set.value, holds: fleetSettings.holdsFrom(key) }, 200)
+          : answerProblem(c, set.error);
       },
     )
     .delete(
@@ -81,11 +89,14 @@ export function fleetSettingRoutes({ fleetSettings }: ApiPorts) {
       route({
         tag: "fleet",
         summary: "Take a setting for every node away",
-        responses: { 200: json("Whether it was set", receiptSchema, { key: "limits.attempts", changed: true }) },
+        responses: { 200: json("Whether it was set", receiptSchema, exampleReceipt) },
       }),
       async (c) => {
-        const unset = await fleetSettings.unset(c.req.param("key"));
-        return unset.ok ? c.json({ ...unset.value }, 200) : answerProblem(c, unset.error);
+        const key = c.req.param("key");
+        const unset = await fleetSettings.unset(key);
+        return unset.ok
+          ? c.json({ ...unset.value, holds: fleetSettings.holdsFrom(key) }, 200)
+          : answerProblem(c, unset.error);
       },
     );
 }

@@ -38,15 +38,20 @@ async function connect({ fleet }: Options, context: CommandContext): Promise<Res
 }
 
 function said(
-  { key, changed }: { readonly key: string; readonly changed: boolean },
+  { key, changed, holds }: { readonly key: string; readonly changed: boolean; readonly holds: string },
   verb: "set" | "unset",
   { console }: CommandContext,
 ): number {
-  if (console.json) console.document({ key, changed });
+  if (console.json) console.document({ key, changed, holds });
   else if (!changed) console.line(`${key} is as it was.`);
   else {
     console.line(`${key} is ${verb} for every node.`);
-    console.note("Each node takes it up with its next start: drover node restart NODE. See: drover node list");
+    console.note(
+      holds === "at once"
+        ? "Each node goes by it at once, unless its own configuration says otherwise."
+        : "What begins from now on goes by it, on each node whose own configuration says nothing else.",
+    );
+    console.note("A node of an earlier release takes it up with its next start. See: drover node list");
   }
   return EXIT.ok;
 }

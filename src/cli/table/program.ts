@@ -30,7 +30,7 @@ export const PROGRAM_COMMANDS: readonly Command[] = [
     summary: "Set something for every node of the fleet",
     notes: [
       "Taken are tiers, limits, budgets, inference and some more (docs/operations/configuration.md). A node's own file, environment and flags go before it; it goes before the defaults.",
-      "Each node takes it up with its next start; drover node list shows which still have to. VALUE is written as in a variable: JSON, a text, or a list separated by commas.",
+      "Each node takes it up at once: what runs goes on as it began, but log.level, budgets and the limits of the queue hold for all. A node of an earlier release takes it up with its next start; drover node list shows which still have to. VALUE is written as in a variable: JSON, a text, or a list separated by commas.",
     ],
     arguments: [
       { name: "KEY", description: "Such as limits.attempts" },

@@ -36,13 +36,19 @@ export async function configuredStateDir(file: string | undefined): Promise<Resu
 }
 
 /** A log on the standard error: for people on a terminal, JSON lines for machines. */
-export function processLogger(config: Config): Logger {
+export function processLogger(config: Config, write = toStandardError): Logger {
   const asked = config["log.format"];
   const format: LogFormat = asked === "auto" ? (process.stderr.isTTY ? "human" : "json") : asked;
   return createLogger({
-    level: config["log.level"],
+    get level() {
+      return config["log.level"];
+    },
     format,
     clock: realClock,
-    write: (line) => process.stderr.write(`${line}\n`),
+    write,
   });
+}
+
+function toStandardError(line: string): void {
+  process.stderr.write(`${line}\n`);
 }

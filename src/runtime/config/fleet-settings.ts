@@ -69,7 +69,32 @@ export function usableSettings(rows: readonly { readonly key: string; readonly v
   return usable;
 }
 
-/** @returns settings that would have another value if this node started now. */
+/**
+ * Puts what the fleet says now into the configuration that every part of this process reads. Whatever a fleet may set is
+ * read where it is used and kept nowhere: what begins from then on goes by it.
+ * @returns what has changed
+ */
+export function takeUp(loaded: LoadedConfig, now: FleetValues): readonly SettingPath[] {
+  // `as`: nobody else changes it, and each value is as its own schema has it.
+  const config = loaded.config as unknown as Record<SettingPath, unknown>;
+  const origins = loaded.origins as Record<SettingPath, string>;
+  const changed = pendingSettings(loaded, now);
+  for (const path of changed) {
+    config[path] = now.has(path) ? now.get(path) : SETTINGS[path].initial;
+    origins[path] = now.has(path) ? FLEET_ORIGIN : "default";
+  }
+  return changed;
+}
+
+/** Settings by which also goes what runs already. */
+const AT_ONCE = ["log.level", "budgets.", "limits.open_tasks", "limits.low_lanes_percent"];
+
+/** @returns from when on a node goes by a setting of its fleet. */
+export function holdsFrom(path: string): "at once" | "what begins from now on" {
+  return AT_ONCE.some((start) => path.startsWith(start)) ? "at once" : "what begins from now on";
+}
+
+/** @returns settings that have another value than the fleet says now. */
 export function pendingSettings({ config, origins }: LoadedConfig, now: FleetValues): readonly SettingPath[] {
   return FLEET_PATHS.filter((path) => {
     // What the node itself says goes before what the fleet says.

@@ -2,7 +2,7 @@
 import type { FleetSettingsPort } from "#api";
 import type { Clock, Logger } from "#base";
 import { type Fleet, type FleetSettings, HubSettings, RemoteSettings } from "#fleet";
-import { checkFleetSetting, FLEET_PATHS, fleetSettingFromText } from "../config/fleet-settings.ts";
+import { checkFleetSetting, FLEET_PATHS, fleetSettingFromText, holdsFrom } from "../config/fleet-settings.ts";
 import type { LoadedConfig } from "../config/load.ts";
 import type { Engine } from "../engine.ts";
 import { SettingsWatch } from "./settings-watch.ts";
@@ -35,7 +35,7 @@ export function openFleetSettings(parts: FleetSettingsParts): OpenFleetSettings 
   return { watch, port: portOf(settings, () => watch.pending()) };
 }
 
-/** @param pending what this node takes up with its next start */
+/** @param pending what this node has not taken up yet */
 export function portOf(settings: FleetSettings, pending: () => readonly string[]): FleetSettingsPort {
   return {
     list: () => settings.list(),
@@ -45,5 +45,6 @@ export function portOf(settings: FleetSettings, pending: () => readonly string[]
     check: checkFleetSetting,
     read: fleetSettingFromText,
     pending,
+    holdsFrom,
   };
 }

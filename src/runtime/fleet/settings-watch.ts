@@ -1,15 +1,15 @@
-/** Keeps what the fleet set where this node's next start finds it, and knows what that start would change. */
+/** Takes up what the fleet sets, at once, and keeps it where this node's next start finds it. */
 import { describeFailure, type Logger } from "#base";
 import type { FleetSettings } from "#fleet";
 import type { Queue } from "#queue";
-import { type FleetValues, pendingSettings, usableSettings } from "../config/fleet-settings.ts";
+import { type FleetValues, pendingSettings, takeUp, usableSettings } from "../config/fleet-settings.ts";
 import { readFleetSettings, writeFleetSettings } from "../config/fleet-settings-file.ts";
 import type { LoadedConfig } from "../config/load.ts";
 
 export type SettingsWatchParts = {
   readonly settings: Pick<FleetSettings, "list">;
   readonly store: Pick<Queue["store"], "subscribe">;
-  /** As this process has it. */
+  /** As this process has it; changed when the fleet changes. */
   readonly loaded: LoadedConfig;
   readonly stateDir: string;
   readonly logger: Logger;
@@ -18,6 +18,8 @@ export type SettingsWatchParts = {
 export class SettingsWatch {
   readonly #parts: SettingsWatchParts;
   #now: FleetValues;
+  /** On the disk. */
+  #isKept = true;
   #looking: Promise<void> = Promise.resolve();
   readonly #end: () => void;
 
@@ -29,7 +31,7 @@ export class SettingsWatch {
     });
   }
 
-  /** What the next start would change. */
+  /** What is not taken up yet. */
   pending(): readonly string[] {
     return pendingSettings(this.#parts.loaded, this.#now);
   }
@@ -52,17 +54,18 @@ export class SettingsWatch {
       return;
     }
     const next = usableSettings(rows.value);
-    if (asText(next) === asText(this.#now)) return;
+    const isNew = asText(next) !== asText(this.#now);
+    this.#now = next;
+    const changed = takeUp(this.#parts.loaded, next);
+    if (changed.length > 0) logger.info("settings of the fleet have changed", { settings: changed.join(", ") });
+    if (!isNew && this.#isKept) return;
     try {
       writeFleetSettings(stateDir, next);
+      this.#isKept = true;
     } catch (cause) {
-      logger.warn("the settings of the fleet were not kept", { cause: String(cause) });
-      return;
+      this.#isKept = false;
+      logger.warn("the settings of the fleet hold, and are not kept for the next start", { cause: String(cause) });
     }
-    this.#now = next;
-    const due = this.pending();
-    if (due.length === 0) return;
-    logger.info("settings of the fleet have changed; they hold from the next start on", { settings: due.join(", ") });
   }
 }
 

@@ -5,20 +5,22 @@ import type { Config } from "../config/settings.ts";
 
 /** By which models a request may be answered, best first. */
 export class Chains {
-  readonly #configured: ConfiguredTiers;
-  readonly #claude: readonly string[];
-  readonly #mayFallBack: boolean;
+  readonly #config: Config;
   readonly #states: () => readonly EndpointState[];
 
   constructor(config: Config, states: () => readonly EndpointState[]) {
-    this.#configured = {
+    this.#config = config;
+    this.#states = states;
+  }
+
+  /** Read anew for each request: settings of the fleet change while the node runs. */
+  get #configured(): ConfiguredTiers {
+    const config = this.#config;
+    return {
       trivial: config["tiers.trivial.models"],
       standard: config["tiers.standard.models"],
       complex: config["tiers.complex.models"],
     };
-    this.#claude = config["executor.claude.models"];
-    this.#mayFallBack = config["executor.claude.fallback"];
-    this.#states = states;
   }
 
   chain(context: RequestContext): ModelChain {
@@ -33,7 +35,8 @@ export class Chains {
     // A request that only Claude may answer, and one that nobody configured a model for.
     const onlyClaude = kinds.every((kind) => kind === "anthropic");
     if (onlyClaude) return { models: this.#claudeModels(states), tier, kinds, named, reason: "Claude's models" };
-    const claude = kinds.includes("anthropic") && this.#mayFallBack ? this.#claudeModels(states) : [];
+    const claude =
+      kinds.includes("anthropic") && this.#config["executor.claude.fallback"] ? this.#claudeModels(states) : [];
     const chain = chainFor({ tier: tier ?? "standard", configured: this.#configured, states, needs: [], claude });
     return { models: chain.models, tier: tier ?? "standard", kinds, named, reason: chain.reason };
   }
@@ -50,7 +53,8 @@ export class Chains {
   }
 
   #claudeModels(states: readonly EndpointState[]): readonly string[] {
-    if (this.#claude.length > 0) return this.#claude;
+    const claude = this.#config["executor.claude.models"];
+    if (claude.length > 0) return claude;
     return states
       .filter(({ endpoint }) => endpoint.kind === "anthropic")
       .flatMap(({ models }) => models.map(({ name }) => name));

@@ -9,7 +9,14 @@ import {
   hostProbes,
   wellKnownAddresses,
 } from "#hw";
-import { anthropicClient, InferenceService, ollamaClient, openaiClient, type RequestContext } from "#inference";
+import {
+  anthropicClient,
+  type InferenceLimits,
+  InferenceService,
+  ollamaClient,
+  openaiClient,
+  type RequestContext,
+} from "#inference";
 import type { Queue } from "#queue";
 import { ExpectedCompletionRouter, type RouteDecision } from "#scheduler";
 import type { Stores } from "#store";
@@ -161,14 +168,12 @@ function createInference(parts: InferenceParts): InferenceService {
     clients: { ollama: ollamaClient, openai: openaiClient, anthropic: anthropicClient },
     clock,
     logger,
-    limits: {
-      firstTokenMs: config["inference.first_token_ms"],
-      betweenTokensMs: config["inference.between_tokens_ms"],
-      totalMs: config["inference.total_ms"],
-      queueMs: config["inference.queue_ms"],
-      keepAliveSeconds: config["inference.keep_alive_s"],
+    get limits() {
+      return inferenceLimits(config);
     },
-    allowSpill: config["executor.ollama.allow_spill"],
+    get allowSpill() {
+      return config["executor.ollama.allow_spill"];
+    },
     chain: (context) => chains.chain(context),
     slots: (endpoint, model) => {
       const state = registry.state(endpoint);
@@ -180,6 +185,17 @@ function createInference(parts: InferenceParts): InferenceService {
     record: (entry) => spending.record(entry),
     decided: (context, decision) => keepDecision(stores, logger, context, decision),
   });
+}
+
+/** Read anew for each request: settings of the fleet change while the node runs. */
+function inferenceLimits(config: Config): InferenceLimits {
+  return {
+    firstTokenMs: config["inference.first_token_ms"],
+    betweenTokensMs: config["inference.between_tokens_ms"],
+    totalMs: config["inference.total_ms"],
+    queueMs: config["inference.queue_ms"],
+    keepAliveSeconds: config["inference.keep_alive_s"],
+  };
 }
 
 async function addEndpoints(

@@ -39,9 +39,7 @@ export class Spending {
   readonly #clock: Clock;
   readonly #logger: Logger;
   readonly #store: ModelStore;
-  readonly #budgets: readonly Budget[];
-  readonly #prices: readonly ModelPrice[];
-  readonly #dollarsPerKwh: number;
+  readonly #config: Config;
   readonly #counter = new BudgetCounter();
   readonly #alarm: (alarm: BudgetAlarm) => void;
   /** The latest entry on its way into the store. */
@@ -52,14 +50,12 @@ export class Spending {
     this.#logger = logger;
     this.#store = store;
     this.#alarm = alarm;
-    this.#budgets = budgetsOf(config);
-    this.#dollarsPerKwh = config["budgets.dollars_per_kwh"];
-    this.#prices = Object.entries(config["budgets.prices"]).map(([model, price]) => ({
-      model,
-      inputPerMillion: price.input,
-      outputPerMillion: price.output,
-      cachedPerMillion: price.cached ?? null,
-    }));
+    this.#config = config;
+  }
+
+  /** Read anew each time, as everything that a fleet may set. */
+  get #budgets(): readonly Budget[] {
+    return budgetsOf(this.#config);
   }
 
   /** Counts what was spent in this hour and this day before the start. */
@@ -82,7 +78,10 @@ export class Spending {
   priceMicrodollars(model: string, usage: TokenUsage, energyJoules: number | null): number {
     const { promptTokens, completionTokens, cachedPromptTokens = 0 } = usage;
     const tokens = { promptTokens, completionTokens, cachedTokens: cachedPromptTokens };
-    return tokenCost(tokens, priceOf(model, this.#prices)) + energyCost(energyJoules, this.#dollarsPerKwh);
+    return (
+      tokenCost(tokens, priceOf(model, pricesOf(this.#config))) +
+      energyCost(energyJoules, this.#config["budgets.dollars_per_kwh"])
+    );
   }
 
   /** Before a request: what its reply will cost is not known yet, so a budget ends it once it is used up. */
@@ -154,9 +153,10 @@ export class Spending {
   }
 
   #count(entry: UsageEntry): void {
-    const before = this.#budgets.map(({ window }) => this.#counter.spent(window, entry.atMs));
+    const budgets = this.#budgets;
+    const before = budgets.map(({ window }) => this.#counter.spent(window, entry.atMs));
     this.#counter.add(entry);
-    for (const [index, budget] of this.#budgets.entries()) {
+    for (const [index, budget] of budgets.entries()) {
       const was = before[index];
       if (was === undefined) continue;
       const alerts = budgetAlerts(budget, was, this.#counter.spent(budget.window, entry.atMs));
@@ -183,4 +183,13 @@ function budgetsOf(config: Config): readonly Budget[] {
     ...tokens("hour", config["budgets.hour_tokens"]),
     ...tokens("day", config["budgets.day_tokens"]),
   ];
+}
+
+function pricesOf(config: Config): readonly ModelPrice[] {
+  return Object.entries(config["budgets.prices"]).map(([model, price]) => ({
+    model,
+    inputPerMillion: price.input,
+    outputPerMillion: price.output,
+    cachedPerMillion: price.cached ?? null,
+  }));
 }

@@ -1,13 +1,15 @@
-import { writeFileSync } from "node:fs";
+import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { type JsonValue, ok, silentLogger } from "#base";
 import type { FleetSetting } from "#fleet";
 import { MemoryQueueStore } from "#queue";
-import { FLEET_PATHS, pendingSettings, usableSettings } from "../../../../src/runtime/config/fleet-settings.ts";
+import { processLogger } from "../../../../src/runtime/commands/settings.ts";
+import { FLEET_PATHS, pendingSettings, takeUp, usableSettings } from "../../../../src/runtime/config/fleet-settings.ts";
 import { readFleetSettings, writeFleetSettings } from "../../../../src/runtime/config/fleet-settings-file.ts";
-import { type ConfigSources, loadConfig } from "../../../../src/runtime/config/load.ts";
+import { type ConfigSources, type LoadedConfig, loadConfig } from "../../../../src/runtime/config/load.ts";
 import { SettingsWatch } from "../../../../src/runtime/fleet/settings-watch.ts";
+import { Chains } from "../../../../src/runtime/models/chains.ts";
 import { hubSettings } from "../../../support/fleet-settings.ts";
 import { temporaryFolders } from "../../../support/temporary-folder.ts";
 import { valueOf } from "../../api/api-harness.ts";
@@ -57,11 +59,41 @@ describe("a setting of the fleet", () => {
     expect([...usableSettings(rows)]).toEqual([["budgets.day_tokens", 5]]);
   });
 
-  it("is pending where the next start would change something: not where the node itself says what it is", () => {
+  it("is pending where it is not taken up: not where the node itself says what it is", () => {
     expect(pendingSettings(loaded(), fleet)).toEqual(["limits.attempts"]);
     expect(pendingSettings(loaded({ fleet }), fleet)).toEqual([]);
     expect(pendingSettings(loaded({ fleet }), new Map())).toEqual(["limits.attempts"]);
     expect(pendingSettings(loaded({ flags: { "limits.attempts": 7 } }), fleet)).toEqual([]);
+  });
+
+  it("is taken up into the configuration that every part reads, and given back to the default", () => {
+    const [plain, own] = [loaded(), loaded({ flags: { "limits.attempts": 7 } })];
+    const inForce = ({ config, origins }: LoadedConfig) => [config["limits.attempts"], origins["limits.attempts"]];
+
+    expect([takeUp(plain, fleet), inForce(plain)]).toEqual([["limits.attempts"], [9, "fleet"]]);
+    expect([takeUp(plain, fleet), takeUp(own, fleet), inForce(own)]).toEqual([[], [], [7, "flag for limits.attempts"]]);
+    expect([takeUp(plain, new Map()), inForce(plain)]).toEqual([["limits.attempts"], [3, "default"]]);
+  });
+
+  it("holds for the next request of a part that was made before it was set", () => {
+    const live = loaded();
+    const chains = new Chains(live.config, () => []);
+    const lines: string[] = [];
+    const logger = processLogger(live.config, (line) => lines.push(line));
+    const first = [chains.chain({ purpose: "task", tier: "trivial" }).models, logger.info("never"), lines.length];
+
+    takeUp(
+      live,
+      usableSettings([
+        { key: "tiers.trivial.models", value: ["small"] },
+        { key: "log.level", value: "debug" },
+      ]),
+    );
+    logger.debug("now");
+
+    expect(first).toEqual([[], undefined, 1]);
+    expect(chains.chain({ purpose: "task", tier: "trivial" }).models).toEqual(["small"]);
+    expect(lines).toHaveLength(2);
   });
 
   it("is found by the next start, also when its file was damaged or is gone", () => {
@@ -79,20 +111,34 @@ describe("a setting of the fleet", () => {
 });
 
 describe("the watch over the settings of the fleet", () => {
-  it("keeps what was set when it is told, and says what the next start takes up", async () => {
-    const [dir, store] = [folder(), new MemoryQueueStore()];
+  it("takes up what was set when it is told, and keeps it for the next start", async () => {
+    const [dir, store, live] = [folder(), new MemoryQueueStore(), loaded()];
     const settings = hubSettings({ store });
-    const watch = new SettingsWatch({ settings, store, loaded: loaded(), stateDir: dir, logger: silentLogger });
+    const watch = new SettingsWatch({ settings, store, loaded: live, stateDir: dir, logger: silentLogger });
 
     valueOf(await settings.set("limits.attempts", 9));
     await watch.look();
-    const pending = watch.pending();
+    const [held, kept] = [live.config["limits.attempts"], [...readFleetSettings(dir)]];
     valueOf(await settings.unset("limits.attempts"));
     await watch.look();
 
-    expect(pending).toEqual(["limits.attempts"]);
-    expect(watch.pending()).toEqual([]);
-    expect(readFleetSettings(dir).size).toBe(0);
+    expect([held, kept, watch.pending()]).toEqual([9, [["limits.attempts", 9]], []]);
+    expect([live.config["limits.attempts"], readFleetSettings(dir).size]).toEqual([3, 0]);
+  });
+
+  it("holds what was set also while it cannot be kept, and keeps it with the next look", async () => {
+    const [dir, store, live] = [folder(), new MemoryQueueStore(), loaded()];
+    const settings = hubSettings({ store });
+    const watch = new SettingsWatch({ settings, store, loaded: live, stateDir: dir, logger: silentLogger });
+    mkdirSync(join(dir, "fleet-settings.json"));
+
+    valueOf(await settings.set("limits.attempts", 9));
+    await watch.look();
+    const held = live.config["limits.attempts"];
+    rmSync(join(dir, "fleet-settings.json"), { recursive: true });
+    await watch.look();
+
+    expect([held, readFleetSettings(dir).size]).toEqual([9, 1]);
   });
 
   it("starts from what the last process kept, while the fleet cannot be asked", async () => {
@@ -109,6 +155,6 @@ describe("the watch over the settings of the fleet", () => {
 
     expect(watch.pending()).toEqual([]);
     await watch.look();
-    expect(watch.pending()).toEqual(["limits.attempts"]);
+    expect(readFleetSettings(dir).size).toBe(0);
   });
 });

@@ -37,9 +37,10 @@ async function world(flags: Partial<Config>, before: readonly UsageEntry[] = [])
   const logger = { ...silentLogger, warn: (text: string) => void warnings.push(text) };
   const alarms: BudgetAlarm[] = [];
   const alarm = (one: BudgetAlarm): void => void alarms.push(one);
-  const spending = new Spending({ config: configWith(flags), store, clock, logger, alarm });
+  const config = configWith(flags);
+  const spending = new Spending({ config, store, clock, logger, alarm });
   must(await spending.load());
-  return { clock, store, spending, warnings, alarms };
+  return { clock, store, spending, warnings, alarms, config };
 }
 
 describe("budgets", () => {
@@ -65,6 +66,16 @@ describe("budgets", () => {
 
     expect(before).toEqual({ kind: "allowed" });
     expect(spending.admit()).toMatchObject(expected);
+  });
+
+  test("that are set while it runs count what was spent before", async () => {
+    const { spending, config } = await world({ "budgets.action": "refuse" });
+    spending.record(entry(START_MS));
+    const before = spending.admit();
+
+    Object.assign(config, { "budgets.hour_microdollars": 400 });
+
+    expect([before.kind, spending.admit().kind]).toEqual(["allowed", "refused"]);
   });
 
   test("are free again in the next hour, and count what was spent before a restart", async () => {
