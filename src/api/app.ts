@@ -2,6 +2,7 @@
 
 import { Hono } from "hono";
 import type { Clock } from "#base";
+import { publishAlertMetrics } from "./alert-metrics.ts";
 import type { ApiEnv } from "./environment.ts";
 import type { StreamLimits } from "./event-stream.ts";
 import { EventStreams } from "./event-streams.ts";
@@ -12,7 +13,7 @@ import { type DescribedRoute, describedRoutes, openApiDocument } from "./openapi
 import type { ApiPorts } from "./ports.ts";
 import { answerProblem } from "./problem.ts";
 import { publishQueueMetrics } from "./queue-metrics.ts";
-import { alertRoutes } from "./routes/alerts.ts";
+import { alertRoutes, alertRuleRoutes } from "./routes/alerts.ts";
 import { auditRoutes } from "./routes/audit.ts";
 import { breakerRoutes } from "./routes/breakers.ts";
 import { deadLetterRoutes } from "./routes/dead-letters.ts";
@@ -89,6 +90,7 @@ function allRoutes(ports: ApiPorts, streams: Streams, describe: () => unknown) {
     .route("/", fleetBlobRoutes(ports))
     .route("/", fleetPartRoutes(ports))
     .route("/", breakerRoutes(ports))
+    .route("/", alertRuleRoutes(ports))
     .route("/", alertRoutes(ports))
     .route("/", auditRoutes(ports))
     .route("/", mindRoutes())
@@ -131,6 +133,7 @@ export function createApi(ports: ApiPorts, options: ApiOptions = { hosts: [] }):
   const streams: Streams = { events, logs: new LogStreams() };
   const stopMetrics = publishQueueMetrics(ports, () => events.size);
   publishModelMetrics(ports);
+  publishAlertMetrics(ports);
   const app = new Hono<ApiEnv>();
   const describe = (): unknown => openApiDocument(describedRoutes(app), ports.node.version);
   let announced: Maintenance | undefined;

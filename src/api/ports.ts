@@ -38,7 +38,7 @@ import type {
 import type { Goals } from "#goals";
 import type { WebhookReceiver } from "#hooks";
 import type { Queue } from "#queue";
-import type { AlertBook, AuditStore, MetricRegistry } from "#telemetry";
+import type { AlertBook, AuditStore, MetricRegistry, RuleWatch } from "#telemetry";
 import type { WatchdogAction } from "#watchdog";
 import type { ModelPorts } from "./model-ports.ts";
 import type { NodeOffer } from "./requirements.ts";
@@ -293,6 +293,8 @@ export interface ApiPorts {
   readonly webhooks: WebhookPort;
   /** What a person has to know of this node. */
   readonly alerts: Pick<AlertBook, "open" | "list" | "find" | "acknowledge" | "close">;
+  /** What is looked at by itself. */
+  readonly rules: Pick<RuleWatch, "rules" | "states">;
   /** What this node decided. */
   readonly audit: Pick<AuditStore, "bounds" | "list" | "after" | "verify">;
   /** Names of the executors that this build can carry out. */

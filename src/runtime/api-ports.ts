@@ -48,6 +48,7 @@ export type ApiParts = {
   readonly uploads: UploadPort;
   readonly webhooks: WebhookPort;
   readonly alerts: ApiPorts["alerts"];
+  readonly rules: ApiPorts["rules"];
 };
 
 export function apiPorts(parts: ApiParts): ApiPorts {
@@ -73,6 +74,7 @@ export function apiPorts(parts: ApiParts): ApiPorts {
     sourceBuilds: parts.sourceBuilds,
     breakers: breakers({ failsafes: engine.failsafes, models: engine.models.ports, watchdog: parts.watchdog }),
     alerts: parts.alerts,
+    rules: parts.rules,
     audit: engine.stores.audit,
     executors: engine.submissionFacts.executors,
     get submissionDefaults() {

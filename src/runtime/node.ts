@@ -277,6 +277,15 @@ function openBeside(parts: Started, duty: HubDuty | undefined, watchdog: Watchdo
     config: options.loaded.config,
     nodeName: nodeName(options.loaded.config),
     featureLevel: () => fleet.standing().featureLevel,
+    readings: {
+      ...engine,
+      stateDir: options.stateDir,
+      isWriter: engine.service !== undefined,
+      nodes: engine.stores.fleetNodes,
+      heardAtMs: (node) => duty?.presence.of(node)?.atMs,
+      self: engine.nodeId,
+      hubAnswers: () => (engine.queue instanceof FleetQueue ? engine.queue.isReaching : null),
+    },
   });
   const settings = openFleetSettings(common);
   const uploads = new Uploads(options.stateDir, realClock);
@@ -295,6 +304,7 @@ function openBeside(parts: Started, duty: HubDuty | undefined, watchdog: Watchdo
       uploads,
       webhooks: hooks.port,
       alerts: telemetry.alerts,
+      rules: telemetry.watch,
     },
     start: (): void => {
       telemetry.start();

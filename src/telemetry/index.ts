@@ -12,6 +12,20 @@ export { AlertBook, type AlertListener, type AlertNews, MAX_OPEN_ALERTS } from "
 export type { AlertQuery, AlertStore } from "./alerts/alert-store.ts";
 export { MemoryAlertStore } from "./alerts/memory-alert-store.ts";
 export {
+  MIN_SAMPLES,
+  type Reading,
+  type Readings,
+  RULE_NAMES,
+  RULE_WINDOW_MS,
+  RULES,
+  type Rule,
+  type RuleChange,
+  type RuleName,
+  ruleFault,
+  rulesWith,
+} from "./alerts/rules.ts";
+export { RULES_SOURCE, type RuleState, RuleWatch } from "./alerts/watch.ts";
+export {
   type AuditBounds,
   type AuditQuery,
   type AuditStore,
@@ -50,5 +64,6 @@ export {
   REQUEST_BUCKETS_SECONDS,
   SPAN_BUCKETS_SECONDS,
 } from "./metric-registry.ts";
+export { CallWindow, type ModelCall, type ModelCallOutcome } from "./model-call.ts";
 export { type Distribution, distributionOf, nearestRank } from "./percentile.ts";
 export { type MetricFamily, type MetricSample, PROMETHEUS_MEDIA_TYPE, renderFamilies } from "./prometheus-text.ts";

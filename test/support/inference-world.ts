@@ -158,6 +158,8 @@ export type InferenceWorld = {
   readonly usage: UsageEntry[];
   readonly decisions: RouteDecision[];
   readonly service: InferenceService;
+  /** What the service was made of. */
+  readonly ports: InferencePorts;
 };
 
 /** The real service with the real clients over endpoints that stand still. */
@@ -167,7 +169,7 @@ export function inferenceWorld(states: readonly EndpointState[], more: Partial<I
   const router = new FirstRouter(directory);
   const usage: UsageEntry[] = [];
   const decisions: RouteDecision[] = [];
-  const service = new InferenceService({
+  const ports: InferencePorts = {
     directory,
     router,
     clients: { ollama: ollamaClient, openai: openaiClient, anthropic: anthropicClient },
@@ -189,8 +191,9 @@ export function inferenceWorld(states: readonly EndpointState[], more: Partial<I
     record: (entry) => void usage.push(entry),
     decided: (_context, decision) => void decisions.push(decision),
     ...more,
-  });
-  return { clock, directory, router, store: new MemoryModelStore(), usage, decisions, service };
+  };
+  const service = new InferenceService(ports);
+  return { clock, directory, router, store: new MemoryModelStore(), usage, decisions, service, ports };
 }
 
 export const QUESTION: ChatRequest = { messages: [{ role: "user", content: "how many?" }] };

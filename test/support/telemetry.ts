@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { type Clock, silentLogger } from "#base";
-import { AlertBook, MemoryAlertStore, MemoryAuditStore } from "#telemetry";
+import { AlertBook, MemoryAlertStore, MemoryAuditStore, RuleWatch, rulesWith } from "#telemetry";
 
 export function sha256(text: string): string {
   return createHash("sha256").update(text, "utf8").digest("hex");
@@ -9,5 +9,6 @@ export function sha256(text: string): string {
 /** Alerts and audit log of an API whose node keeps nothing. */
 export function telemetryPorts(clock: Clock) {
   const alerts = new AlertBook({ store: new MemoryAlertStore(), clock, logger: silentLogger });
-  return { alerts, audit: new MemoryAuditStore(sha256) };
+  const rules = new RuleWatch(rulesWith({}), alerts, []);
+  return { alerts, rules, audit: new MemoryAuditStore(sha256) };
 }

@@ -2,7 +2,7 @@
 import { Hono } from "hono";
 import { z } from "zod";
 import { err, ok, type Result, refused } from "#base";
-import { type Alert, SEVERITIES } from "#telemetry";
+import { type Alert, type RuleState, type RuleWatch, SEVERITIES } from "#telemetry";
 import type { ApiEnv } from "../environment.ts";
 import { integerField, listField } from "../parameters.ts";
 import type { ApiPorts } from "../ports.ts";
@@ -51,6 +51,45 @@ const exampleAlert: z.input<typeof alertSchema> = {
 };
 
 const found = json("The alert", alertSchema, exampleAlert);
+
+const ruleSchema = z.object({
+  name: z.string(),
+  title: z.string(),
+  /** What the thresholds count. */
+  unit: z.string(),
+  warnAt: z.number().nullable(),
+  criticalAt: z.number().nullable(),
+  clearAt: z.number(),
+  forMs: z.int(),
+  clearForMs: z.int(),
+  /** What it looked at last; `value` is null where that was not known. */
+  now: z.array(z.object({ key: z.string(), value: z.number().nullable(), held: z.enum(SEVERITIES).nullable() })),
+});
+
+const exampleRule: z.input<typeof ruleSchema> = {
+  name: "disk",
+  title: "The disk is nearly full",
+  unit: "percent of the state folder's file system in use",
+  warnAt: 90,
+  criticalAt: 97,
+  clearAt: 87,
+  forMs: 60_000,
+  clearForMs: 60_000,
+  now: [{ key: "disk", value: 41, held: null }],
+};
+
+/** Before those of one alert: their path would be the number of one. */
+export function alertRuleRoutes({ rules }: ApiPorts) {
+  return new Hono<ApiEnv>().get(
+    "/api/alerts/rules",
+    route({
+      tag: "alerts",
+      summary: "What is looked at by itself, from which level on it is an alert, and what it is now",
+      responses: { 200: json("The rules", z.object({ rules: z.array(ruleSchema) }), { rules: [exampleRule] }) },
+    }),
+    (c) => c.json({ rules: ruleViews({ rules: rules.rules, states: () => rules.states() }) }, 200),
+  );
+}
 
 export function alertRoutes({ alerts }: ApiPorts) {
   return new Hono<ApiEnv>()
@@ -119,6 +158,19 @@ export function alertRoutes({ alerts }: ApiPorts) {
         return alert.ok ? c.json({ ...alert.value }, 200) : answerProblem(c, alert.error);
       },
     );
+}
+
+function ruleViews({ rules, states }: { rules: RuleWatch["rules"]; states: () => readonly RuleState[] }) {
+  const now = states();
+  return rules.map(({ name, title, unit, thresholds }) => ({
+    name,
+    title,
+    unit,
+    ...thresholds,
+    now: now
+      .filter(({ key }) => key === name || key.startsWith(`${name}:`))
+      .map(({ key, value, condition }) => ({ key, value, held: condition.held })),
+  }));
 }
 
 function idFrom(given: string): Result<number> {

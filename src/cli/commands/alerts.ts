@@ -90,6 +90,41 @@ function print(alert: ShownAlert, { console, environment }: CommandContext): voi
   for (const line of facts(pairs, console.out)) console.line(line);
 }
 
+export const alertRules: Handler<object> = async (_invocation, context) => {
+  const { console } = context;
+  const api = await context.connect();
+  if (!api.ok) return console.fail(api.error);
+  const found = await api.value.ask("list the rules", (client) => client.api.alerts.rules.$get());
+  if (!found.ok) return console.fail(found.error);
+  if (console.json) console.document(found.value);
+  else console.table(found.value.rules.flatMap(ruleRows), RULE_COLUMNS);
+  return EXIT.ok;
+};
+
+type ShownRule = SuccessOf<Awaited<ReturnType<Client["api"]["alerts"]["rules"]["$get"]>>>["rules"][number];
+type RuleRow = Omit<ShownRule, "now"> & ShownRule["now"][number];
+
+function ruleRows({ now, ...rule }: ShownRule): readonly RuleRow[] {
+  return (now.length === 0 ? [{ key: rule.name, value: null, held: null }] : now).map((one) => ({ ...rule, ...one }));
+}
+
+const figure = (value: number | null): string => (value === null ? "-" : String(Math.round(value * 100) / 100));
+
+const RULE_COLUMNS: readonly Column<RuleRow>[] = [
+  { title: "RULE", value: ({ key }) => oneLine(key) },
+  {
+    title: "NOW",
+    value: ({ value }) => figure(value),
+    align: "right",
+    tone: ({ held }) => (held === null ? undefined : held === "critical" ? "bad" : "warn"),
+  },
+  { title: "WARN", value: ({ warnAt }) => figure(warnAt), align: "right" },
+  { title: "CRITICAL", value: ({ criticalAt }) => figure(criticalAt), align: "right" },
+  { title: "OVER AT", value: ({ clearAt }) => figure(clearAt), align: "right" },
+  { title: "FOR", value: ({ forMs }) => durationText(forMs), align: "right", optional: true },
+  { title: "OF", value: ({ unit }) => unit, shrinks: true },
+];
+
 export const alertAck: Handler<{
   readonly by: string | undefined;
   readonly note: string | undefined;

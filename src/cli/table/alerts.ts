@@ -42,6 +42,15 @@ export const ALERT_COMMANDS: readonly Command[] = [
     load: async () => (await import("../commands/alerts.ts")).alertAck,
   }),
   command({
+    name: "alert rules",
+    section: "Alerts and decisions",
+    summary: "Show what is looked at by itself, from which level on, and what it is now",
+    notes: [
+      "Other alerts are raised by the mind of the node. Thresholds are changed by alerts.rules of the configuration.",
+    ],
+    load: async () => (await import("../commands/alerts.ts")).alertRules,
+  }),
+  command({
     name: "alert resolve",
     section: "Alerts and decisions",
     summary: "End alerts that nothing else will end; what is still wrong is raised again",

@@ -5,6 +5,7 @@ import { checkEndpoints } from "../models/known-endpoints.ts";
 import { sandboxPlanOf } from "../models/task-plans.ts";
 import { otherProcesses } from "../other-processes.ts";
 import { releaseOptions } from "../release-options.ts";
+import { checkRules } from "../telemetry/open-telemetry.ts";
 import { settingsOf } from "./settings.ts";
 
 export async function configShow(options: ConfigShowOptions, console: Console): Promise<number> {
@@ -38,6 +39,7 @@ export async function configCheck(options: GlobalOptions, console: Console): Pro
     sandboxPlanOf(config),
     otherProcesses(config, process.env),
     releaseOptions(config),
+    checkRules(config),
   ];
   const unsound = parts.find(({ ok }) => !ok);
   if (unsound?.ok === false) return console.fail({ failure: unsound.error, exit: EXIT.usage });

@@ -12,7 +12,7 @@ import {
 import {
   anthropicClient,
   type InferenceLimits,
-  InferenceService,
+  type InferencePorts,
   ollamaClient,
   openaiClient,
   type RequestContext,
@@ -30,6 +30,7 @@ import { addConfigured, addKept } from "./known-endpoints.ts";
 import { Learned } from "./learned.ts";
 import { QueueLookahead } from "./lookahead.ts";
 import { modelPorts } from "./model-ports.ts";
+import { ObservedInference } from "./observed-inference.ts";
 import { type ModelOffer, modelOffer } from "./offer.ts";
 import { type BudgetAlarm, Spending } from "./spending.ts";
 import { TaskPlans } from "./task-plans.ts";
@@ -49,7 +50,7 @@ export type ModelParts = {
 
 export type NodeModels = {
   readonly ports: ModelPorts;
-  readonly inference: InferenceService;
+  readonly inference: ObservedInference;
   readonly plans: TaskPlans;
   readonly learned: Learned;
   readonly registry: EndpointRegistry;
@@ -159,10 +160,10 @@ type InferenceParts = Pick<ModelParts, "config" | "stores" | "clock" | "logger">
   readonly router: ExpectedCompletionRouter;
 };
 
-function createInference(parts: InferenceParts): InferenceService {
+function createInference(parts: InferenceParts): ObservedInference {
   const { config, stores, clock, logger, registry, monitor, learned, spending, chains, router } = parts;
   const { slots } = learned;
-  return new InferenceService({
+  const ports: InferencePorts = {
     directory: registry,
     router,
     clients: { ollama: ollamaClient, openai: openaiClient, anthropic: anthropicClient },
@@ -184,7 +185,8 @@ function createInference(parts: InferenceParts): InferenceService {
     energyJoules: (endpoint, fromMs, toMs) => energyOf(monitor, registry.state(endpoint), fromMs, toMs),
     record: (entry) => spending.record(entry),
     decided: (context, decision) => keepDecision(stores, logger, context, decision),
-  });
+  };
+  return new ObservedInference(ports, config["telemetry.otlp.texts"]);
 }
 
 /** Read anew for each request: settings of the fleet change while the node runs. */

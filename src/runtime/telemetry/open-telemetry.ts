@@ -1,15 +1,38 @@
 /** What a node writes down of its decisions, and what it tells a person. */
-import { type Clock, describeFailure, type JsonObject, type Logger, type Timer } from "#base";
+import {
+  type Clock,
+  describeFailure,
+  err,
+  type JsonObject,
+  type Logger,
+  ok,
+  type Result,
+  refused,
+  type Timer,
+} from "#base";
 import { speaks } from "#fleet";
 import type { Queue } from "#queue";
 import type { Stores } from "#store";
-import { AlertBook, type AlertNews, AuditTrail } from "#telemetry";
+import {
+  AlertBook,
+  type AlertNews,
+  AuditTrail,
+  RULE_NAMES,
+  RULES_SOURCE,
+  type RuleChange,
+  type RuleName,
+  RuleWatch,
+  ruleFault,
+  rulesWith,
+} from "#telemetry";
 import type { Config } from "../config/settings.ts";
+import { type ReadingParts, RuleReadings } from "./readings.ts";
 
 export type TelemetryParts = {
   readonly config: Config;
   readonly stores: Pick<Stores, "audit" | "alerts">;
-  readonly queue: Pick<Queue, "announce">;
+  readonly queue: Queue;
+  readonly readings: Omit<ReadingParts, "config" | "queue" | "auditWaiting" | "clock">;
   /** This node, in the history of a fleet. */
   readonly nodeName: string;
   /** At which the fleet works now. */
@@ -21,12 +44,16 @@ export type TelemetryParts = {
 export type NodeTelemetry = {
   readonly audit: AuditTrail;
   readonly alerts: AlertBook;
+  /** What is looked at, and what it was at the last look. */
+  readonly watch: RuleWatch;
   readonly start: () => void;
   readonly stop: () => void;
 };
 
 /** What could not be written is tried again, and old rows go. */
 const KEEP_EVERY_MS = 60_000;
+/** Figures of the rules are those of minutes. */
+const LOOK_EVERY_MS = 15_000;
 
 export function openTelemetry(parts: TelemetryParts): NodeTelemetry {
   const { stores, clock, logger } = parts;
@@ -35,28 +62,85 @@ export function openTelemetry(parts: TelemetryParts): NodeTelemetry {
   const loaded = alerts.load();
   if (!loaded.ok) logger.error("open alerts could not be read", { failure: describeFailure(loaded.error) });
   alerts.onChange((news) => tell(parts, audit, news));
-  let timer: Timer | undefined;
-  const later = (): void => {
-    timer = clock.after(KEEP_EVERY_MS, () => {
-      keep(parts, audit, alerts);
-      later();
-    });
+  const { config, queue } = parts;
+  const auditWaiting = (): number => audit.figures.waiting;
+  const readings = new RuleReadings({ ...parts.readings, config, queue, auditWaiting, clock });
+  const watch = new RuleWatch(soundRules(config, logger), alerts, alerts.open().filter(isOfRules));
+  const look = async (): Promise<void> => {
+    try {
+      watch.look(await readings.read(), clock.monotonicMs());
+    } catch (cause) {
+      logger.error("a look at the alert rules failed by a bug", { cause: String(cause) });
+    }
   };
+  const timers = [
+    repeat(clock, KEEP_EVERY_MS, async () => keep(parts, audit, alerts)),
+    repeat(clock, LOOK_EVERY_MS, look),
+  ];
   return {
     audit,
     alerts,
+    watch,
     start: () => {
       const bounds = stores.audit.bounds();
       // Whoever keeps the node's log can tell later whether the chain was written anew.
       if (bounds.ok) logger.info("the audit log stands here", { ...bounds.value.head });
-      later();
+      for (const timer of timers) timer.start();
+      void look();
     },
     stop: () => {
-      timer?.cancel();
+      readings.stop();
+      for (const timer of timers) timer.stop();
       audit.flush();
       alerts.flush();
     },
   };
+}
+
+function repeat(clock: Clock, everyMs: number, act: () => Promise<void>) {
+  let timer: Timer | undefined;
+  let isStopped = false;
+  const later = (): void => {
+    if (isStopped) return;
+    timer = clock.after(everyMs, () => void act().finally(later));
+  };
+  return {
+    start: later,
+    stop: (): void => {
+      isStopped = true;
+      timer?.cancel();
+    },
+  };
+}
+
+function isOfRules({ source }: { readonly source: string }): boolean {
+  return source === RULES_SOURCE;
+}
+
+/** Whether the configured thresholds can be. */
+export function checkRules(config: Config): Result<void> {
+  const [first] = ruleFaults(config);
+  if (first === undefined) return ok(undefined);
+  return err(refused("invalid", `alerts.rules.${first.name}: ${first.fault}`, "See what they are: drover alert rules"));
+}
+
+/** @returns what is wrong with the configured thresholds. */
+function ruleFaults(config: Config): readonly { readonly name: RuleName; readonly fault: string }[] {
+  return RULE_NAMES.flatMap((name) => {
+    const change = config["alerts.rules"][name];
+    const fault = change === undefined ? undefined : ruleFault(name, change);
+    return fault === undefined ? [] : [{ name, fault }];
+  });
+}
+
+/** Thresholds that cannot be are left as they are by default: a node does not stay away for that. */
+function soundRules(config: Config, logger: Logger) {
+  const changes: Partial<Record<RuleName, RuleChange>> = { ...config["alerts.rules"] };
+  for (const { name, fault } of ruleFaults(config)) {
+    logger.error("thresholds of alerts.rules are not used", { rule: name, why: fault });
+    delete changes[name];
+  }
+  return rulesWith(changes);
 }
 
 function keep({ config, stores, clock, logger }: TelemetryParts, audit: AuditTrail, alerts: AlertBook): void {

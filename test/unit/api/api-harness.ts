@@ -25,7 +25,7 @@ import {
   type TaskId,
 } from "#base";
 import { type AttemptReport, type ClaimedTask, MemoryQueueStore, QueueService } from "#queue";
-import { type AlertBook, type AuditStore, MetricRegistry } from "#telemetry";
+import { type AlertBook, type AuditStore, MetricRegistry, type RuleWatch } from "#telemetry";
 import { memoryFleet } from "../../support/fleet.ts";
 import { noRollouts } from "../../support/fleet-rollouts.ts";
 import { hubSettings } from "../../support/fleet-settings.ts";
@@ -46,7 +46,7 @@ export type Harness = {
   readonly node: NodeId;
   readonly shutdowns: ShutdownMode[];
   /** As the node writes them. */
-  readonly telemetry: { readonly alerts: AlertBook; readonly audit: AuditStore };
+  readonly telemetry: { readonly alerts: AlertBook; readonly rules: RuleWatch; readonly audit: AuditStore };
   /** Sends with the token; a body is sent as JSON. */
   readonly send: (method: string, path: string, body?: unknown, headers?: Record<string, string>) => Promise<Response>;
   /** Claims and ends up to `limit` tasks. */
