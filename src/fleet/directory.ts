@@ -60,6 +60,8 @@ export interface NodeDirectory {
   level(): number | undefined;
   /** Keeps a level that is higher than the one kept. @returns whether it was. */
   raiseLevel(level: number): Promise<Result<boolean>>;
+  /** Whether a node is the hub, or was it at any time. */
+  hasLed(id: NodeId): boolean;
   /** Changes nothing when the epoch has a term already. */
   putHub(term: HubTerm): Promise<Result<void>>;
   /** As the hub published them last; undefined before it ever did. */

@@ -9,6 +9,7 @@ import type { Voters } from "./voters.ts";
 
 export class MemoryNodeDirectory implements NodeDirectory {
   readonly #nodes = new Map<NodeId, FleetNode>();
+  readonly #leaders = new Set<NodeId>();
   #hub: HubTerm | undefined;
   #voters: Voters | undefined;
   #level: number | undefined;
@@ -56,7 +57,12 @@ export class MemoryNodeDirectory implements NodeDirectory {
     return ok(isHigher);
   }
 
+  hasLed(id: NodeId): boolean {
+    return this.#leaders.has(id);
+  }
+
   async putHub(term: HubTerm): Promise<Result<void>> {
+    this.#leaders.add(term.node);
     if (this.#hub === undefined || term.epoch > this.#hub.epoch) this.#hub = term;
     return ok(undefined);
   }

@@ -51,6 +51,16 @@ export class LibsqlAttemptBlobs implements AttemptBlobs {
     return this.#run("note what the hub has", sql, [epoch, taskId, attempt, part]);
   }
 
+  offered({ taskId, attempt, part }: PartKey, epoch: number): Result<void> {
+    const sql = `UPDATE attempt_blob SET sent_epoch = ? WHERE ${ITS}`;
+    return this.#run("note what the hub was offered", sql, [epoch, taskId, attempt, part]);
+  }
+
+  wantKept(): Result<void> {
+    const sql = "UPDATE attempt_blob SET wanted = 1 WHERE wanted = 0 AND hash IS NOT NULL";
+    return this.#run("note what the hub is offered", sql, []);
+  }
+
   drop({ taskId, attempt, part }: PartKey): Result<void> {
     return this.#run("forget a blob", `DELETE FROM attempt_blob WHERE ${ITS}`, [taskId, attempt, part]);
   }
@@ -112,7 +122,6 @@ function blobOf(row: SqlRow): PartBlob {
 }
 
 function unsentOf(row: SqlRow): UnsentPart {
-  const { taskId, attempt, part } = keyOf(row);
   const isPacked = textOrNull(row, 4) !== null && numberOrNull(row, 5) !== null;
-  return { taskId, attempt, part, packed: isPacked ? packedOf(row) : undefined };
+  return { ...keyOf(row), packed: isPacked ? packedOf(row) : undefined };
 }

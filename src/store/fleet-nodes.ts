@@ -101,6 +101,10 @@ export class LibsqlFleetNodes implements NodeDirectory {
     });
   }
 
+  hasLed(id: NodeId): boolean {
+    return this.#reading.prepare("SELECT 1 FROM fleet_hub WHERE node = ? LIMIT 1").get([id]) !== undefined;
+  }
+
   putHub(term: HubTerm): Promise<Result<void>> {
     const sql =
       "INSERT INTO fleet_hub (epoch, node, url, at_ms, why) VALUES (?, ?, ?, ?, ?) ON CONFLICT (epoch) DO NOTHING";

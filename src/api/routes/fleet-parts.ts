@@ -1,7 +1,7 @@
 /** Logs and large results between the nodes of a fleet and its hub: for nodes alone, under their signatures. */
 import { type Context, Hono } from "hono";
 import { z } from "zod";
-import { type NodeId, parseTaskId, refused, type TaskId } from "#base";
+import { type NodeId, parseNodeId, parseTaskId, refused, type TaskId } from "#base";
 import {
   ATTEMPT_PARTS,
   BLOB_PIECE_BYTES,
@@ -39,6 +39,11 @@ const putQuery = z.strictObject({
   rawBytes: wholeNumber,
   bytes: wholeNumber,
   offset: wholeNumber,
+  /** The node that ran the attempt, where another one that was the hub offers what it keeps. */
+  node: z
+    .string()
+    .refine((given) => parseNodeId(given) !== undefined, "must be the id of a node")
+    .optional(),
 });
 
 type Asked = { readonly parts: NonNullable<ReturnType<NonNullable<FleetPort["parts"]>>>; readonly node: NodeId };
@@ -103,10 +108,10 @@ export function fleetBlobRoutes(ports: ApiPorts) {
         if (piece.byteLength > BLOB_PIECE_BYTES) {
           return answerProblem(c, refused("too_large", `a piece of a blob has at most ${BLOB_PIECE_BYTES} bytes`));
         }
-        const { taskId, offset, ...said } = c.req.valid("query");
-        // `as`: the schema has looked.
-        const blob = { ...said, taskId: taskId as TaskId, hash, node: asked.node };
-        const state = await asked.parts.depot.put(blob, { offset, totalBytes: said.bytes, bytes: piece });
+        const { taskId, offset, node: runner = asked.node, ...said } = c.req.valid("query");
+        // `as`, twice: the schema has looked.
+        const blob = { ...said, taskId: taskId as TaskId, hash, node: runner as NodeId };
+        const state = await asked.parts.depot.put(blob, { offset, totalBytes: said.bytes, bytes: piece }, asked.node);
         return state.ok ? c.json(state.value, 200) : answerProblem(c, state.error);
       },
     );

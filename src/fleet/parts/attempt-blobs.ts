@@ -2,8 +2,10 @@ import type { NodeId, Result, TaskId } from "#base";
 import type { BlobHash } from "../blobs/blob-store.ts";
 import type { Packed, PartBlob, PartKey } from "./part.ts";
 
-/** A part of an attempt of this node that the hub is to have. */
+/** A part of an attempt that the hub is to have. */
 export type UnsentPart = PartKey & {
+  /** The one that ran the attempt: another one where this node keeps its blob since it was the hub. */
+  readonly node: NodeId;
   /** Its blob in the store of this node; undefined until there is one. */
   readonly packed: Packed | undefined;
 };
@@ -23,6 +25,10 @@ export interface AttemptBlobs {
   unsent(epoch: number, limit: number): Result<readonly UnsentPart[]>;
   /** The hub of `epoch` has it. A log's own blob is forgotten with that: the log itself is still there. */
   sent(key: PartKey, epoch: number): Result<void>;
+  /** The hub of `epoch` has it, or does not want it; this node keeps it for a later one. */
+  offered(key: PartKey, epoch: number): Result<void>;
+  /** What is a blob here is for the hub: of a node that was the hub itself, and follows another one. */
+  wantKept(): Result<void>;
   drop(key: PartKey): Result<void>;
   /** Tasks with parts, by id. */
   tasks(after: TaskId | undefined, limit: number): Result<readonly TaskId[]>;

@@ -48,6 +48,17 @@ export class MemoryAttemptBlobs implements AttemptBlobs {
     return ok(undefined);
   }
 
+  offered(key: PartKey, epoch: number): Result<void> {
+    const row = this.#rows.get(textOf(key));
+    if (row !== undefined) row.sentEpoch = epoch;
+    return ok(undefined);
+  }
+
+  wantKept(): Result<void> {
+    for (const row of this.#rows.values()) row.isWanted ||= row.packed !== undefined;
+    return ok(undefined);
+  }
+
   drop(key: PartKey): Result<void> {
     this.#rows.delete(textOf(key));
     return ok(undefined);

@@ -9,6 +9,8 @@ export type PartDepotOptions = {
   readonly store: BlobStore;
   readonly blobs: AttemptBlobs;
   readonly find: (id: TaskId) => Promise<Result<TaskRecord | undefined>>;
+  /** Whether a node was the hub: all nodes had sent their parts to it. */
+  readonly hasLed: (node: NodeId) => boolean;
   readonly clock: Clock;
   readonly logger: Logger;
 };
@@ -25,17 +27,19 @@ export class PartDepot {
   }
 
   /**
-   * Takes a piece of a part from the node that ran the attempt. @returns how far its blob is. `not_found`: the task is
+   * Takes a piece of a part from the node that ran the attempt; or of one that is lacking here, from a node that was the hub.
+   * @returns how far its blob is. `not_found`: the task is
    * gone; `conflict`: another node ran the attempt, or the hash is another one; `unavailable`: it is not known yet.
    */
-  async put(blob: PartBlob, piece: BlobPiece): Promise<Result<BlobState>> {
+  async put(blob: PartBlob, piece: BlobPiece, sender: NodeId = blob.node): Promise<Result<BlobState>> {
     if (this.#pieces >= MAX_PIECES) {
       return err(retryable("limit", `${MAX_PIECES} nodes send parts of attempts already`, "Send it again later"));
     }
     this.#pieces += 1;
     try {
       const may = await this.#maySend(blob.node, blob);
-      if (!may.ok) return may;
+      const lacking = sender === blob.node || !may.ok ? may : this.#mayOffer(sender, blob);
+      if (!lacking.ok) return lacking;
       const state = await this.#options.store.append(blob.hash, piece);
       if (!state.ok || state.value.kind !== "whole") return state;
       const noted = this.#options.blobs.put(blob, this.#options.clock.nowMs());
@@ -57,6 +61,15 @@ export class PartDepot {
     }
     if (part.value !== undefined) return ok(part.value);
     return err(refused("not_found", `there is no blob ${hash} here`));
+  }
+
+  #mayOffer(sender: NodeId, blob: PartBlob): Result<void> {
+    if (!this.#options.hasLed(sender))
+      return err(refused("conflict", "another node ran the attempt, and has to send it"));
+    const here = this.#options.blobs.find(blob);
+    if (!here.ok) return here;
+    if (here.value === undefined || here.value.hash === blob.hash) return ok(undefined);
+    return err(refused("conflict", "it is here in another form"));
   }
 
   async #maySend(node: NodeId, { taskId, attempt }: PartKey): Promise<Result<void>> {

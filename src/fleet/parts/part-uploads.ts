@@ -1,8 +1,9 @@
 /**
- * Brings the parts of this node's ended attempts to the hub.
+ * Brings the parts of this node's ended attempts to the hub; and of a node that was the hub itself, what it keeps of others.
  *
  * PU1: what the hub is to get is noted durably before the report of its attempt is sent, and until the hub has it whole.
  * PU2: a blob goes on where the hub has it: a kill of either side costs no byte that had arrived.
+ * PU4: what it keeps of others it offers to each new hub, by its hash, and keeps all the same: they may be gone.
  * PU3: no report waits for a log. A result is sent first, and its report waits for it no longer than it was told to.
  */
 import {
@@ -57,6 +58,8 @@ export class PartUploads {
   #isSending = false;
   #again = false;
   #failures = 0;
+  /** The epoch of the hub that this was about last. */
+  #lookedUnder: number | undefined;
   #timer: Timer | undefined;
 
   constructor(options: PartUploadsOptions) {
@@ -64,7 +67,10 @@ export class PartUploads {
   }
 
   start(): void {
+    const { blobs, logger } = this.#options;
     this.#isRunning = true;
+    const offered = blobs.wantKept();
+    if (!offered.ok) logger.warn("kept parts of attempts are not offered", { why: describeFailure(offered.error) });
     this.wake();
   }
 
@@ -96,6 +102,11 @@ export class PartUploads {
     this.#waiters.delete(name);
   }
 
+  /** To be called now and then: a hub of a later epoch has nothing yet. */
+  lookForHub(): void {
+    if (this.#options.epoch() !== this.#lookedUnder) this.wake();
+  }
+
   /** To be called when there is something to send, or the hub can be reached again. */
   wake(): void {
     this.#again = true;
@@ -117,7 +128,8 @@ export class PartUploads {
     const { blobs, epoch } = this.#options;
     while (this.#isRunning) {
       this.#again = false;
-      const unsent = blobs.unsent(epoch(), PASS_ROWS);
+      this.#lookedUnder = epoch();
+      const unsent = blobs.unsent(this.#lookedUnder, PASS_ROWS);
       if (!unsent.ok) return this.#failed(unsent.error);
       if (unsent.value.length === 0) {
         this.#failures = 0;
@@ -150,8 +162,9 @@ export class PartUploads {
 
   /** @returns why it is to be sent again later. */
   async #sendOne(part: UnsentPart): Promise<Failure | undefined> {
-    const { blobs, logger, epoch } = this.#options;
+    const { blobs, logger, epoch, node } = this.#options;
     const toEpoch = epoch();
+    if (part.node !== node) return this.#offer(part, toEpoch);
     const packed = await this.#packed(part);
     const blob = packed.ok ? packed.value : undefined;
     const sent = blob === undefined ? packed : await this.#send(blob);
@@ -167,6 +180,21 @@ export class PartUploads {
     if (blob !== undefined && part.part !== "result") await this.#forget(blob);
     this.#waiters.get(textOf(part))?.();
     return undefined;
+  }
+
+  /** PU4. What a hub refuses, it may have from the node itself, or be too old to be offered anything. */
+  async #offer({ packed, ...part }: UnsentPart, toEpoch: number): Promise<Failure | undefined> {
+    const { blobs, store } = this.#options;
+    const state = packed === undefined ? undefined : await store.state(packed.hash);
+    const isThere = state?.ok === true && state.value.kind === "whole";
+    if (packed === undefined || !isThere) {
+      const dropped = blobs.drop(part);
+      return dropped.ok ? undefined : dropped.error;
+    }
+    const sent = await this.#send({ ...part, ...packed });
+    if (!sent.ok && sent.error.kind === "retryable") return sent.error;
+    const noted = blobs.offered(part, toEpoch);
+    return noted.ok ? undefined : noted.error;
   }
 
   #mayComeRight(part: PartKey, failure: Failure): boolean {

@@ -1,6 +1,6 @@
 /** Parts of attempts between a node and its hub, over HTTP. */
 import type { z } from "zod";
-import { err, type JsonValue, ok, type Result, refused, retryable } from "#base";
+import { err, type JsonValue, type NodeId, ok, type Result, refused, retryable } from "#base";
 import { BLOB_PIECE_BYTES, type BlobPiece, type BlobState, type BlobStore } from "../blobs/blob-store.ts";
 import type { PartBlob } from "./part.ts";
 import type { PartLink } from "./part-reader.ts";
@@ -34,8 +34,11 @@ const CALL_MS = 12_000;
 /** A megabyte on a line of 30 KB a second. */
 const PIECE_MS = 40_000;
 
-/** @param store where blobs of the hub are brought to */
-export function hubParts(transport: PartTransport, store: BlobStore): HubParts {
+/**
+ * @param store where blobs of the hub are brought to
+ * @param self this node, where it may also offer blobs of others
+ */
+export function hubParts(transport: PartTransport, store: BlobStore, self?: NodeId): HubParts {
   const call = async <S extends z.ZodType>(path: string, body: object, schema: S): Promise<Result<z.output<S>>> =>
     // `as`: what is sent is JSON throughout.
     parsed(await transport.request("POST", path, body as JsonValue, { deadlineMs: CALL_MS }), path, schema);
@@ -43,7 +46,7 @@ export function hubParts(transport: PartTransport, store: BlobStore): HubParts {
     read: (read) => call("/api/fleet/parts/read", read, partReadAnswerSchema),
     push: (push) => call("/api/fleet/parts/push", push, partPushAnswerSchema),
     put: async (blob, piece) => {
-      const target = `${pathOf(blob)}?${queryOf(blob, piece).toString()}`;
+      const target = `${pathOf(blob)}?${queryOf(blob, piece, self).toString()}`;
       return parsed(await transport.send(target, piece.bytes, { deadlineMs: PIECE_MS }), target, blobStateSchema);
     },
     bring: (blob) => bringBlob(transport, store, blob),
@@ -76,8 +79,9 @@ function pathOf({ hash }: PartBlob): string {
 }
 
 function queryOf(
-  { taskId, attempt, part, encoding, rawBytes, bytes }: PartBlob,
+  { taskId, attempt, part, encoding, rawBytes, bytes, node }: PartBlob,
   { offset }: BlobPiece,
+  self: NodeId | undefined,
 ): URLSearchParams {
   return new URLSearchParams({
     taskId,
@@ -87,6 +91,7 @@ function queryOf(
     rawBytes: String(rawBytes),
     bytes: String(bytes),
     offset: String(offset),
+    ...(self === undefined || self === node ? {} : { node }),
   });
 }
 

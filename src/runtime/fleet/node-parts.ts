@@ -100,7 +100,9 @@ export async function openNodeParts(options: NodePartsOptions): Promise<Result<N
   const folder = join(stateDir, "logs", "fetched");
   const fetched = new FetchedParts({ folder, maxPartBytes: MAX_FETCHED_BYTES, held });
   const find = (id: TaskId) => queue.find(id);
+  const hasLed = (id: NodeId) => stores.fleetNodes.hasLed(id);
   const sending = member === undefined ? undefined : senders(options, member, { store, own });
+  let endLook: (() => void) | undefined;
   let elsewhere: Elsewhere | undefined = sending && { kind: "hub", link: sending.hub };
   const nameOf = (id: string): string => stores.fleetNodes.all().find((known) => known.id === id)?.name ?? id;
   const reader = new PartReader({ node, find, own, fetched, store, blobs, logger, nameOf, elsewhere: () => elsewhere });
@@ -128,11 +130,16 @@ export async function openNodeParts(options: NodePartsOptions): Promise<Result<N
       const tell = service.tellOfRead.bind(service);
       const relay = new PartRelay({ fetched, clock, tell, maxPartBytes: MAX_FETCHED_BYTES });
       elsewhere = { kind: "relay", relay };
-      return { depot: new PartDepot({ store, blobs, find, clock, logger }), reader, relay };
+      return { depot: new PartDepot({ store, blobs, find, hasLed, clock, logger }), reader, relay };
     },
     collect: () => collection.collect(options.isDiskLow()),
-    start: () => sending?.uploads.start(),
+    start: () => {
+      sending?.uploads.start();
+      // Whatever the database shows of a new hub, it shows with an event.
+      endLook = sending === undefined ? undefined : queue.subscribe(() => sending.uploads.lookForHub());
+    },
     stop: () => {
+      endLook?.();
       sending?.uploads.stop();
       sending?.pusher.stop();
     },
@@ -150,7 +157,7 @@ type Local = { readonly store: DiskBlobStore; readonly own: OwnPartFiles };
 
 function senders({ stores, clock, random, logger }: NodePartsOptions, member: MemberParts, { store, own }: Local) {
   const { client, replica } = member;
-  const hub = hubParts(client, store);
+  const hub = hubParts(client, store, stores.nodeId);
   const pusher = new PartPusher({ own, push: (call) => hub.push(call), clock, logger });
   const uploads = new PartUploads({
     node: stores.nodeId,

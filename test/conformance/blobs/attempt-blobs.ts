@@ -46,6 +46,20 @@ export function describeAttemptBlobs(
       expect(["a", "b"].map((digit) => must(blobs.uses(hash(digit))))).toEqual([false, true]);
     });
 
+    test("gives what it keeps to each hub once that is to be offered, and keeps it", async () => {
+      const blobs = await make();
+      must(blobs.put(blob("a"), 1));
+      const before = must(blobs.unsent(3, 10));
+      must(blobs.wantKept());
+      const first = must(blobs.unsent(3, 10));
+      must(blobs.offered(key(), 3));
+
+      expect([before, must(blobs.unsent(3, 10))]).toEqual([[], []]);
+      expect(first).toMatchObject([{ ...key(), node, packed: { hash: hash("a") } }]);
+      expect(must(blobs.unsent(4, 10))).toHaveLength(1);
+      expect(must(blobs.find(key()))).toEqual(blob("a"));
+    });
+
     test("gives what the hub has yet to get, results first, once per epoch", async () => {
       const blobs = await make();
       for (const of of [key(early, "steps"), key(early), key(late, "result"), key(early)]) {

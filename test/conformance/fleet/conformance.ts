@@ -149,6 +149,7 @@ export function describeFleetStores(name: string, open: () => Promise<FleetStore
       expect(nodes.hub()).toEqual(term);
       must(await nodes.putHub({ ...term, epoch: 2, node: b }));
       expect(nodes.hub()).toMatchObject({ epoch: 2, node: b });
+      expect([a, b, ids.node()].map((id) => nodes.hasLed(id))).toEqual([true, true, false]);
     });
 
     test("count the uses of a token, one for each node and key, and keep it until it is removed", async () => {

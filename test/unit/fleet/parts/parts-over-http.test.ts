@@ -3,8 +3,8 @@ import { randomBytes } from "node:crypto";
 import { readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { type NodeId, retryable, type TaskId } from "#base";
-import type { PartKey } from "#fleet";
+import { type NodeId, present, retryable, type TaskId } from "#base";
+import type { PartBlob, PartKey } from "#fleet";
 import { must } from "../../../support/opened-stores.ts";
 import { temporaryFolders } from "../../../support/temporary-folder.ts";
 import { waitUntil } from "../../../support/wait-until.ts";
@@ -75,6 +75,18 @@ async function upload(keys: readonly PartKey[]): Promise<void> {
   uploads.stop();
 }
 
+/** @returns what the hub has of a part, after a node has offered what it keeps. */
+async function sentBy(node: Member, key: PartKey): Promise<PartBlob | undefined> {
+  // As it is for a hub of a later epoch.
+  must(node.disk.blobs.offered(key, 0));
+  const uploads = node.uploads();
+  cleanUps.push(() => uploads.stop());
+  uploads.start();
+  await waitUntil("it was offered", () => must(node.disk.blobs.unsent(1, 1)).length === 0);
+  uploads.stop();
+  return must(hub.disk.blobs.find(key));
+}
+
 function blobFilesOf({ folder: at }: Disk): readonly string[] {
   const root = join(at, "blobs");
   return readdirSync(root)
@@ -114,7 +126,10 @@ describe("the log of an attempt that has ended", () => {
     await hub.box.stop();
     const arrived = statSync(join(hub.disk.folder, "blobs", "begun", onlyBegun(hub.disk))).size;
     await begin(await makeDisk(hub.disk.folder, hub.disk.blobs), await makeDisk(member.disk.folder, member.disk.blobs));
+    // In this world a box has another id after its start.
     tasks.ended(key.taskId, member.box.id);
+    const begun = present(must(member.disk.blobs.find(key)), "it was packed");
+    must(member.disk.blobs.put({ ...begun, node: member.box.id }));
 
     await upload([]);
 
@@ -122,6 +137,24 @@ describe("the log of an attempt that has ended", () => {
     const packed = must(hub.disk.blobs.find(key));
     expect(member.sent.bytes).toBe((packed?.bytes ?? 0) - arrived);
     expect((await readWhole(hub.reader, key)).equals(content)).toBe(true);
+  });
+
+  it("PU4: is offered to a new hub by the one before, when the node that ran it is gone", async () => {
+    const key = endedWith("only the former hub has it\n".repeat(1_000));
+    await upload([key]);
+    await Promise.all([member.box.stop(), hub.box.stop()]);
+    const kept = must(hub.disk.blobs.find(key));
+    // The former hub, as a member of the new one.
+    await begin(await makeDisk(folder()), hub.disk);
+    const refused = await sentBy(member, key);
+    await hub.box.nodes.putHub({ epoch: 1, node: member.box.id, url: "http://former", atMs: 1, why: "promoted" });
+    const taken = await sentBy(member, key);
+
+    expect([refused, taken]).toEqual([undefined, kept]);
+    expect((await readWhole(hub.reader, key)).toString()).toContain("only the former hub has it");
+    // It keeps it all the same.
+    expect(must(member.disk.blobs.find(key))).toEqual(kept);
+    expect(blobFilesOf(member.disk)).toHaveLength(1);
   });
 
   it("stays with its node when the hub does not keep any that are so long, and is read from there", async () => {

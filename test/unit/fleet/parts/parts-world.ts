@@ -125,7 +125,8 @@ export async function startHub(
 ): Promise<Hub> {
   const { store, blobs, fetched } = disk;
   const relay = new PartRelay({ fetched, clock: realClock, tell, maxPartBytes: 64 * MIB });
-  const depot = new PartDepot({ store, blobs, find: tasks.find, clock: realClock, logger: silentLogger });
+  const hasLed = (node: NodeId): boolean => box.nodes.hasLed(node);
+  const depot = new PartDepot({ store, blobs, find: tasks.find, hasLed, clock: realClock, logger: silentLogger });
   const box = makeBox("hub", { port: { parts: () => ({ depot, reader, relay }) } });
   const reader = readerOn(tasks, disk, box.id, () => ({ kind: "relay", relay }));
   await box.start();
@@ -184,7 +185,7 @@ export async function joinedMember(
       return client.send(target, bytes, limits);
     },
   };
-  const way = hubParts(transport, disk.store);
+  const way = hubParts(transport, disk.store, box.id);
   const pusher = new PartPusher({
     own: disk.own,
     push: (call) => way.push(call),
