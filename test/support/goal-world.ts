@@ -16,6 +16,7 @@ import { reply, type ScriptedReply } from "./models/scripted-reply.ts";
 import { type ScriptedServer, startScriptedServer } from "./models/scripted-server.ts";
 import { must } from "./opened-stores.ts";
 import { realClock } from "./real-clock.ts";
+import { waitUntil } from "./wait-until.ts";
 import { workerCommand } from "./worker-command.ts";
 
 const ENDS_MS = 25_000;
@@ -35,6 +36,8 @@ export class GoalWorld {
   readonly stateDir: string;
   script: Script;
   repositories: GoalRepositories = NO_REPOSITORIES;
+  /** Replies to work, not to questions, wait for this. */
+  hold: Promise<void> | undefined;
   #engine: Engine | undefined;
   #goals: NodeGoals | undefined;
   #plans = 0;
@@ -83,7 +86,27 @@ export class GoalWorld {
       }),
     );
     this.#goals = openGoals({ ...common, engine: this.#engine, repositories: this.repositories });
-    if (more.begin !== false) this.#goals.executing?.begin(Number.POSITIVE_INFINITY);
+    if (more.begin !== false) this.begin();
+  }
+
+  begin(): void {
+    this.goals.executing?.begin(Number.POSITIVE_INFINITY);
+  }
+
+  /** @returns the title of the first task of the work that the model was asked about */
+  async running(): Promise<string | undefined> {
+    const isWork = (prompt: string): boolean => !/# Task: (?:plan|judge):/.test(prompt);
+    const prompt = await waitUntil("a task of the work runs", () => this.prompts.find(isWork));
+    return /# Task: (.*)/.exec(prompt)?.[1];
+  }
+
+  /** Resolves when nothing waits, is ready or runs. */
+  async queueIsIdle(): Promise<void> {
+    for (;;) {
+      const lanes = must(await this.engine.queue.store.lanes());
+      if (lanes.every(({ counts }) => counts.waiting + counts.ready + counts.running === 0)) return;
+      await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+    }
   }
 
   /** As a node that goes and leaves its workers to the next one; or that dies, as far as goals are concerned. */
@@ -135,7 +158,7 @@ export class GoalWorld {
     return this.becomes(id, `${id} ends`, hasGoalEnded);
   }
 
-  #answer(request: RecordedRequest): ScriptedReply {
+  async #answer(request: RecordedRequest): Promise<ScriptedReply> {
     const { role, content } = lastOf(request);
     if (role === "tool") return reply().text("Done: the file is written.");
     this.prompts.push(content);

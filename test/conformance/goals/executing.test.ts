@@ -63,4 +63,148 @@ describe("a goal", { timeout: 40_000 }, () => {
     expect(must(await at.engine.queue.store.list({ label }, 10)).items).toHaveLength(4);
     expect(must(await goalFigures({ goals: at.engine.stores.goals }))).toEqual({ readyGoals: 0, readyTasks: 0 });
   });
+
+  test("whose plan is wrong is asked about again with exactly what is wrong, and the mended plan is carried out", async () => {
+    const backward = { ...GREETING, dependsOn: ["t2"] };
+    const at = await open({ plan: (_prompt, asked) => (asked === 1 ? planOf(backward, FAREWELL) : planOf(GREETING)) });
+    await at.start();
+
+    const goal = await at.ended(await at.submit({ title: "Be polite" }));
+
+    expect([goal.state, goal.planBy, goal.asks]).toEqual(["complete", "model", 0]);
+    expect(at.prompts.filter((prompt) => prompt.includes("# Task: plan:"))).toHaveLength(2);
+    expect(at.prompts[1]).toContain('tasks.0.dependsOn: "t2" stands after it');
+  });
+
+  test("for which no model makes a plan is carried out as one task with its checks", async () => {
+    const title = "Write the greeting";
+    const at = await open({ plan: () => "I do not plan." });
+    await at.start();
+
+    const id = await at.submit({ title, verify: [exists("hello.txt")] });
+    const goal = await at.ended(id);
+
+    const work = (await at.tasks(id)).filter(({ kind }) => kind === "work");
+    expect([goal.state, goal.planBy, goal.verdict?.by]).toEqual(["complete", "fallback", "checks"]);
+    expect(work.map(({ key, body }) => [key, JSON.parse(body)["verify"]])).toEqual([["all-1", [exists("hello.txt")]]]);
+    expect((await at.history(id)).filter((kind) => kind === "asked.again")).toHaveLength(2);
+  });
+
+  test("of which a task fails is planned anew for that task alone", async () => {
+    const broken = { ...FAREWELL, verify: [exists("bye.txt")] };
+    const mended = { key: "t3", title: "Write it again", prompt: "Write bye.txt.", dependsOn: ["t1"] };
+    const at = await open({
+      plan: (prompt) => (prompt.includes("## Failed") ? planOf(mended) : planOf(GREETING, broken)),
+      work: (title, attempt) =>
+        title === FAREWELL.title ? null : writes(title === mended.title ? FAREWELL.title : title, attempt),
+    });
+    await at.start();
+
+    const id = await at.submit({ title: "Be polite", verify: [exists("hello.txt"), exists("bye.txt")] });
+    const goal = await at.ended(id);
+
+    const tasks = await at.tasks(id);
+    expect([goal.state, goal.round]).toEqual(["complete", 2]);
+    expect(tasks.filter(({ kind }) => kind === "work").map(({ key, state, round }) => [key, state, round])).toEqual([
+      ["t1", "done", 1],
+      ["t2", "failed", 1],
+      ["t3", "done", 2],
+    ]);
+    const again = at.prompts.find((prompt) => prompt.includes("## Failed"));
+    expect(again).toContain("## Done already\n- t1: Write the greeting");
+    expect(again).toContain("t2: Write the farewell");
+  });
+
+  test("without checks is judged by a model, which says what is not met, and that is planned", async () => {
+    const verdict = (met: boolean) =>
+      JSON.stringify({ criteria: [{ n: 1, met, why: met ? "it is there" : "no bye.txt" }] });
+    const at = await open({
+      plan: (prompt) => planOf(prompt.includes("## Failed") ? { ...FAREWELL, key: "t2", dependsOn: [] } : GREETING),
+      judge: (_prompt, asked) => verdict(asked > 1),
+    });
+    await at.start();
+
+    const id = await at.submit({ title: "Be polite", successCriteria: ["it says farewell"] });
+    const goal = await at.ended(id);
+
+    expect([goal.state, goal.round, goal.verdict?.by]).toEqual(["complete", 2, "model"]);
+    expect(at.prompts.find((prompt) => prompt.includes("## Failed"))).toContain("it says farewell (no bye.txt)");
+  });
+
+  test("that has used up its budget fails with the reason, and nothing more of it is begun", async () => {
+    const at = await open({});
+    await at.start();
+
+    const id = await at.submit({ title: "Be polite", budget: { tokens: 1 } });
+    const goal = await at.ended(id);
+
+    expect([goal.state, goal.reason?.code]).toEqual(["failed", "budget"]);
+    expect((await at.tasks(id)).map(({ kind }) => kind)).toEqual(["plan"]);
+  });
+
+  test("that is cancelled takes what runs of it out of the queue", async () => {
+    const held = Promise.withResolvers<void>();
+    const at = await open({ plan: () => planOf(GREETING, FAREWELL) });
+    at.hold = held.promise;
+    await at.start();
+    const id = await at.submit({ title: "Be polite" });
+    await at.becomes(id, "it is executing", ({ state }) => state === "executing");
+    const running = await at.running();
+
+    must(await at.goals.port.cancel(id, "not wanted"));
+    const goal = await at.ended(id);
+    await at.queueIsIdle();
+    held.resolve();
+
+    const tasks = await at.tasks(id);
+    expect(running).toBe(GREETING.title);
+    expect([goal.state, goal.reason]).toEqual(["cancelled", { code: "cancelled", text: "not wanted" }]);
+    expect(tasks.filter(({ kind }) => kind === "work").map(({ state }) => state)).toEqual(["dropped", "dropped"]);
+  });
+
+  test("goes on where it was after its node was restarted in the middle, and submits nothing twice", async () => {
+    const held = Promise.withResolvers<void>();
+    const at = await open({});
+    at.hold = held.promise;
+    await at.start();
+    const id = await at.submit({ title: "Be polite", verify: [exists("hello.txt"), exists("bye.txt")] });
+    await at.becomes(id, "it is executing", ({ state }) => state === "executing");
+    await at.running();
+
+    await at.stop("leave");
+    held.resolve();
+    await at.start();
+    const goal = await at.ended(id);
+
+    const label = { name: GOAL_LABEL, value: id };
+    expect(goal.state).toBe("complete");
+    expect(must(await at.engine.queue.store.list({ label }, 20)).items).toHaveLength(4);
+  });
+
+  test("that is more urgent is begun before others that came earlier", async () => {
+    const at = await open({ plan: () => planOf(GREETING) });
+    await at.start({ begin: false, atOnce: 1 });
+    const low = await at.submit({ title: "later", priority: "low" });
+    const normal = await at.submit({ title: "next", priority: "normal" });
+    const critical = await at.submit({ title: "now", priority: "critical" });
+
+    at.begin();
+    const ended = await Promise.all([low, normal, critical].map(async (id) => at.ended(id)));
+
+    const order = ended
+      .toSorted((a, b) => (a.startedAtMs ?? 0) - (b.startedAtMs ?? 0))
+      .map(({ order: { title } }) => title);
+    expect(order).toEqual(["now", "next", "later"]);
+    expect(ended[0]?.startedAtMs).toBeGreaterThanOrEqual(ended[1]?.endedAtMs ?? 0);
+  });
+
+  test("of a repository that is not known fails and says so", async () => {
+    const at = await open({});
+    await at.start();
+
+    const goal = await at.ended(await at.submit({ title: "Be polite", repository: "nowhere" }));
+
+    expect([goal.state, goal.reason?.code]).toEqual(["failed", "repository"]);
+    expect(goal.reason?.text).toContain('there is no repository "nowhere"');
+  });
 });
