@@ -22,6 +22,8 @@ const FEATURES = {
   settings: 2,
   /** A hub that has nodes take a release. */
   rollout: 2,
+  /** Goals that are handed in on any node. */
+  goals: 2,
   /** Alerts of members in the history of the fleet. */
   alerts: 2,
 } as const;

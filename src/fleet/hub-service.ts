@@ -35,7 +35,7 @@ import {
 } from "#queue";
 import type { Order } from "./orders.ts";
 import { type PartKey, textOf } from "./parts/part.ts";
-import { performOn } from "./perform-command.ts";
+import { type GoalKeeper, performOn } from "./perform-command.ts";
 import { hasReached, type Position } from "./position.ts";
 import type { ReplicaWatch } from "./replica-watch.ts";
 import {
@@ -56,6 +56,8 @@ export type HubServiceOptions = {
   readonly queue: QueueService;
   /** What carries out the commands of nodes: that queue, or one that answers when replicas have what changed. */
   readonly commands?: Queue;
+  /** Keeps goals. */
+  readonly goals?: GoalKeeper;
   /** How far the nodes are; where commands are answered when they have them. */
   readonly replicas?: ReplicaWatch;
   readonly clock: Clock;
@@ -356,8 +358,8 @@ export class HubService {
       if (holder !== undefined && holder !== node) return refusal(id, command.args.taskId);
       this.#forgetStop(command);
     }
-    const { queue, commands = queue } = this.#options;
-    const result = await performOn(commands, command, { id, node }).catch((cause: unknown) => {
+    const { queue, commands = queue, goals } = this.#options;
+    const result = await performOn(commands, command, { id, node }, goals).catch((cause: unknown) => {
       // A command that breaks an invariant would be sent for ever, and everything behind it would wait.
       this.#options.logger.error("a command of a node failed by a bug", { node, command: id, cause: String(cause) });
       return err(refused("internal", `${command.kind} ${id}: ${String(cause)}`));

@@ -47,6 +47,7 @@ export {
   fleetLevel,
   type LevelRange,
   levelsSaid,
+  notSpoken,
   OLDEST_FEATURE_LEVEL,
   OWN_LEVELS,
   SETTLED_MS,
@@ -85,7 +86,7 @@ export {
   partReadSchema,
 } from "./parts/part-wire.ts";
 export { type HubParts as PartsOfHub, hubParts, type PartTransport } from "./parts/parts-link.ts";
-export { performOn } from "./perform-command.ts";
+export { type GoalKeeper, performOn } from "./perform-command.ts";
 export { betterPlace, type Deferral, type NodeFacts, type Places, type WorkKind } from "./placement.ts";
 export type { Outbox, OutboxAnswer, OutboxRow, QueueLink, ReplicaView } from "./ports.ts";
 export { hasReached, type Position } from "./position.ts";
@@ -105,7 +106,7 @@ export {
   TELLING_EVENTS,
 } from "./quarantine.ts";
 export { ReplicaWatch, type ReplicaWatchOptions } from "./replica-watch.ts";
-export { replicatedQueue } from "./replicated-queue.ts";
+export { onReplicas, replicatedQueue } from "./replicated-queue.ts";
 export {
   type AttemptCount,
   beginRollout,

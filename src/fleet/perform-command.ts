@@ -1,9 +1,20 @@
-import type { Result } from "#base";
+import { err, type JsonObject, type Result, refused } from "#base";
 import type { Once, Queue } from "#queue";
 import type { FleetCommand } from "./wire.ts";
 
-/** A command of a node as the call of the queue that it stands for. */
-export async function performOn(queue: Queue, command: FleetCommand, once: Once): Promise<Result<unknown>> {
+/** Keeps goals, of which the fleet itself knows nothing. */
+export interface GoalKeeper {
+  /** Carries out an order once, however often it comes. */
+  perform(order: JsonObject, once: Once): Promise<Result<unknown>>;
+}
+
+/** A command of a node as the call of the queue, or of who keeps goals, that it stands for. */
+export async function performOn(
+  queue: Queue,
+  command: FleetCommand,
+  once: Once,
+  goals?: GoalKeeper,
+): Promise<Result<unknown>> {
   switch (command.kind) {
     case "submit":
       return queue.submit(command.args.tasks, once);
@@ -29,5 +40,7 @@ export async function performOn(queue: Queue, command: FleetCommand, once: Once)
       return queue.addSchedule(command.args.request, once);
     case "remove_schedule":
       return queue.removeSchedule(command.args.scheduleId, once);
+    case "goal":
+      return goals?.perform(command.args.order, once) ?? err(refused("unsupported", "no goals are kept here"));
   }
 }

@@ -86,6 +86,7 @@ const CHANGES: ReadonlySet<QueueEventKind> = new Set([
   "key.changed",
   "schedule.added",
   "schedule.removed",
+  "goal.submitted",
 ]);
 
 /** Every kind of event that {@link entryOf} makes something of. */

@@ -11,14 +11,7 @@ import type { ReplicaWatch } from "./replica-watch.ts";
  * R2: while too few are there, nothing is changed.
  */
 export function replicatedQueue(queue: Queue, watch: ReplicaWatch): Queue {
-  const safely = async <T>(change: () => Promise<Result<T>>): Promise<Result<T>> => {
-    const shortage = watch.shortage();
-    if (shortage !== undefined) return err(shortage);
-    const changed = await change();
-    if (!changed.ok) return changed;
-    const replicated = await watch.replicated();
-    return replicated.ok ? changed : replicated;
-  };
+  const safely = <T>(change: () => Promise<Result<T>>): Promise<Result<T>> => onReplicas(watch, change);
   return {
     store: queue.store,
     get turns() {
@@ -43,4 +36,14 @@ export function replicatedQueue(queue: Queue, watch: ReplicaWatch): Queue {
     addSchedule: (request, once) => safely(() => queue.addSchedule(request, once)),
     removeSchedule: (id, once) => safely(() => queue.removeSchedule(id, once)),
   };
+}
+
+/** Makes a change, and answers when so many other nodes have it (R1, R2). */
+export async function onReplicas<T>(watch: ReplicaWatch, change: () => Promise<Result<T>>): Promise<Result<T>> {
+  const shortage = watch.shortage();
+  if (shortage !== undefined) return err(shortage);
+  const changed = await change();
+  if (!changed.ok) return changed;
+  const replicated = await watch.replicated();
+  return replicated.ok ? changed : replicated;
 }

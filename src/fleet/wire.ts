@@ -130,6 +130,8 @@ export const commandSchema = z.discriminatedUnion("kind", [
     }),
   ),
   command("remove_schedule", z.object({ scheduleId })),
+  // What it may hold is checked by whoever keeps goals.
+  command("goal", z.object({ order: object })),
 ]);
 
 export type FleetCommand = z.output<typeof commandSchema>;

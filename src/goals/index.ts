@@ -37,7 +37,7 @@ export type { Vocabulary } from "./plan.ts";
 export type { GoalFilter, GoalReceipt, GoalStore, NewGoal } from "./ports.ts";
 export { type GoalProgress, progressOf } from "./progress.ts";
 export type { RepositoryDescription } from "./prompts.ts";
-export { GoalService, type GoalServiceParts, type Goals, goalBudgetSchema } from "./service.ts";
+export { GoalService, type GoalServiceParts, type Goals, goalBudgetSchema, goalCommands } from "./service.ts";
 export { type GoalSubmission, goalSubmissionSchema, orderOf } from "./submission.ts";
 export { GOAL_LABEL, NODE_LABEL } from "./task-bodies.ts";
 export { failed, goalViolations, submitted, WAYS } from "./transition.ts";

@@ -14,7 +14,7 @@ import type { Once } from "#queue";
 import type { Goal, GoalBudget, GoalOrder } from "./goal.ts";
 import { MAX_BUDGET_MICRODOLLARS, MAX_BUDGET_TOKENS, MAX_REASON_CHARS } from "./limits.ts";
 import type { GoalReceipt, GoalStore } from "./ports.ts";
-import { type GoalSubmission, goalSubmissionSchema, orderOf } from "./submission.ts";
+import { type GoalSubmission, goalSubmissionSchema, orderOf, submissionOf } from "./submission.ts";
 
 /** Goals as people and programs hand them in and steer them, on whatever node. Answered after it is durable there. */
 export interface Goals {
@@ -94,3 +94,23 @@ function goalCommandSchema(check: z.ZodType) {
     z.object({ kind: z.literal("resume"), id: goalId, budget: goalBudgetSchema.nullable() }),
   ]);
 }
+
+/** What a node sends to its hub. */
+export const goalCommands = {
+  submit: (id: GoalId, order: GoalOrder): JsonObject => ({
+    kind: "submit",
+    id,
+    goal: {
+      // `as`: JSON throughout, by its type.
+      ...(submissionOf(order) as JsonObject),
+      channel: order.channel,
+      ...(order.idempotencyKey === null ? {} : { idempotencyKey: order.idempotencyKey }),
+    },
+  }),
+  cancel: (id: GoalId, why: string): JsonObject => ({ kind: "cancel", id, why }),
+  resume: (id: GoalId, budget: GoalBudget | null): JsonObject => ({
+    kind: "resume",
+    id,
+    budget: budget === null ? null : { ...budget },
+  }),
+} as const;

@@ -107,3 +107,28 @@ export function orderOf(given: GoalSubmission, channel: GoalOrder["channel"] = "
     idempotencyKey: given.idempotencyKey ?? null,
   };
 }
+
+/** @returns the order as a submission again, for documents: what holds anyway is left out. */
+export function submissionOf(order: GoalOrder): GoalSubmission {
+  const { budget } = order;
+  const hasBudget = budget.tokens !== null || budget.costMicrodollars !== null;
+  return {
+    title: order.title,
+    ...(order.description === "" ? {} : { description: order.description }),
+    priority: order.priority,
+    ...(order.successCriteria.length === 0 ? {} : { successCriteria: [...order.successCriteria] }),
+    ...(order.verify.length === 0 ? {} : { verify: [...order.verify] }),
+    ...(order.repository === null ? {} : { repository: order.repository }),
+    ...(order.workspace === null ? {} : { workspace: order.workspace }),
+    ...(hasBudget
+      ? {
+          budget: {
+            ...(budget.tokens === null ? {} : { tokens: budget.tokens }),
+            ...(budget.costMicrodollars === null ? {} : { costMicrodollars: budget.costMicrodollars }),
+          },
+        }
+      : {}),
+    ...(order.onBudget === "fail" ? {} : { onBudget: order.onBudget }),
+    ...(Object.keys(order.labels).length === 0 ? {} : { labels: order.labels }),
+  };
+}

@@ -15,6 +15,7 @@ import {
 } from "#base";
 import { EXECUTORS, ModelSocket, modelSocketPath, type SandboxPlan, socketPathFor, WorkerPool } from "#execution";
 import type { Order } from "#fleet";
+import type { GoalService } from "#goals";
 import { fenceOf, type Queue, type QueueService, type TaskRow } from "#queue";
 import { openStores, type Stores } from "#store";
 import type { Pulse } from "#watchdog";
@@ -60,6 +61,8 @@ export type Engine = {
   readonly queue: Queue;
   /** The queue where this node writes it; undefined on one that follows a hub. */
   readonly service: QueueService | undefined;
+  /** Goals where this node writes them. */
+  readonly goals: GoalService | undefined;
   readonly member: NodeStores["member"];
   /** Tasks that ran when the queue started, on whatever node. */
   readonly running: readonly TaskRow[];
@@ -125,7 +128,7 @@ async function startOn({ stores, member }: NodeStores, options: EngineOptions): 
   const isRunning: Attempts["isRunning"] = (taskId, attempt) => attempts.isRunning(taskId, attempt);
   const made = await makeQueue({ stores, member, options, ids, describeNode: () => describeNode(), isRunning });
   if (!made.ok) return made;
-  const { queue, service, failsafes, parts } = made.value;
+  const { queue, service, goals, failsafes, parts } = made.value;
   const opened = await openModels({ config, stateDir, stores, queue, clock, random, logger, ollamaHost });
   if (!opened.ok) return opened;
   const models = opened.value;
@@ -151,7 +154,7 @@ async function startOn({ stores, member }: NodeStores, options: EngineOptions): 
   const silence = joinUp(pulses, { queue, attempts, models, consumers, failsafes });
   const { endAttempts, stop } = stopping({ stores, queue, pool, consumers, attempts, models, socket, parts }, silence);
 
-  const takenOver = await takeOver({ queue, service, stores, pool, attempts, consumers, socket, nodeId });
+  const takenOver = await takeOver({ queue, service, goals, stores, pool, attempts, consumers, socket, nodeId });
   // Those of the hub hold for the whole fleet.
   const prepared = takenOver.ok && member === undefined ? await applyKeyPolicies(queue, config) : takenOver;
   if (!prepared.ok) {
@@ -166,6 +169,7 @@ async function startOn({ stores, member }: NodeStores, options: EngineOptions): 
     stores,
     queue,
     service,
+    goals,
     member,
     running: takenOver.ok ? takenOver.value : [],
     pool,
@@ -302,7 +306,7 @@ function createPool(options: EngineOptions, nodeId: NodeId, observer: Attempts):
   });
 }
 
-type Parts = Pick<Engine, "service" | "stores" | "queue" | "pool" | "consumers" | "nodeId" | "attempts"> & {
+type Parts = Pick<Engine, "service" | "goals" | "stores" | "queue" | "pool" | "consumers" | "nodeId" | "attempts"> & {
   readonly socket: ModelSocket;
 };
 
@@ -310,6 +314,7 @@ type Parts = Pick<Engine, "service" | "stores" | "queue" | "pool" | "consumers" 
 async function takeOver({
   queue,
   service,
+  goals,
   stores,
   pool,
   attempts,
@@ -323,7 +328,7 @@ async function takeOver({
   if (!running.ok) return running;
   // Of a fleet that this node left, nothing is carried into its own queue.
   const isSuccessor = service !== undefined && stores.fleetNodes.hub()?.node === nodeId;
-  const told = isSuccessor ? await carryOutOwn(stores.outbox, service, nodeId) : ok(new Set<TaskId>());
+  const told = isSuccessor ? await carryOutOwn(stores.outbox, service, nodeId, goals) : ok(new Set<TaskId>());
   if (!told.ok) return told;
   const listening = await pool.start();
   if (!listening.ok) return listening;

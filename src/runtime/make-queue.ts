@@ -1,7 +1,8 @@
 /** The queue of a node: its own, or that of its hub. */
 import { type IdFactory, type JsonObject, ok, present, type Result, type TaskId } from "#base";
-import { bootTime } from "#execution";
+import { bootTime, checkSchema } from "#execution";
 import { FleetQueue, httpLink, LeaseNotes } from "#fleet";
+import { GoalService } from "#goals";
 import { type Queue, QueueService } from "#queue";
 import type { EngineOptions } from "./engine.ts";
 import { Failsafes, freeBytesOf } from "./failsafes/failsafes.ts";
@@ -21,6 +22,8 @@ export type MakeQueueParts = NodeStores & {
 export type MadeQueue = {
   readonly queue: Queue;
   readonly service: QueueService | undefined;
+  /** Goals where this node writes them. */
+  readonly goals: GoalService | undefined;
   readonly failsafes: Failsafes;
   /** What attempts leave beside the queue. */
   readonly parts: NodeParts;
@@ -44,7 +47,10 @@ export async function makeQueue(given: MakeQueueParts): Promise<Result<MadeQueue
   });
   if (!parts.ok) return parts;
   onRead = parts.value.onRead;
-  return ok({ queue, service, failsafes, parts: parts.value });
+  const { nodeId: node, goals: store } = stores;
+  const goals =
+    service === undefined ? undefined : new GoalService({ store, clock, ids: given.ids, node, check: checkSchema });
+  return ok({ queue, service, goals, failsafes, parts: parts.value });
 }
 
 function ownQueue({ stores, options, ids }: MakeQueueParts, failsafes: Failsafes): QueueService {

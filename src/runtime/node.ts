@@ -18,7 +18,7 @@ import { ANSWERED_MS, openSuccession, type Withheld } from "./fleet/open-success
 import { Resender } from "./fleet/resender.ts";
 import { type Settled, settleSuccession } from "./fleet/settle-succession.ts";
 import { type NodeFleet, startFleet } from "./fleet/start-fleet.ts";
-import { NO_REPOSITORIES, openGoals } from "./goals/open-goals.ts";
+import { NO_REPOSITORIES, type NodeGoals, openGoals } from "./goals/open-goals.ts";
 import { openHooks } from "./hooks/open-hooks.ts";
 import { startMaintenance } from "./maintenance.ts";
 import { ownCommand } from "./program.ts";
@@ -183,7 +183,6 @@ async function serve(parts: Started): Promise<Result<RunningNode>> {
   const builds = sourceBuilds({ config, stateDir, engine, watchdog, logger });
   const duty = hubDutyOf(parts);
   const beside = openBeside(parts, duty, watchdog);
-  const goals = openGoals({ ...options, config, engine, repositories: NO_REPOSITORIES, clock: realClock });
   const becomeHub = (): void => void realClock.after(ANSWERED_MS, parts.restart);
   const accord = openSuccession({ ...options, ...parts });
   if (!accord.ok) return accord;
@@ -193,7 +192,6 @@ async function serve(parts: Started): Promise<Result<RunningNode>> {
     ...options,
     fleet: fleetPort({ fleet, engine, duty, succession, election, clock: realClock, becomeHub, durability }),
     ...beside.ports,
-    goals: goals.port,
     engine,
     queue: duty?.queue ?? engine.queue,
     token: token.value,
@@ -221,7 +219,6 @@ async function serve(parts: Started): Promise<Result<RunningNode>> {
     if (mode === "leave") await server.handOver({ longMs: HAND_OVER_LONG_MS });
     await server.stop({ graceMs: HTTP_GRACE_MS });
     duty?.stop();
-    goals.executing?.end();
     await beside.stop();
     life.stop();
     await engine.stop(mode);
@@ -233,7 +230,6 @@ async function serve(parts: Started): Promise<Result<RunningNode>> {
   }
   life.start();
   beside.start();
-  goals.executing?.begin(Number.POSITIVE_INFINITY);
   void builds.start();
   writeDurably(folder.nodeFile, `${JSON.stringify(nodeFile(server, parts.startedAtMs))}\n`);
   link?.ready(server.url);
@@ -291,7 +287,8 @@ function openBeside(parts: Started, duty: HubDuty | undefined, watchdog: Watchdo
   const uploads = new Uploads(options.stateDir, realClock);
   const rollouts = openRollouts({ ...common, duty, uploads, watchdog, restart });
   const resender = resenderOf(parts);
-  const hooks = hooksOf(parts);
+  const goals = openGoals({ ...common, config: options.loaded.config, duty, repositories: NO_REPOSITORIES });
+  const hooks = hooksOf(parts, goals);
   hubSays.announceAlso = () => ({
     pendingSettings: [...settings.watch.pending()],
     release: rollouts.taker.report,
@@ -303,6 +300,7 @@ function openBeside(parts: Started, duty: HubDuty | undefined, watchdog: Watchdo
       rollouts: rollouts.port,
       uploads,
       webhooks: hooks.port,
+      goals: goals.port,
       alerts: telemetry.alerts,
       rules: telemetry.watch,
     },
@@ -312,8 +310,10 @@ function openBeside(parts: Started, duty: HubDuty | undefined, watchdog: Watchdo
       rollouts.start();
       resender?.start();
       hooks.start();
+      goals.executing?.begin(Number.POSITIVE_INFINITY);
     },
     stop: async (): Promise<void> => {
+      goals.executing?.end();
       telemetry.stop();
       settings.watch.stop();
       rollouts.stop();
@@ -324,7 +324,7 @@ function openBeside(parts: Started, duty: HubDuty | undefined, watchdog: Watchdo
 }
 
 /** The mind and the goals of this node are joined to what comes in here. */
-function hooksOf({ options, engine }: Started) {
+function hooksOf({ options, engine }: Started, { submissions }: NodeGoals) {
   const { logger, loaded } = options;
   const { config } = loaded;
   return openHooks({
@@ -333,7 +333,7 @@ function hooksOf({ options, engine }: Started) {
     clock: realClock,
     logger,
     wake: (reason) => logger.debug("the mind is woken", { reason }),
-    goals: undefined,
+    goals: submissions,
   });
 }
 
@@ -345,6 +345,7 @@ function hubDutyOf({ options, engine, place, fleet, restart }: Started): HubDuty
   const strictTermMs = loaded.config["fleet.lease_ms"];
   return startHubDuty({
     queue: service,
+    goals: engine.goals,
     stores,
     fleet,
     running,
@@ -362,15 +363,16 @@ function hubDutyOf({ options, engine, place, fleet, restart }: Started): HubDuty
 
 /** Undefined for a node that is alone: there is nobody to whom it would have to send anything. */
 function resenderOf({ options, engine, place }: Started): Resender | undefined {
-  const { queue, service, stores, nodeId } = engine;
+  const { queue, service, goals, stores, nodeId } = engine;
   if (place.role.kind === "solo") return undefined;
   return new Resender({
     quarantine: stores.quarantine,
     perform: async (command) => {
       if (queue instanceof FleetQueue) return queue.resend(command);
       if (service === undefined) return undefined;
+      const once = { id: command.id, node: nodeId };
       // `as`: what the queue returns is JSON throughout.
-      return (await performOn(service, command, { id: command.id, node: nodeId })) as Result<JsonValue | undefined>;
+      return (await performOn(service, command, once, goals)) as Result<JsonValue | undefined>;
     },
     clock: realClock,
     logger: options.logger,

@@ -2,15 +2,18 @@
 import { type Clock, describeFailure, type JsonObject, type Logger, type NodeId } from "#base";
 import {
   type Fleet,
+  type GoalKeeper,
   HubService,
   type HubServiceOptions,
   levelsSaid,
   OWN_LEVELS,
+  onReplicas,
   type Position,
   Presence,
   ReplicaWatch,
   replicatedQueue,
 } from "#fleet";
+import type { GoalService } from "#goals";
 import type { Queue, QueueService, TaskRow } from "#queue";
 import type { Stores } from "#store";
 import { version } from "../version.ts";
@@ -20,6 +23,7 @@ import { Placements } from "./placements.ts";
 
 export type HubDutyParts = {
   readonly queue: QueueService;
+  readonly goals: GoalService | undefined;
   readonly stores: Stores;
   readonly fleet: Fleet;
   /** Those that ran when the queue started. */
@@ -59,7 +63,7 @@ const KEEP_EVERY_MS = 60_000;
 const KEEP_FIRST_MS = 5_000;
 
 export function startHubDuty(parts: HubDutyParts): HubDuty {
-  const { queue, stores, fleet, running, clock } = parts;
+  const { queue, goals, stores, fleet, running, clock } = parts;
   const presence = new Presence(clock);
   const placements = new Placements({
     self: stores.nodeId,
@@ -75,6 +79,7 @@ export function startHubDuty(parts: HubDutyParts): HubDuty {
   const service = new HubService({
     ...answersOf(parts, { presence, placements, levels }),
     commands,
+    ...(goals === undefined ? {} : { goals: keeperOf(goals, watch) }),
     ...(watch === undefined ? {} : { replicas: watch }),
     position,
   });
@@ -117,6 +122,12 @@ export function startHubDuty(parts: HubDutyParts): HubDuty {
       watch?.stop();
     },
   };
+}
+
+/** With store.durability = replicated goals are answered when so many nodes have them, as what the queue takes is. */
+function keeperOf(goals: GoalService, watch: ReplicaWatch | undefined): GoalKeeper {
+  if (watch === undefined) return goals;
+  return { perform: (order, once) => onReplicas(watch, () => goals.perform(order, once)) };
 }
 
 /** At which the fleet works. */

@@ -1,6 +1,6 @@
 /** What a node had to say to its hub when it became the hub itself. */
 import { err, type NodeId, ok, type Result, type TaskId } from "#base";
-import { type Outbox, performOn } from "#fleet";
+import { type GoalKeeper, type Outbox, performOn } from "#fleet";
 import type { QueueService } from "#queue";
 
 const ROWS = 256;
@@ -14,6 +14,7 @@ export async function carryOutOwn(
   outbox: Outbox,
   service: QueueService,
   node: NodeId,
+  goals?: GoalKeeper,
 ): Promise<Result<ReadonlySet<TaskId>>> {
   const told = new Set<TaskId>();
   for (;;) {
@@ -28,7 +29,7 @@ export async function carryOutOwn(
     if (!rows.ok) return rows;
     if (rows.value.length === 0) return ok(told);
     for (const { command } of rows.value) {
-      const done = await performOn(service, command, { id: command.id, node });
+      const done = await performOn(service, command, { id: command.id, node }, goals);
       if (!done.ok && done.error.kind === "retryable") return err(done.error);
       if (command.kind === "finish" || command.kind === "release") told.add(command.args.taskId);
     }

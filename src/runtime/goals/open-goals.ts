@@ -1,28 +1,39 @@
 /** Joins goals with the queue, the API and what carries them out. */
+import { z } from "zod";
 import { Executing, type GoalRepositories, lastWords } from "#activities";
 import { submissionsToTasks } from "#api";
-import { type Clock, err, type Logger, ok, type Result, refused, type TaskId } from "#base";
+import { type Clock, err, InvariantBroken, type Logger, ok, type Result, refused, type TaskId } from "#base";
 import { checkSchema, EXECUTORS } from "#execution";
-import { GoalService, type Goals } from "#goals";
+import { FleetQueue, onReplicas, type ReplicaWatch } from "#fleet";
+import { type GoalReceipt, type GoalSubmission, type Goals, goalSubmissionSchema, orderOf } from "#goals";
 import { TIERS } from "#hw";
 import type { Config } from "../config/settings.ts";
 import type { Engine } from "../engine.ts";
+import type { HubDuty } from "../fleet/hub-duty.ts";
 import { wholeResult } from "../part-chunks.ts";
 import { makeGoalFolder } from "./goal-folders.ts";
+import { RemoteGoals } from "./remote-goals.ts";
 
 export type GoalParts = {
   readonly config: Config;
   readonly stateDir: string;
-  readonly engine: Pick<Engine, "stores" | "queue" | "service" | "ids" | "nodeId" | "submissionFacts" | "parts">;
+  readonly engine: Pick<Engine, "stores" | "queue" | "goals" | "ids" | "nodeId" | "submissionFacts" | "parts">;
   readonly repositories: GoalRepositories;
+  /** Undefined where this node writes for no other. */
+  readonly duty?: Pick<HubDuty, "replicas"> | undefined;
   readonly clock: Clock;
   readonly logger: Logger;
 };
 
+/** Takes goals of whatever form; what is wrong with one is refused. */
+export interface GoalSubmissions {
+  submit(goal: object): Promise<Result<GoalReceipt>>;
+}
+
 export type NodeGoals = {
   readonly port: Goals;
-  /** Where goals are written; undefined on a node that follows a hub. */
-  readonly service: GoalService | undefined;
+  /** For parts of this node that hand in goals. */
+  readonly submissions: GoalSubmissions;
   /** The activity; undefined on a node that follows a hub. */
   readonly executing: Executing | undefined;
 };
@@ -38,15 +49,43 @@ function unknownRepository(name: string) {
 }
 
 export function openGoals(parts: GoalParts): NodeGoals {
-  const { engine, clock } = parts;
-  const service = new GoalService({
-    store: engine.stores.goals,
-    clock,
-    ids: engine.ids,
-    node: engine.nodeId,
-    check: checkSchema,
-  });
-  return { port: service, service, executing: executingOf(parts) };
+  const { engine, duty } = parts;
+  const { goals } = engine;
+  const port =
+    goals === undefined
+      ? remoteGoals(parts)
+      : duty?.replicas === undefined
+        ? goals
+        : onReplicasOf(goals, duty.replicas);
+  return { port, submissions: submissionsTo(port), executing: goals === undefined ? undefined : executingOf(parts) };
+}
+
+function remoteGoals({ engine: { queue, stores, ids }, clock }: GoalParts): Goals {
+  if (!(queue instanceof FleetQueue)) throw new InvariantBroken("a node that writes no goals follows a hub");
+  return new RemoteGoals({ store: stores.goals, queue, nodes: stores.fleetNodes, ids, clock });
+}
+
+/** For parts of this node that hand in goals; checked as those of people are. */
+function submissionsTo(port: Goals): GoalSubmissions {
+  const schema = goalSubmissionSchema(checkSchema);
+  return {
+    submit: async (goal) => {
+      const parsed = schema.safeParse(goal);
+      if (!parsed.success) return err(refused("invalid", `the goal is not valid: ${z.prettifyError(parsed.error)}`));
+      // `as`: what the schema let through is a submission.
+      return port.submit(orderOf(parsed.data as GoalSubmission));
+    },
+  };
+}
+
+/** With store.durability = replicated, goals are answered when so many nodes have them. */
+function onReplicasOf(goals: Goals, watch: ReplicaWatch): Goals {
+  return {
+    store: goals.store,
+    submit: (order) => onReplicas(watch, () => goals.submit(order)),
+    cancel: (id, why) => onReplicas(watch, () => goals.cancel(id, why)),
+    resume: (id, budget) => onReplicas(watch, () => goals.resume(id, budget)),
+  };
 }
 
 function executingOf({ config, stateDir, engine, repositories, clock, logger }: GoalParts): Executing {
