@@ -86,7 +86,8 @@ describe("a goal", { timeout: 40_000 }, () => {
 
     const work = (await at.tasks(id)).filter(({ kind }) => kind === "work");
     expect([goal.state, goal.planBy, goal.verdict?.by]).toEqual(["complete", "fallback", "checks"]);
-    expect(work.map(({ key, body }) => [key, JSON.parse(body)["verify"]])).toEqual([["all-1", [exists("hello.txt")]]]);
+    expect(work.map(({ key }) => key)).toEqual(["all-1"]);
+    expect(work[0]?.body).toContain('"verify":[{"kind":"file_exists","path":"hello.txt"}]');
     expect((await at.history(id)).filter((kind) => kind === "asked.again")).toHaveLength(2);
   });
 

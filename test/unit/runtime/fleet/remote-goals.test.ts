@@ -1,14 +1,14 @@
 import { describe, expect, test } from "vitest";
 import { createIdFactory, err, ok, retryable, SimulatedClock, seededRandom } from "#base";
 import { checkSchema } from "#execution";
-import { type FleetCommand, type GoalKeeper, MemoryNodeDirectory, performOn } from "#fleet";
+import { type FleetCommand, performOn } from "#fleet";
 import { GoalService, MemoryGoalStore, orderOf } from "#goals";
 import { MemoryQueueStore, type Queue } from "#queue";
 import { RemoteGoals } from "../../../../src/runtime/goals/remote-goals.ts";
 import { failureIn, must } from "../../../support/opened-stores.ts";
 
 /** A hub's goals and a member's, which reads the hub's own tables and reaches it through commands. */
-function fleetOfTwo(level: number | undefined = 2) {
+function fleetOfTwo(level = 2) {
   const clock = new SimulatedClock();
   const ids = createIdFactory(clock, seededRandom(5));
   const [hub, member] = [ids.node(), ids.node()];
@@ -18,7 +18,7 @@ function fleetOfTwo(level: number | undefined = 2) {
   const at = { isAway: false, isLost: false };
   const deliver = (command: FleetCommand) =>
     // `as`: no command of these tests is one of the queue's.
-    performOn({} as Queue, command, { id: command.id, node: member }, service as GoalKeeper);
+    performOn({} as Queue, command, { id: command.id, node: member }, service);
   const resend = async (command: FleetCommand) => {
     sent.push(command);
     if (at.isAway) return undefined;
@@ -26,11 +26,10 @@ function fleetOfTwo(level: number | undefined = 2) {
     if (at.isLost) return err(retryable("unavailable", "the answer was lost"));
     return answer.ok ? ok(JSON.parse(JSON.stringify(answer.value))) : answer;
   };
-  const nodes = new MemoryNodeDirectory();
   const remote = new RemoteGoals({
     store,
     queue: { resend },
-    nodes: { level: () => (level === undefined ? nodes.level() : level) },
+    nodes: { level: () => level },
     ids,
     clock,
   });
