@@ -5,6 +5,9 @@ import { createServer } from "node:http";
 import { join } from "node:path";
 import OpenAI from "openai";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { FLEET_MIGRATIONS } from "../../src/store/migrations/fleet.ts";
+import type { Migration } from "../../src/store/migrations/migration.ts";
+import { NODE_MIGRATIONS } from "../../src/store/migrations/node.ts";
 import { command } from "../support/binary-command.ts";
 import { type BinaryNode, BinaryWorld, type Environment, startBinaryNode } from "../support/binary-node.ts";
 import { killPid } from "../support/binary-processes.ts";
@@ -261,19 +264,28 @@ describe("the gateway", { timeout: LIMIT_MS }, () => {
 describe("a database of the release before models", { timeout: LIMIT_MS }, () => {
   const TAKE_BACK = `
     const { Database } = require("bun:sqlite");
-    const [fleet, node] = process.argv.slice(1).map((path) => new Database(path));
-    const later = ["endpoint", "model_usage", "route_decision", "learned"];
-    for (const table of [...later, "command", "fleet_commit", "fleet_node", "fleet_hub", "fleet_voters", "fleet_note", "goal", "goal_task", "goal_event"]) fleet.run("DROP TABLE " + table);
-    for (const table of ["capacity_sample", "outbox", "join_token", "join_token_use", "quarantine", "quarantine_entry", "attempt_blob"]) node.run("DROP TABLE " + table);
-    for (const one of [fleet, node]) one.run("DELETE FROM schema_migration WHERE number > 1");`;
+    for (const [path, ...tables] of JSON.parse(process.argv[1])) {
+      const database = new Database(path);
+      for (const table of tables) database.run("DROP TABLE " + table);
+      database.run("DELETE FROM schema_migration WHERE number > 1");
+    }`;
+  const tablesSince = (migrations: readonly Migration[]): readonly string[] =>
+    migrations
+      .filter(({ number }) => number > 1)
+      .flatMap(({ sql }) => sql)
+      .flatMap((text) => /^\s*CREATE TABLE (\w+)/.exec(text)?.[1] ?? []);
 
   it("is brought up to date with its tasks, and what it was is kept", async () => {
     const older = await start([]);
     const { id } = await submitTask(older, { title: "older", command: ["true"] });
     await taskEnds(older, id);
     await older.stop();
-    const files = ["fleet.db", "node.db"].map((name) => join(world.state, name));
-    const taken = spawnSync(process.execPath, ["-e", TAKE_BACK, ...files], { encoding: "utf8" });
+    const files = [join(world.state, "fleet.db"), join(world.state, "node.db")] as const;
+    const back = JSON.stringify([
+      [files[0], ...tablesSince(FLEET_MIGRATIONS)],
+      [files[1], ...tablesSince(NODE_MIGRATIONS)],
+    ]);
+    const taken = spawnSync(process.execPath, ["-e", TAKE_BACK, back], { encoding: "utf8" });
     server.enqueue(write("hello\n"), reply().text("Done."));
 
     const newer = await start();

@@ -98,8 +98,9 @@ describe("a task whose worker", () => {
 
     expect(task.attempts.map(({ n, outcome }) => [n, outcome])).toEqual([[1, "lost"]]);
     await waitUntil("the second attempt runs", () => linesOf(lines).includes("begin 2"));
-    const sleeps = world.processes().filter(({ command }) => command === "sleep 60");
-    expect(sleeps).toHaveLength(1);
+    const sleeps = () => world.processes().filter(({ command }) => command === "sleep 60");
+    await waitUntil("its command sleeps", () => sleeps().length > 0); // a moment after the line
+    expect(sleeps()).toHaveLength(1);
   });
 
   it("is killed together with its node is offered again by the next one", async () => {
