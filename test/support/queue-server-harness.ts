@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll } from "vitest";
 import type { Stores } from "#store";
+import { expectSame } from "./hub-stores.ts";
 import { openedStores } from "./opened-stores.ts";
 import type { StoreHarness } from "./queue-world.ts";
 import { Sqld } from "./sqld.ts";
@@ -35,6 +36,7 @@ export function serverStores(): { readonly open: () => Promise<OpenedOnServer> }
       const stores = await openedStores(dir, { primary: { url, onDiverged } });
       return {
         stores,
+        compare: () => expectSame(dir, url),
         close: async () => {
           await stores.close();
           rmSync(dir, { recursive: true, force: true });
@@ -44,18 +46,32 @@ export function serverStores(): { readonly open: () => Promise<OpenedOnServer> }
   };
 }
 
-export type OpenedOnServer = { readonly stores: Stores; readonly close: () => Promise<void> };
+export type OpenedOnServer = {
+  readonly stores: Stores;
+  /** Demands that the server holds the same rows. */
+  readonly compare: () => Promise<void>;
+  readonly close: () => Promise<void>;
+};
 
-/** As a hub writes: through a server, to a working copy in a folder of its own. */
-export function serverHarness(): () => Promise<StoreHarness> {
+/**
+ * As a hub writes: through a server, to a working copy in a folder of its own.
+ * @param isCompared whether both must hold the same when a harness is closed
+ */
+export function serverHarness(isCompared = false): () => Promise<StoreHarness> {
   const { open } = serverStores();
   return async () => {
-    const { stores, close } = await open();
+    const { stores, compare, close } = await open();
     return {
       store: stores.queue,
       turn: () => new Promise((resolve) => setImmediate(resolve)),
       quietTurns: 3,
-      close,
+      close: async () => {
+        try {
+          if (isCompared) await compare();
+        } finally {
+          await close();
+        }
+      },
     };
   };
 }
