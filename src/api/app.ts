@@ -8,6 +8,7 @@ import type { StreamLimits } from "./event-stream.ts";
 import { EventStreams } from "./event-streams.ts";
 import { createGuard, type GuardOptions } from "./guard.ts";
 import { LogStreams } from "./log-streams.ts";
+import { publishMindMetrics } from "./mind-metrics.ts";
 import { publishModelMetrics } from "./model-metrics.ts";
 import { type DescribedRoute, describedRoutes, openApiDocument } from "./openapi.ts";
 import type { ApiPorts } from "./ports.ts";
@@ -93,10 +94,10 @@ function allRoutes(ports: ApiPorts, streams: Streams, describe: () => unknown) {
     .route("/", alertRuleRoutes(ports))
     .route("/", alertRoutes(ports))
     .route("/", auditRoutes(ports))
-    .route("/", mindRoutes())
     .route("/", webhookRoutes(ports))
     .route("/", webhookDeliveryRoutes(ports))
     .route("/", webhookIntakeRoutes(ports))
+    .route("/", mindRoutes(ports))
     .route("/", healthRoutes(ports))
     .route("/", docRoutes(ports, describe));
 }
@@ -134,6 +135,7 @@ export function createApi(ports: ApiPorts, options: ApiOptions = { hosts: [] }):
   const stopMetrics = publishQueueMetrics(ports, () => events.size);
   publishModelMetrics(ports);
   publishAlertMetrics(ports);
+  publishMindMetrics(ports);
   const app = new Hono<ApiEnv>();
   const describe = (): unknown => openApiDocument(describedRoutes(app), ports.node.version);
   let announced: Maintenance | undefined;

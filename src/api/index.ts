@@ -26,6 +26,7 @@ export {
   type FleetStanding,
   type Following,
   type LogChunk,
+  type MindPort,
   type NodeInfo,
   type ReadinessCheck,
   type RolloutPort,

@@ -35,6 +35,7 @@ import type {
   RequestGate,
   Rollout,
 } from "#fleet";
+import type { Entry, Facts, FsmRules, Mind, MindEvent } from "#fsm";
 import type { Goals } from "#goals";
 import type { WebhookReceiver } from "#hooks";
 import type { Queue } from "#queue";
@@ -272,7 +273,28 @@ export interface RolloutPort {
   read(file: string, offset: number): Promise<Result<{ readonly bytes: string; readonly size: number }>>;
 }
 
+/** What the mind of this node is and was told last. Its instants are of its own time, which never goes back. */
+export type MindStanding = {
+  readonly isEnabled: boolean;
+  /** Why it does not act although it is enabled. */
+  readonly problem: string | null;
+  readonly mind: Mind;
+  readonly facts: Facts;
+  readonly rules: FsmRules;
+  readonly nowMs: number;
+};
+
+/** What this node decides by itself. */
+export interface MindPort {
+  standing(): MindStanding;
+  /** The newest first. */
+  history(beforeSeq: number | null, limit: number): Result<readonly Entry[]>;
+  /** Answers when it is durable. Refused as a conflict where it does not fit what the mind is now. */
+  tell(event: Exclude<MindEvent, { readonly kind: "tick" | "stoodStill" }>): Result<Mind>;
+}
+
 export interface ApiPorts {
+  readonly mind: MindPort;
   readonly rollouts: RolloutPort;
   readonly fleetSettings: FleetSettingsPort;
   readonly fleet: FleetPort;

@@ -20,6 +20,7 @@ export type Tag =
   | "audit"
   | "events"
   | "node"
+  | "mind"
   | "fleet"
   | "releases"
   | "health"

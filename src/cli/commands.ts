@@ -5,6 +5,7 @@ import { FLEET_COMMANDS } from "./table/fleet.ts";
 import { GOAL_COMMANDS } from "./table/goals.ts";
 import { HOOK_COMMANDS } from "./table/hooks.ts";
 import { IMPROVEMENT_COMMANDS } from "./table/improvements.ts";
+import { MIND_COMMANDS } from "./table/mind.ts";
 import { MODEL_COMMANDS } from "./table/models.ts";
 import { NODE_COMMANDS } from "./table/node.ts";
 import { PROGRAM_COMMANDS } from "./table/program.ts";
@@ -19,6 +20,7 @@ export const COMMANDS: readonly Command[] = [
   ...GOAL_COMMANDS,
   ...TASK_COMMANDS,
   ...QUEUE_COMMANDS,
+  ...MIND_COMMANDS,
   ...MODEL_COMMANDS,
   ...REPOSITORY_COMMANDS,
   ...IMPROVEMENT_COMMANDS,

@@ -26,6 +26,8 @@ const FEATURES = {
   goals: 2,
   /** Alerts of members in the history of the fleet. */
   alerts: 2,
+  /** What the minds of members do, in the history of the fleet. */
+  mind: 2,
 } as const;
 export type Feature = keyof typeof FEATURES;
 

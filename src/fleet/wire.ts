@@ -97,6 +97,13 @@ const announcement = z.enum([
   "hub.sought",
   "hub.elected",
   "hub.stepped_down",
+  "mind.changed",
+  "mind.paused",
+  "mind.resumed",
+  "mind.released",
+  "mind.treated",
+  "mind.carried_out",
+  "mind.judged",
 ]);
 
 function command<Kind extends string, Args extends z.ZodType>(kind: Kind, args: Args) {

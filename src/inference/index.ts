@@ -38,3 +38,4 @@ export {
   type UsageEntry,
 } from "./ports.ts";
 export { InferenceService } from "./service.ts";
+export { unloadModel } from "./unload-model.ts";

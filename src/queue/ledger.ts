@@ -46,8 +46,18 @@ export function record(
   row: TaskRow | null,
   data: JsonObject = {},
 ): void {
-  tx.appendEvent({ atMs: context.nowMs, kind, taskId: row === null ? null : row.id, data });
+  const said = row === null || row.key === "" || !OF_KEYS.has(kind) ? data : { ...data, key: row.key };
+  tx.appendEvent({ atMs: context.nowMs, kind, taskId: row === null ? null : row.id, data: said });
 }
+
+/** Whoever watches keys learns from these events what each one is up to, and need not look for the task. */
+const OF_KEYS: ReadonlySet<QueueEventKind> = new Set([
+  "task.submitted",
+  "task.retry",
+  "task.done",
+  "task.dead",
+  "task.cancelled",
+]);
 
 export function keyOf(tx: QueueTransaction, context: CommandContext, key: string): KeyRow {
   return tx.key(key) ?? freshKey(key, context.nowMs);

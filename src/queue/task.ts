@@ -201,7 +201,16 @@ export type AnnouncementKind =
   /** A former hub follows another one. */
   | "hub.stepped_down"
   | "fleet.level_raised"
-  | "fleet.rollout";
+  | "fleet.rollout"
+  /** The mind of a node came into another state, or a person moved it. */
+  | "mind.changed"
+  | "mind.paused"
+  | "mind.resumed"
+  | "mind.released"
+  /** A remediation begins; what was done; whether it helped. */
+  | "mind.treated"
+  | "mind.carried_out"
+  | "mind.judged";
 
 export type QueueEventKind =
   | "task.submitted"

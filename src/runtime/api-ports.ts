@@ -7,6 +7,7 @@ import type {
   ApiPorts,
   FleetPort,
   FleetSettingsPort,
+  MindPort,
   ReadinessCheck,
   RolloutPort,
   ShutdownMode,
@@ -43,6 +44,7 @@ export type ApiParts = {
   /** For people and programs: as that of the engine, but answered when replicas have a change where that is wanted. */
   readonly queue: Queue;
   readonly goals: Goals;
+  readonly mind: MindPort;
   readonly fleetSettings: FleetSettingsPort;
   readonly rollouts: RolloutPort;
   readonly uploads: UploadPort;
@@ -66,6 +68,7 @@ export function apiPorts(parts: ApiParts): ApiPorts {
     fleet: parts.fleet,
     fleetSettings: parts.fleetSettings,
     rollouts: parts.rollouts,
+    mind: parts.mind,
     metrics: new MetricRegistry(),
     models: engine.models.ports,
     watchdog: parts.watchdog,

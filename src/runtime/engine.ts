@@ -85,6 +85,8 @@ export type Engine = {
   readonly endAttempts: () => Promise<void>;
   /** Its inner loops and when each last came round. */
   readonly pulses: () => readonly Pulse[];
+  /** The same of loops that keep their own time. */
+  readonly pulsesOf: (turns: Readonly<Record<string, number | undefined>>) => readonly Pulse[];
   readonly stop: (mode: StopMode) => Promise<void>;
 };
 
@@ -185,6 +187,7 @@ async function startOn({ stores, member }: NodeStores, options: EngineOptions): 
     submissionFacts: facts,
     endAttempts,
     pulses: () => [...pulses.view(), ...pulses.ofTurns(queue.turns)],
+    pulsesOf: (turns) => pulses.ofTurns(turns),
     stop,
   });
 }

@@ -1,6 +1,6 @@
-import { type Clock, describeFailure, type Logger, type TaskId, type Timer } from "#base";
+import { type Clock, describeFailure, type Logger, ok, type Result, type TaskId, type Timer } from "#base";
 import { ownWorkspaces, removeCheckpoint, removeWorkspace } from "#execution";
-import type { Queue } from "#queue";
+import type { PruneBefore, Queue } from "#queue";
 import { type Stores, scheduleBackups } from "#store";
 import type { Config } from "./config/settings.ts";
 import type { Failsafes } from "./failsafes/failsafes.ts";
@@ -18,6 +18,15 @@ const LOW_DISK_SHARE = 0.25;
 /** Longer than a command may wait in the outbox of a node that was away, so that none is ever carried out twice. */
 const KEEP_COMMANDS_MS = 30 * 24 * 3_600_000;
 
+/** Rounds of one pruning that somebody waits for; what is left follows by itself. */
+const MAX_ROUNDS = 20;
+
+export type Maintenance = {
+  readonly stop: () => void;
+  /** Removes what can be done without now, as while the disk is low. @returns rows that were removed */
+  readonly pruneNow: () => Promise<Result<number>>;
+};
+
 /** What a node does beside its work so that it can run for months: retention, journal, backups. */
 export function startMaintenance(
   parts: {
@@ -33,28 +42,20 @@ export function startMaintenance(
     readonly logger: Logger;
   },
   config: Config,
-): () => void {
+): Maintenance {
   const { stores, queue, clock, logger } = parts;
   let timer: Timer | undefined;
   let isStopped = false;
 
   let lookedAtUpTo: TaskId | undefined;
 
+  const removeRows = (share: number): Promise<Result<number>> =>
+    queue.store.prune(oldRows(config, clock.nowMs(), share), PRUNE_ROWS);
+
   /** @returns whether more is left. */
   const prune = async (): Promise<boolean> => {
     const nowMs = clock.nowMs();
-    // What can be done without goes earlier. Dead letters wait for a person, and a forgotten key would repeat a task.
-    const share = parts.failsafes.isDiskLow ? LOW_DISK_SHARE : 1;
-    const removed = await queue.store.prune(
-      {
-        endedTasksMs: nowMs - Math.floor(config["queue.keep_done_ms"] * share),
-        deadLettersMs: nowMs - config["queue.keep_dead_ms"],
-        eventsMs: nowMs - Math.floor(config["queue.keep_events_ms"] * share),
-        idempotencyMs: nowMs - config["queue.keep_idempotency_ms"],
-        commandsMs: nowMs - KEEP_COMMANDS_MS,
-      },
-      PRUNE_ROWS,
-    );
+    const removed = await removeRows(parts.failsafes.isDiskLow ? LOW_DISK_SHARE : 1);
     if (!removed.ok) logger.warn("retention could not remove old rows", { failure: describeFailure(removed.error) });
     const forgotten = await stores.models.prune(
       { usageMs: nowMs - config["queue.keep_usage_ms"], decisionsMs: nowMs - config["queue.keep_dead_ms"] },
@@ -91,10 +92,17 @@ export function startMaintenance(
     everyMs > 0
       ? scheduleBackups(stores.backups, { clock, logger, everyMs, keep: config["store.backup.keep"] })
       : () => undefined;
-  return () => {
-    isStopped = true;
-    timer?.cancel();
-    stopBackups();
+  return {
+    stop: () => {
+      isStopped = true;
+      timer?.cancel();
+      stopBackups();
+    },
+    pruneNow: async () => {
+      const removed = await inRounds(() => removeRows(LOW_DISK_SHARE));
+      await parts.parts?.collect();
+      return removed;
+    },
   };
 }
 
@@ -105,6 +113,28 @@ async function pruneGoals(
   const removed = await stores.goals.prune(beforeMs, PRUNE_GOALS);
   if (!removed.ok) logger.warn("retention could not remove old goals", { failure: describeFailure(removed.error) });
   await removeFoldersOfRemovedGoals(stateDir, stores.goals);
+}
+
+/** What can be done without goes earlier. Dead letters wait for a person, and a forgotten key would repeat a task. */
+function oldRows(config: Config, nowMs: number, share: number): PruneBefore {
+  return {
+    endedTasksMs: nowMs - Math.floor(config["queue.keep_done_ms"] * share),
+    deadLettersMs: nowMs - config["queue.keep_dead_ms"],
+    eventsMs: nowMs - Math.floor(config["queue.keep_events_ms"] * share),
+    idempotencyMs: nowMs - config["queue.keep_idempotency_ms"],
+    commandsMs: nowMs - KEEP_COMMANDS_MS,
+  };
+}
+
+async function inRounds(remove: () => Promise<Result<number>>): Promise<Result<number>> {
+  let sum = 0;
+  for (let round = 0; round < MAX_ROUNDS; round += 1) {
+    const removed = await remove();
+    if (!removed.ok) return removed;
+    sum += removed.value;
+    if (removed.value < PRUNE_ROWS) break;
+  }
+  return ok(sum);
 }
 
 /**

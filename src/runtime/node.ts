@@ -1,33 +1,27 @@
 /** A node: the engine, its HTTP API, and what keeps both going. */
 import { readFileSync, rmSync } from "node:fs";
 import { type ApiPorts, createApi, type HttpServer, serveApi, unwatched, type WatchdogPort } from "#api";
-import { type JsonObject, type JsonValue, type Logger, ok, type Result } from "#base";
-import { type Fleet, FleetQueue, type Order, performOn } from "#fleet";
+import { type Logger, ok, type Result } from "#base";
+import type { Fleet } from "#fleet";
 import { apiPorts, nodeName } from "./api-ports.ts";
+import { type HubSays, openBeside } from "./beside.ts";
 import type { LoadedConfig } from "./config/load.ts";
 import { type Engine, type StopMode, startEngine } from "./engine.ts";
 import { durabilityOf, wantedReplicas } from "./fleet/durability.ts";
 import { fleetPort } from "./fleet/fleet-port.ts";
 import { type HubDuty, startHubDuty } from "./fleet/hub-duty.ts";
 import { noteRole } from "./fleet/note-role.ts";
-import { openFleetSettings } from "./fleet/open-fleet-settings.ts";
 import { openNodeFleet } from "./fleet/open-node-fleet.ts";
 import { openNodeStores, seedFor } from "./fleet/open-node-stores.ts";
-import { openRollouts } from "./fleet/open-rollouts.ts";
 import { ANSWERED_MS, openSuccession, type Withheld } from "./fleet/open-succession.ts";
-import { Resender } from "./fleet/resender.ts";
 import { type Settled, settleSuccession } from "./fleet/settle-succession.ts";
 import { type NodeFleet, startFleet } from "./fleet/start-fleet.ts";
-import { NO_REPOSITORIES, type NodeGoals, openGoals } from "./goals/open-goals.ts";
-import { openHooks } from "./hooks/open-hooks.ts";
-import { startMaintenance } from "./maintenance.ts";
+import { openNodeMind } from "./mind/node-mind.ts";
 import { ownCommand } from "./program.ts";
 import { realClock, realRandom } from "./real-clock.ts";
 import { sourceBuilds } from "./source-build/open-source-builds.ts";
 import { ensureToken, prepareStateFolder, type StateFolder, writeDurably } from "./state-folder.ts";
 import { attachNode, linkToWatchdog, type Supervision } from "./supervision.ts";
-import { openTelemetry } from "./telemetry/open-telemetry.ts";
-import { Uploads } from "./uploads.ts";
 import type { WatchdogLink } from "./watchdog-link.ts";
 
 /** Answers of models that are being given when the next generation is to take over get this long. */
@@ -145,9 +139,6 @@ function startEngineAt(
   });
 }
 
-/** What this node says to its hub besides what its engine knows, and what it does for it; set once everything is there. */
-type HubSays = { announceAlso: () => JsonObject; obey: (order: Order) => void };
-
 type Started = {
   readonly options: NodeOptions;
   readonly folder: StateFolder;
@@ -187,12 +178,16 @@ async function serve(parts: Started): Promise<Result<RunningNode>> {
   const accord = openSuccession({ ...options, ...parts });
   if (!accord.ok) return accord;
   const { succession, election, life } = accord.value;
+  const minding = openNodeMind({ ...options, ...parts, ...beside.forMind, duty });
+  if (!minding.ok) return minding;
+  const mind = minding.value;
   const durability = durabilityOf(place.role, config, duty?.replicas, logger);
   const ports = apiPorts({
     ...options,
     fleet: fleetPort({ fleet, engine, duty, succession, election, clock: realClock, becomeHub, durability }),
     ...beside.ports,
     engine,
+    mind: mind.port,
     queue: duty?.queue ?? engine.queue,
     token: token.value,
     startedAtMs: parts.startedAtMs,
@@ -207,12 +202,11 @@ async function serve(parts: Started): Promise<Result<RunningNode>> {
   if (!answering.ok) return answering;
   const { api, server } = answering.value;
   await noteRole({ role: place.role, fleet, secrets: engine.stores.secrets, logger });
-  if (link !== undefined) attachNode(link, { api, server, engine, stop });
-  const stopMaintenance = startMaintenance({ ...engine, stateDir, clock: realClock, logger }, config);
+  if (link !== undefined) attachNode(link, { api, server, pulses: mind.pulses, stop });
 
   async function shutDown(mode: StopMode): Promise<void> {
     options.logger.info("the node stops", { mode, running: engine.pool.live.length });
-    stopMaintenance();
+    await mind.stop();
     await builds.stop();
     // While attempts end, the node goes on answering, so that people can watch it drain.
     if (mode === "drain") await engine.consumers.stop();
@@ -230,6 +224,7 @@ async function serve(parts: Started): Promise<Result<RunningNode>> {
   }
   life.start();
   beside.start();
+  mind.start();
   void builds.start();
   writeDurably(folder.nodeFile, `${JSON.stringify(nodeFile(server, parts.startedAtMs))}\n`);
   link?.ready(server.url);
@@ -263,80 +258,6 @@ function apiOptions(config: LoadedConfig["config"]): Parameters<typeof createApi
   };
 }
 
-/** What a node has part in beside the queue: the settings and releases of its fleet, alerts and the audit log. */
-function openBeside(parts: Started, duty: HubDuty | undefined, watchdog: WatchdogPort) {
-  const { options, engine, fleet, restart, hubSays } = parts;
-  const common = { ...options, engine, fleet, clock: realClock };
-  const telemetry = openTelemetry({
-    ...common,
-    ...engine,
-    config: options.loaded.config,
-    nodeName: nodeName(options.loaded.config),
-    featureLevel: () => fleet.standing().featureLevel,
-    readings: {
-      ...engine,
-      stateDir: options.stateDir,
-      isWriter: engine.service !== undefined,
-      nodes: engine.stores.fleetNodes,
-      heardAtMs: (node) => duty?.presence.of(node)?.atMs,
-      self: engine.nodeId,
-      hubAnswers: () => (engine.queue instanceof FleetQueue ? engine.queue.isReaching : null),
-    },
-  });
-  const settings = openFleetSettings(common);
-  const uploads = new Uploads(options.stateDir, realClock);
-  const rollouts = openRollouts({ ...common, duty, uploads, watchdog, restart });
-  const resender = resenderOf(parts);
-  const goals = openGoals({ ...common, config: options.loaded.config, duty, repositories: NO_REPOSITORIES });
-  const hooks = hooksOf(parts, goals);
-  hubSays.announceAlso = () => ({
-    pendingSettings: [...settings.watch.pending()],
-    release: rollouts.taker.report,
-  });
-  hubSays.obey = rollouts.obey;
-  return {
-    ports: {
-      fleetSettings: settings.port,
-      rollouts: rollouts.port,
-      uploads,
-      webhooks: hooks.port,
-      goals: goals.port,
-      alerts: telemetry.alerts,
-      rules: telemetry.watch,
-    },
-    start: (): void => {
-      telemetry.start();
-      void settings.watch.look();
-      rollouts.start();
-      resender?.start();
-      hooks.start();
-      goals.executing?.begin(Number.POSITIVE_INFINITY);
-    },
-    stop: async (): Promise<void> => {
-      goals.executing?.end();
-      telemetry.stop();
-      settings.watch.stop();
-      rollouts.stop();
-      await resender?.stop();
-      await hooks.stop();
-    },
-  };
-}
-
-/** The mind and the goals of this node are joined to what comes in here. */
-function hooksOf({ options, engine }: Started, { submissions }: NodeGoals) {
-  const { logger, loaded } = options;
-  const { config } = loaded;
-  return openHooks({
-    config,
-    stores: engine.stores,
-    clock: realClock,
-    logger,
-    wake: (reason) => logger.debug("the mind is woken", { reason }),
-    goals: submissions,
-  });
-}
-
 /** Only where this node writes for others. */
 function hubDutyOf({ options, engine, place, fleet, restart }: Started): HubDuty | undefined {
   const { service, stores, running, describe: describeSelf } = engine;
@@ -358,25 +279,6 @@ function hubDutyOf({ options, engine, place, fleet, restart }: Started): HubDuty
     probationMs: loaded.config["update.probation_ms"],
     isIdle: () => engine.attempts.running().length === 0,
     restart,
-  });
-}
-
-/** Undefined for a node that is alone: there is nobody to whom it would have to send anything. */
-function resenderOf({ options, engine, place }: Started): Resender | undefined {
-  const { queue, service, goals, stores, nodeId } = engine;
-  if (place.role.kind === "solo") return undefined;
-  return new Resender({
-    quarantine: stores.quarantine,
-    perform: async (command) => {
-      if (queue instanceof FleetQueue) return queue.resend(command);
-      if (service === undefined) return undefined;
-      const once = { id: command.id, node: nodeId };
-      // `as`: what the queue returns is JSON throughout.
-      return (await performOn(service, command, once, goals)) as Result<JsonValue | undefined>;
-    },
-    clock: realClock,
-    logger: options.logger,
-    crashPoint: options.crashPoint,
   });
 }
 

@@ -2,8 +2,8 @@
 import { readFileSync } from "node:fs";
 import type { Api, HttpServer } from "#api";
 import type { Logger } from "#base";
-import { inheritedSocket, type ListeningSocket } from "#watchdog";
-import type { Engine, StopMode } from "./engine.ts";
+import { inheritedSocket, type ListeningSocket, type Pulse } from "#watchdog";
+import type { StopMode } from "./engine.ts";
 import { GENERATION_VARIABLES } from "./generation-variables.ts";
 import { realClock } from "./real-clock.ts";
 import { version } from "./version.ts";
@@ -40,13 +40,13 @@ export function attachNode(
   node: {
     readonly api: Api;
     readonly server: HttpServer;
-    readonly engine: Engine;
+    readonly pulses: () => readonly Pulse[];
     readonly stop: (mode: StopMode) => Promise<void>;
   },
 ): void {
   link.attach({
     listeningFd: node.server.sharedFd,
-    vitals: () => ({ rssBytes: residentBytes(), ...node.server.figures(), pulses: node.engine.pulses() }),
+    vitals: () => ({ rssBytes: residentBytes(), ...node.server.figures(), pulses: node.pulses() }),
     ordered: (order) => {
       switch (order.kind) {
         case "drain":

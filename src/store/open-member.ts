@@ -2,19 +2,13 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { createIdFactory, err, FLEET_FILE, type Logger, NODE_FILE, type NodeId, ok, type Result, refused } from "#base";
 import { cryptography, type DurableText, type Membership, type NodeDirectory, type NodeSecrets } from "#fleet";
-import { LibsqlAlertStore } from "./alert-store.ts";
-import { LibsqlAttemptBlobs } from "./attempt-blobs.ts";
-import { LibsqlAuditStore } from "./audit-log.ts";
 import { BACKUP_FOLDER, Backups } from "./backup.ts";
-import { LibsqlCapacityHistory } from "./capacity-history.ts";
+import { careOf } from "./care.ts";
 import { type Connection, openConnection } from "./connection.ts";
-import { LibsqlElectionStore } from "./election-note.ts";
 import { checkFleetLevel } from "./fleet-level.ts";
 import { LibsqlFleetNodes } from "./fleet-nodes.ts";
 import { goalReader } from "./goal-store.ts";
-import { LibsqlWebhookDeliveries } from "./hooks/webhook-deliveries.ts";
 import { establishIdentity, type Identity } from "./identity.ts";
-import { LibsqlJoinTokens } from "./join-tokens.ts";
 import { LibsqlLeaseText } from "./lease-text.ts";
 import { LongReader } from "./long-reader.ts";
 import { schemaNumber } from "./migrate.ts";
@@ -25,7 +19,7 @@ import { establishNodeId } from "./node-identity.ts";
 import { LibsqlNodeSecrets } from "./node-secrets.ts";
 import { abandon, inLocked, type StoreOptions, type Stores } from "./open.ts";
 import { checkpoint, MAX_INLINE_CHECK_BYTES, openDatabase, type Place, writeBack } from "./open-database.ts";
-import { LibsqlOutbox } from "./outbox.ts";
+import { ownTables } from "./own-tables.ts";
 import { LibsqlQuarantine } from "./quarantine/quarantine.ts";
 import { LibsqlQueueStore } from "./queue-store.ts";
 import type { Carry } from "./replica/carrier.ts";
@@ -147,22 +141,19 @@ async function openLocked(
     abandon(opened, lock);
   };
   return ok({
+    ...ownTables(node),
     queue: replica.value.store,
     replica: replica.value,
-    outbox: new LibsqlOutbox(node),
     leases: new LibsqlLeaseText(node),
     quarantine,
-    attemptBlobs: new LibsqlAttemptBlobs(node),
-    webhookDeliveries: new LibsqlWebhookDeliveries(node),
-    audit: new LibsqlAuditStore(node),
-    alerts: new LibsqlAlertStore(node),
+    care: careOf([
+      { name: MODELS_FILE, connection: models, mayCompact: true },
+      { name: NODE_FILE, connection: node, mayCompact: true },
+    ]),
     models: own.value.models,
     goals: goalReader(replica.value.store.reading),
-    capacity: new LibsqlCapacityHistory(node),
     fleetNodes: directory,
-    joinTokens: new LibsqlJoinTokens(node),
     secrets,
-    election: new LibsqlElectionStore(node),
     nodeId: id,
     waitingMigrations: [],
     identity: { ...identity, uuid: fleet, epoch: replica.value.position().epoch },

@@ -1,5 +1,6 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
+import type { MindJournal } from "#activities";
 import {
   type Clock,
   createIdFactory,
@@ -14,7 +15,6 @@ import {
 } from "#base";
 import {
   type AttemptBlobs,
-  cryptography,
   type ElectionStore,
   type JoinTokens,
   type NodeDirectory,
@@ -29,17 +29,11 @@ import type { CapacityHistory } from "#hw";
 import type { ModelStore } from "#inference";
 import type { QueueStore } from "#queue";
 import type { AlertStore, AuditStore } from "#telemetry";
-import { LibsqlAlertStore } from "./alert-store.ts";
-import { LibsqlAttemptBlobs } from "./attempt-blobs.ts";
-import { LibsqlAuditStore } from "./audit-log.ts";
 import { BACKUP_FOLDER, Backups } from "./backup.ts";
-import { LibsqlCapacityHistory } from "./capacity-history.ts";
+import { careOf, type DatabaseCare } from "./care.ts";
 import { type Connection, openConnection } from "./connection.ts";
-import { LibsqlElectionStore } from "./election-note.ts";
 import { LibsqlGoalStore } from "./goal-store.ts";
-import { LibsqlWebhookDeliveries } from "./hooks/webhook-deliveries.ts";
 import { establishIdentity, type Identity } from "./identity.ts";
-import { LibsqlJoinTokens } from "./join-tokens.ts";
 import { LongReader } from "./long-reader.ts";
 import { waitingMigrations } from "./migrate.ts";
 import { FLEET_MIGRATIONS } from "./migrations/fleet.ts";
@@ -47,7 +41,6 @@ import type { Migration } from "./migrations/migration.ts";
 import { NODE_MIGRATIONS } from "./migrations/node.ts";
 import { LibsqlModelStore } from "./model-store.ts";
 import { establishNodeId } from "./node-identity.ts";
-import { LibsqlNodeSecrets } from "./node-secrets.ts";
 import {
   checkInBackground,
   checkpoint,
@@ -56,7 +49,7 @@ import {
   type Place,
   writeBack,
 } from "./open-database.ts";
-import { LibsqlOutbox } from "./outbox.ts";
+import { ownTables } from "./own-tables.ts";
 import { readPosition } from "./primary/position.ts";
 import { type PrimaryOptions, startOnServer } from "./primary/start.ts";
 import { LibsqlQuarantine } from "./quarantine/quarantine.ts";
@@ -108,6 +101,10 @@ export type Stores = {
   /** What this node decided, and what it has to tell a person. */
   readonly audit: AuditStore;
   readonly alerts: AlertStore;
+  /** What the mind of this node decided. */
+  readonly mind: MindJournal;
+  /** Its databases that are written here. */
+  readonly care: DatabaseCare;
   /** The holder of leases on this host, the same from start to start. */
   readonly nodeId: NodeId;
   readonly identity: Identity;
@@ -196,20 +193,16 @@ async function openLocked(
     abandon(opened, lock);
   };
   return ok({
+    ...ownTables(node.value),
     queue,
     models,
     goals,
-    capacity: new LibsqlCapacityHistory(node.value),
     fleetNodes,
-    joinTokens: new LibsqlJoinTokens(node.value),
-    secrets: new LibsqlNodeSecrets(node.value, cryptography),
-    election: new LibsqlElectionStore(node.value),
-    outbox: new LibsqlOutbox(node.value),
     quarantine,
-    attemptBlobs: new LibsqlAttemptBlobs(node.value),
-    webhookDeliveries: new LibsqlWebhookDeliveries(node.value),
-    audit: new LibsqlAuditStore(node.value),
-    alerts: new LibsqlAlertStore(node.value),
+    care: careOf([
+      { name: FLEET_FILE, connection: writing, mayCompact: options.primary === undefined },
+      { name: NODE_FILE, connection: node.value, mayCompact: true },
+    ]),
     nodeId: nodeId.value,
     identity,
     waitingMigrations: waitingMigrations(reading, FLEET_MIGRATIONS),

@@ -10,6 +10,7 @@ import { laneColumns, laneRows } from "../tasks/queue-text.ts";
 import { facts, noteOf } from "../tasks/task-text.ts";
 import { alertColumns, type ShownAlert } from "./alerts.ts";
 import { deadColumns } from "./dead.ts";
+import { type MindShown, mindText } from "./mind.ts";
 import { type NodesShown, nodeColumns } from "./node.ts";
 import { showSafeMode } from "./safe-mode.ts";
 
@@ -35,6 +36,8 @@ type Status = {
   readonly releases: Releases | null;
   /** Those that are not over. */
   readonly alerts: readonly ShownAlert[];
+  /** Null for a node of a release whose mind does not act. */
+  readonly mind: MindShown | null;
 };
 
 export const status: Handler<object> = async (_invocation, context) => {
@@ -43,7 +46,7 @@ export const status: Handler<object> = async (_invocation, context) => {
   if (!api.ok) return console.fail(api.error);
   const ask = api.value;
   const limit = String(Math.max(DEAD_SHOWN, RUNNING_SHOWN));
-  const [node, nodes, queue, running, dead, watchdog, releases, alerts] = await Promise.all([
+  const [node, nodes, queue, running, dead, watchdog, releases, alerts, mind] = await Promise.all([
     ask.ask("show the status", (client) => client.api.node.$get()),
     ask.ask("show the status", (client) => client.api.nodes.$get()),
     ask.ask("show the status", (client) => client.api.queue.$get()),
@@ -52,6 +55,7 @@ export const status: Handler<object> = async (_invocation, context) => {
     ask.ask("show the status", (client) => client.api.watchdog.$get()),
     ask.ask("show the status", (client) => client.api.releases.$get()),
     ask.ask("show the status", (client) => client.api.alerts.$get({ query: {} })),
+    ask.ask("show the status", (client) => client.api.hub.state.$get()),
   ]);
   if (!node.ok) {
     if (!isSafeMode(node.error)) return console.fail(node.error);
@@ -70,6 +74,7 @@ export const status: Handler<object> = async (_invocation, context) => {
     watchdog: watchdog.ok ? watchdog.value : null,
     releases: releases.ok ? releases.value : null,
     alerts: alerts.ok ? alerts.value.items : [],
+    mind: mind.ok ? mind.value : null,
   };
   if (console.json) console.document(found);
   else print(found, context);
@@ -110,7 +115,7 @@ function printAlerts({ alerts }: Status, { console, environment }: CommandContex
   console.table(alerts.slice(0, ALERTS_SHOWN), alertColumns(environment.clock.nowMs()));
 }
 
-function printNode({ node, watchdog, releases }: Status, { console, environment }: CommandContext): void {
+function printNode({ node, watchdog, releases, mind }: Status, { console, environment }: CommandContext): void {
   const state = node.ready ? console.paint("good", "ready") : console.paint("bad", "not ready");
   console.line(`${console.paint("strong", oneLine(node.name))} is ${state}`);
   for (const check of node.checks.filter(({ ok }) => !ok)) {
@@ -140,6 +145,7 @@ function printNode({ node, watchdog, releases }: Status, { console, environment 
   if (watchdog === null) pairs.push(["watchdog", "none: nothing starts this node again"]);
   else pairs.push(["watchdog", watchdogText(watchdog, nowMs)]);
   if (releases !== null) pairs.push(["release", releaseText(releases)]);
+  if (mind !== null) pairs.push(["mind", mindText(mind)]);
   for (const line of facts(pairs, console.out)) console.line(line);
 }
 
@@ -242,7 +248,7 @@ function printRunning({ running, queue }: Status, { console, environment }: Comm
 }
 
 /** What a person would do now; nothing when all is well. */
-function nextSteps({ node, queue, dead, alerts }: Status): readonly string[] {
+function nextSteps({ node, queue, dead, alerts, mind }: Status): readonly string[] {
   const { totals } = queue;
   const [letter] = dead;
   const open = totals.waiting + totals.ready + totals.running;
@@ -260,6 +266,9 @@ function nextSteps({ node, queue, dead, alerts }: Status): readonly string[] {
     ...(node.fleet.following?.unfit?.remedy === undefined ? [] : [oneLine(node.fleet.following.unfit.remedy)]),
     ...(alerts.some(({ state }) => state === "firing")
       ? ["see what an alert is about, then say that you look after it: drover alert show ID; drover alert ack ID"]
+      : []),
+    ...(mind !== null && mind.hold !== null
+      ? ["see what the mind could not heal, then let it go on: drover fsm state, drover fsm release"]
       : []),
     ...(queue.paused ? ["start tasks again with: drover queue resume"] : []),
     ...(letter === undefined ? [] : [`see why a task died with: drover dead show ${letter.id}`]),

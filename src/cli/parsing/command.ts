@@ -34,6 +34,7 @@ export const SECTIONS = [
   "Goals",
   "Tasks",
   "Queue",
+  "Mind",
   "Models",
   "Repositories",
   "Webhooks and notices",

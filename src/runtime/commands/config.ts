@@ -1,6 +1,7 @@
 import { redactValue } from "#base";
 import { type ConfigShowOptions, type Console, EXIT, type GlobalOptions } from "#cli";
 import { SETTING_PATHS, SETTINGS } from "../config/settings.ts";
+import { mindRules } from "../mind/mind-rules.ts";
 import { checkEndpoints } from "../models/known-endpoints.ts";
 import { sandboxPlanOf } from "../models/task-plans.ts";
 import { otherProcesses } from "../other-processes.ts";
@@ -36,6 +37,7 @@ export async function configCheck(options: GlobalOptions, console: Console): Pro
   const { config, file } = loaded.value;
   const parts = [
     checkEndpoints(config),
+    mindRules(config),
     sandboxPlanOf(config),
     otherProcesses(config, process.env),
     releaseOptions(config),

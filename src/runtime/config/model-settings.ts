@@ -34,6 +34,7 @@ const endpoint = z.strictObject({
   parallel: z.int().min(1).max(1_024).optional(),
   models: z.array(modelName).max(100).default([]),
   vram_bytes: z.int().min(0).max(Number.MAX_SAFE_INTEGER).optional(),
+  restart_command: z.array(z.string().min(1).max(MAX_TEXT)).min(1).max(100).optional(),
 });
 
 const price = z.strictObject({

@@ -5,6 +5,7 @@ import { isReservedVariable, LOG_LEVELS, MAX_ATTEMPTS, MAX_OPEN_TASKS, RETRY_BAS
 import { FAILOVER_SETTINGS, NODE_ROLES } from "../fleet/role.ts";
 import { GOAL_SETTINGS } from "./goal-settings.ts";
 import { HOOK_SETTINGS } from "./hook-settings.ts";
+import { MIND_SETTINGS } from "./mind-settings.ts";
 import { MODEL_SETTINGS } from "./model-settings.ts";
 import { count, DAY_MS, durationMs, label, name, setting } from "./setting.ts";
 import { TELEMETRY_SETTINGS } from "./telemetry-settings.ts";
@@ -174,6 +175,7 @@ export const SETTINGS = {
   ...GOAL_SETTINGS,
   ...MODEL_SETTINGS,
   ...HOOK_SETTINGS,
+  ...MIND_SETTINGS,
 } as const;
 
 export type SettingPath = keyof typeof SETTINGS;

@@ -2,15 +2,18 @@ import { type EndpointState, TIERS, type Tier } from "#hw";
 import type { ModelChain, RequestContext } from "#inference";
 import { type ConfiguredTiers, chainFor } from "#scheduler";
 import type { Config } from "../config/settings.ts";
+import type { Detours } from "./detours.ts";
 
 /** By which models a request may be answered, best first. */
 export class Chains {
   readonly #config: Config;
   readonly #states: () => readonly EndpointState[];
+  readonly #detours: Pick<Detours, "isOpen"> | undefined;
 
-  constructor(config: Config, states: () => readonly EndpointState[]) {
+  constructor(config: Config, states: () => readonly EndpointState[], detours?: Pick<Detours, "isOpen">) {
     this.#config = config;
     this.#states = states;
+    this.#detours = detours;
   }
 
   /** Read anew for each request: settings of the fleet change while the node runs. */
@@ -23,7 +26,27 @@ export class Chains {
     };
   }
 
+  /** With the ways that are open now at its end, unless somebody insists on certain models. */
   chain(context: RequestContext): ModelChain {
+    const chain = this.#usual(context);
+    const isInsisted = (context.namedModels ?? []).length > 0 || context.purpose === "gateway";
+    const others = isInsisted ? [] : this.#past(chain);
+    if (others.length === 0) return chain;
+    const reason = `${chain.reason}; and what the mind opened while endpoints are down`;
+    return { ...chain, models: [...chain.models, ...others], named: [...chain.named, ...others], reason };
+  }
+
+  #past({ models, kinds }: ModelChain): readonly string[] {
+    const fallbacks = this.#detours?.isOpen("fallback") === true ? this.#config["fsm.fallback_models"] : [];
+    const mayAskClaude =
+      this.#config["executor.claude.fallback"] &&
+      kinds.includes("anthropic") &&
+      this.#detours?.isOpen("claude") === true;
+    const claude = mayAskClaude ? this.#claudeModels(this.#states()) : [];
+    return [...new Set([...fallbacks, ...claude])].filter((model) => !models.includes(model));
+  }
+
+  #usual(context: RequestContext): ModelChain {
     const kinds = context.kinds ?? ["ollama", "openai", "anthropic"];
     const tier = context.tier ?? null;
     const { models } = context;

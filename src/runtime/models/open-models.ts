@@ -11,11 +11,13 @@ import {
 } from "#hw";
 import {
   anthropicClient,
+  type InferenceFailure,
   type InferenceLimits,
   type InferencePorts,
   ollamaClient,
   openaiClient,
   type RequestContext,
+  unloadModel,
 } from "#inference";
 import type { Queue } from "#queue";
 import { ExpectedCompletionRouter, type RouteDecision } from "#scheduler";
@@ -23,6 +25,7 @@ import type { Stores } from "#store";
 import type { Config } from "../config/settings.ts";
 import { ownCommand } from "../program.ts";
 import { Chains } from "./chains.ts";
+import { Detours } from "./detours.ts";
 import { energyOf } from "./energy.ts";
 import { HostFitPlanner } from "./fit-planner.ts";
 import { hardwareOf } from "./hardware-class.ts";
@@ -55,6 +58,10 @@ export type NodeModels = {
   readonly learned: Learned;
   readonly registry: EndpointRegistry;
   readonly spending: Spending;
+  /** Opened and closed by the mind. */
+  readonly detours: Detours;
+  /** Has a server give up the memory of a model. @returns why it failed, if it did */
+  readonly unload: (endpoint: string, model: string) => Promise<InferenceFailure | undefined>;
   /** Begins to look at hardware and endpoints; nothing waits for it. */
   readonly start: () => void;
   readonly stop: () => Promise<void>;
@@ -65,14 +72,7 @@ export type NodeModels = {
 /** Builds it all; nothing is asked of the outside before `start`. */
 export async function openModels(parts: ModelParts): Promise<Result<NodeModels>> {
   const { config, stores, clock, random, logger, stateDir, queue } = parts;
-  const monitor = new CapacityMonitor({
-    clock,
-    random,
-    probes: hostProbes({ clock, stateDir, inventoryCommand: ownCommand("inventory") }),
-    history: stores.capacity,
-    report: (failure) =>
-      logger.warn("samples of the capacity could not be kept", { failure: describeFailure(failure) }),
-  });
+  const monitor = monitorOf(parts);
   const candidates = config["hw.discover"] ? wellKnownAddresses(parts.ollamaHost) : [];
   const registry = new EndpointRegistry({ clock, random, logger, probe: new HttpEndpointProbe(clock), candidates });
   const added = await addEndpoints(registry, parts);
@@ -83,7 +83,8 @@ export async function openModels(parts: ModelParts): Promise<Result<NodeModels>>
   const { learned, spending } = books.value;
 
   const states = (): readonly EndpointState[] => registry.states();
-  const chains = new Chains(config, states);
+  const detours = new Detours();
+  const chains = new Chains(config, states, detours);
   const concurrency = config["executor.ollama.concurrency"];
   const { residency, stop: stopWatching } = watchResidency(registry, monitor);
   const fit = new HostFitPlanner(monitor, registry, residency);
@@ -111,6 +112,8 @@ export async function openModels(parts: ModelParts): Promise<Result<NodeModels>>
     learned,
     registry,
     spending,
+    detours,
+    unload: unloaderOf(parts, registry),
     start: () => {
       monitor.start();
       registry.start();
@@ -134,6 +137,22 @@ export async function openModels(parts: ModelParts): Promise<Result<NodeModels>>
         vramBytes: monitor.current().gpus.map(({ vramBytes }) => vramBytes ?? 0),
       }),
   });
+}
+
+function monitorOf({ stores, clock, random, logger, stateDir }: ModelParts): CapacityMonitor {
+  return new CapacityMonitor({
+    clock,
+    random,
+    probes: hostProbes({ clock, stateDir, inventoryCommand: ownCommand("inventory") }),
+    history: stores.capacity,
+    report: (failure) =>
+      logger.warn("samples of the capacity could not be kept", { failure: describeFailure(failure) }),
+  });
+}
+
+function unloaderOf({ config, clock }: ModelParts, registry: EndpointRegistry): NodeModels["unload"] {
+  return (endpoint, model) =>
+    unloadModel({ directory: registry, client: ollamaClient, limits: inferenceLimits(config), clock }, endpoint, model);
 }
 
 /** What the node remembers of its models: what it learned, and what it spent. */

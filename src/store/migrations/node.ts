@@ -7,6 +7,7 @@ import { attemptBlobMigration } from "./node/0005-attempt-blobs.ts";
 import { webhookMigration } from "./node/0006-webhooks.ts";
 import { auditMigration } from "./node/0007-audit.ts";
 import { alertMigration } from "./node/0008-alerts.ts";
+import { mindMigration } from "./node/0009-mind.ts";
 
 /** The schema of node.db. */
 export const NODE_MIGRATIONS: readonly Migration[] = [
@@ -18,4 +19,5 @@ export const NODE_MIGRATIONS: readonly Migration[] = [
   webhookMigration,
   auditMigration,
   alertMigration,
+  mindMigration,
 ];

@@ -177,6 +177,13 @@ export class Replica implements ReplicaView {
     this.#damaged(why);
   }
 
+  /** Lets the thread that follows the hub begin anew; the copy stays. */
+  async reattach(): Promise<void> {
+    if (this.#isClosed || this.#isRebuilding) return;
+    await this.#thread.end();
+    this.#loop.heard();
+  }
+
   #damaged(why: string): void {
     if (this.#damage !== undefined || this.#isClosed) return;
     this.#damage = why;

@@ -13,6 +13,7 @@ import { noRollouts } from "../../support/fleet-rollouts.ts";
 import { hubSettings } from "../../support/fleet-settings.ts";
 import { memoryGoals } from "../../support/goals.ts";
 import { endpointState, inferenceWorld } from "../../support/inference-world.ts";
+import { quietMind } from "../../support/mind-port.ts";
 import { modelPorts } from "../../support/model-ports.ts";
 import { noWebhooks } from "../../support/no-webhooks.ts";
 import { realClock } from "../../support/real-clock.ts";
@@ -54,6 +55,7 @@ export async function serveStandIn(endpointUrl: string): Promise<string> {
       fleetSettings: hubSettings({ clock }),
       rollouts: noRollouts,
       goals: memoryGoals({ queue: queue.store, clock, ids, node }),
+      mind: quietMind(clock),
       metrics: new MetricRegistry(),
       models,
       watchdog: unwatched,

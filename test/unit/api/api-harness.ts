@@ -30,6 +30,7 @@ import { memoryFleet } from "../../support/fleet.ts";
 import { noRollouts } from "../../support/fleet-rollouts.ts";
 import { hubSettings } from "../../support/fleet-settings.ts";
 import { memoryGoals } from "../../support/goals.ts";
+import { quietMind } from "../../support/mind-port.ts";
 import { modelPorts } from "../../support/model-ports.ts";
 import { noWebhooks } from "../../support/no-webhooks.ts";
 import { telemetryPorts } from "../../support/telemetry.ts";
@@ -99,6 +100,7 @@ export function createHarness(options: HarnessOptions = {}): Harness {
     fleetSettings: hubSettings({ store, clock }),
     rollouts: noRollouts,
     goals: memoryGoals({ queue: store, clock, ids, node }),
+    mind: quietMind(clock),
     metrics: new MetricRegistry(),
     models: modelPorts(),
     watchdog: unwatched,

@@ -28,6 +28,7 @@ describe("status", () => {
         memory     64.0 MiB
         storage    3 B, 3 B free
         watchdog   none: nothing starts this node again
+        mind       resting for 2 m 5 s
 
       LANE    WAITING  READY  RUNNING  DONE  DEAD  CANCELLED  NEXT WAITS
       ──────  ───────  ─────  ───────  ────  ────  ─────────  ──────────

@@ -63,7 +63,7 @@ async function agedQueue() {
   const failsafes = new Failsafes({ config, clock, logger: silentLogger, freeBytes: () => disk.freeBytes });
   failsafes.watch(queue);
   let rounds = 0;
-  const stop = startMaintenance(
+  const { stop } = startMaintenance(
     {
       // The journal is written back at the end of each round.
       stores: { ...stores, checkpoint: () => ((rounds += 1), stores.checkpoint()) },

@@ -1,0 +1,122 @@
+/** What a node has part in beside the queue. */
+import type { WatchdogPort } from "#api";
+import type { JsonObject, JsonValue, Result } from "#base";
+import { type Fleet, FleetQueue, type Order, performOn } from "#fleet";
+import { nodeName } from "./api-ports.ts";
+import type { Engine } from "./engine.ts";
+import type { HubDuty } from "./fleet/hub-duty.ts";
+import { openFleetSettings } from "./fleet/open-fleet-settings.ts";
+import { openRollouts } from "./fleet/open-rollouts.ts";
+import { Resender } from "./fleet/resender.ts";
+import type { NodeFleet } from "./fleet/start-fleet.ts";
+import { NO_REPOSITORIES, type NodeGoals, openGoals } from "./goals/open-goals.ts";
+import { openHooks } from "./hooks/open-hooks.ts";
+import type { NodeOptions } from "./node.ts";
+import { realClock } from "./real-clock.ts";
+import { openTelemetry } from "./telemetry/open-telemetry.ts";
+import { Uploads } from "./uploads.ts";
+
+/** What this node says to its hub besides what its engine knows, and what it does for it; set once everything is there. */
+export type HubSays = { announceAlso: () => JsonObject; obey: (order: Order) => void };
+
+type BesideParts = {
+  readonly options: NodeOptions;
+  readonly engine: Engine;
+  readonly fleet: Fleet;
+  readonly place: Pick<NodeFleet, "role">;
+  /** Has this node replaced by a new process. */
+  readonly restart: () => void;
+  readonly hubSays: HubSays;
+};
+
+/** What a node has part in beside the queue: the settings and releases of its fleet, alerts and the audit log. */
+export function openBeside(parts: BesideParts, duty: HubDuty | undefined, watchdog: WatchdogPort) {
+  const { options, engine, fleet, restart, hubSays } = parts;
+  const common = { ...options, engine, fleet, clock: realClock };
+  const telemetry = openTelemetry({
+    ...common,
+    ...engine,
+    config: options.loaded.config,
+    nodeName: nodeName(options.loaded.config),
+    featureLevel: () => fleet.standing().featureLevel,
+    readings: {
+      ...engine,
+      stateDir: options.stateDir,
+      isWriter: engine.service !== undefined,
+      nodes: engine.stores.fleetNodes,
+      heardAtMs: (node) => duty?.presence.of(node)?.atMs,
+      self: engine.nodeId,
+      hubAnswers: () => (engine.queue instanceof FleetQueue ? engine.queue.isReaching : null),
+    },
+  });
+  const settings = openFleetSettings(common);
+  const uploads = new Uploads(options.stateDir, realClock);
+  const rollouts = openRollouts({ ...common, duty, uploads, watchdog, restart });
+  const resender = resenderOf(parts);
+  const goals = openGoals({ ...common, config: options.loaded.config, duty, repositories: NO_REPOSITORIES });
+  const hooks = hooksOf(parts, goals);
+  hubSays.announceAlso = () => ({
+    pendingSettings: [...settings.watch.pending()],
+    release: rollouts.taker.report,
+  });
+  hubSays.obey = rollouts.obey;
+  return {
+    ports: {
+      fleetSettings: settings.port,
+      rollouts: rollouts.port,
+      uploads,
+      webhooks: hooks.port,
+      alerts: telemetry.alerts,
+      rules: telemetry.watch,
+      goals: goals.port,
+    },
+    forMind: { goals, alerts: telemetry.alerts, audit: telemetry.audit, wakeEvents: hooks.wakeEvents },
+    start: (): void => {
+      telemetry.start();
+      void settings.watch.look();
+      rollouts.start();
+      resender?.start();
+      hooks.start();
+    },
+    stop: async (): Promise<void> => {
+      telemetry.stop();
+      settings.watch.stop();
+      rollouts.stop();
+      await resender?.stop();
+      await hooks.stop();
+    },
+  };
+}
+
+/** The mind and the goals of this node are joined to what comes in here. */
+function hooksOf({ options, engine }: BesideParts, { submissions }: NodeGoals) {
+  const { logger, loaded } = options;
+  const { config } = loaded;
+  return openHooks({
+    config,
+    stores: engine.stores,
+    clock: realClock,
+    logger,
+    wake: (reason) => logger.debug("the mind is woken", { reason }),
+    goals: submissions,
+  });
+}
+
+/** Undefined for a node that is alone: there is nobody to whom it would have to send anything. */
+function resenderOf({ options, engine, place }: BesideParts): Resender | undefined {
+  const { queue, service, goals, stores, nodeId } = engine;
+  if (place.role.kind === "solo") return undefined;
+  return new Resender({
+    quarantine: stores.quarantine,
+    perform: async (command) => {
+      if (queue instanceof FleetQueue) return queue.resend(command);
+      if (service === undefined) return undefined;
+      const once = { id: command.id, node: nodeId };
+      // `as`: what the queue returns is JSON throughout.
+      return (await performOn(service, command, once, goals)) as Result<JsonValue | undefined>;
+    },
+    clock: realClock,
+    logger: options.logger,
+    crashPoint: options.crashPoint,
+  });
+}
