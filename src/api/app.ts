@@ -33,6 +33,7 @@ import { hardwareRoutes } from "./routes/hardware.ts";
 import { healthRoutes } from "./routes/health.ts";
 import { mindRoutes } from "./routes/mind.ts";
 import { controlRoutes, nodeRoutes } from "./routes/node.ts";
+import { noticeRoutes } from "./routes/notices.ts";
 import { quarantineRoutes } from "./routes/quarantine.ts";
 import { keyRoutes, queueRoutes, scheduleRoutes } from "./routes/queue.ts";
 import { releaseRoutes, updateRoutes, watchdogRoutes } from "./routes/releases.ts";
@@ -94,6 +95,7 @@ function allRoutes(ports: ApiPorts, streams: Streams, describe: () => unknown) {
     .route("/", alertRuleRoutes(ports))
     .route("/", alertRoutes(ports))
     .route("/", auditRoutes(ports))
+    .route("/", noticeRoutes(ports))
     .route("/", webhookRoutes(ports))
     .route("/", webhookDeliveryRoutes(ports))
     .route("/", webhookIntakeRoutes(ports))

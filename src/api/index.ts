@@ -28,6 +28,7 @@ export {
   type LogChunk,
   type MindPort,
   type NodeInfo,
+  type NoticePort,
   type ReadinessCheck,
   type RolloutPort,
   type RunningAttempt,

@@ -37,7 +37,7 @@ import type {
 } from "#fleet";
 import type { Entry, Facts, FsmRules, Mind, MindEvent } from "#fsm";
 import type { Goals } from "#goals";
-import type { WebhookReceiver } from "#hooks";
+import type { Notifier, WebhookReceiver } from "#hooks";
 import type { Queue } from "#queue";
 import type { AlertBook, AuditStore, MetricRegistry, RuleWatch } from "#telemetry";
 import type { WatchdogAction } from "#watchdog";
@@ -115,6 +115,9 @@ export interface BreakerPort {
   list(): Promise<readonly BreakerView[]>;
   reset(name: string): Promise<Result<void>>;
 }
+
+/** What this node tells people and other programs. */
+export type NoticePort = Pick<Notifier, "standing" | "test" | "list">;
 
 /** Webhooks that come to this node. */
 export type WebhookPort = Pick<WebhookReceiver, "receive" | "redeliver" | "standing" | "list" | "find"> & {
@@ -313,6 +316,7 @@ export interface ApiPorts {
   readonly sourceBuilds: SourceBuildPort;
   readonly breakers: BreakerPort;
   readonly webhooks: WebhookPort;
+  readonly notices: NoticePort;
   /** What a person has to know of this node. */
   readonly alerts: Pick<AlertBook, "open" | "list" | "find" | "acknowledge" | "close">;
   /** What is looked at by itself. */

@@ -27,6 +27,7 @@ export type Tag =
   | "hardware"
   | "models"
   | "webhooks"
+  | "notices"
   | "gateway";
 
 /** One answer a route gives; without a schema it is text of the given media type. */

@@ -8,6 +8,7 @@ import type {
   FleetPort,
   FleetSettingsPort,
   MindPort,
+  NoticePort,
   ReadinessCheck,
   RolloutPort,
   ShutdownMode,
@@ -49,6 +50,7 @@ export type ApiParts = {
   readonly rollouts: RolloutPort;
   readonly uploads: UploadPort;
   readonly webhooks: WebhookPort;
+  readonly notices: NoticePort;
   readonly alerts: ApiPorts["alerts"];
   readonly rules: ApiPorts["rules"];
 };
@@ -74,6 +76,7 @@ export function apiPorts(parts: ApiParts): ApiPorts {
     watchdog: parts.watchdog,
     uploads: parts.uploads,
     webhooks: parts.webhooks,
+    notices: parts.notices,
     sourceBuilds: parts.sourceBuilds,
     breakers: breakers({ failsafes: engine.failsafes, models: engine.models.ports, watchdog: parts.watchdog }),
     alerts: parts.alerts,

@@ -1,6 +1,6 @@
 /** What a node has part in beside the queue. */
 import type { WatchdogPort } from "#api";
-import type { JsonObject, JsonValue, Result } from "#base";
+import type { JsonObject, JsonValue, NodeId, Result } from "#base";
 import { type Fleet, FleetQueue, type Order, performOn } from "#fleet";
 import { nodeName } from "./api-ports.ts";
 import type { Engine } from "./engine.ts";
@@ -9,8 +9,8 @@ import { openFleetSettings } from "./fleet/open-fleet-settings.ts";
 import { openRollouts } from "./fleet/open-rollouts.ts";
 import { Resender } from "./fleet/resender.ts";
 import type { NodeFleet } from "./fleet/start-fleet.ts";
-import { NO_REPOSITORIES, type NodeGoals, openGoals } from "./goals/open-goals.ts";
-import { openHooks } from "./hooks/open-hooks.ts";
+import { NO_REPOSITORIES, openGoals } from "./goals/open-goals.ts";
+import { joinHooks } from "./hooks/join-hooks.ts";
 import type { NodeOptions } from "./node.ts";
 import { realClock } from "./real-clock.ts";
 import { openTelemetry } from "./telemetry/open-telemetry.ts";
@@ -33,6 +33,7 @@ type BesideParts = {
 export function openBeside(parts: BesideParts, duty: HubDuty | undefined, watchdog: WatchdogPort) {
   const { options, engine, fleet, restart, hubSays } = parts;
   const common = { ...options, engine, fleet, clock: realClock };
+  const heardAtMs = (node: NodeId): number | undefined => duty?.presence.of(node)?.atMs;
   const telemetry = openTelemetry({
     ...common,
     ...engine,
@@ -44,7 +45,7 @@ export function openBeside(parts: BesideParts, duty: HubDuty | undefined, watchd
       stateDir: options.stateDir,
       isWriter: engine.service !== undefined,
       nodes: engine.stores.fleetNodes,
-      heardAtMs: (node) => duty?.presence.of(node)?.atMs,
+      heardAtMs,
       self: engine.nodeId,
       hubAnswers: () => (engine.queue instanceof FleetQueue ? engine.queue.isReaching : null),
     },
@@ -54,7 +55,8 @@ export function openBeside(parts: BesideParts, duty: HubDuty | undefined, watchd
   const rollouts = openRollouts({ ...common, duty, uploads, watchdog, restart });
   const resender = resenderOf(parts);
   const goals = openGoals({ ...common, config: options.loaded.config, duty, repositories: NO_REPOSITORIES });
-  const hooks = hooksOf(parts, goals);
+  const joined = { heardAtMs, alerts: telemetry.alerts, goals: goals.submissions, watchdog };
+  const hooks = joinHooks({ ...options, engine, fleet, ...joined });
   hubSays.announceAlso = () => ({
     pendingSettings: [...settings.watch.pending()],
     release: rollouts.taker.report,
@@ -65,7 +67,7 @@ export function openBeside(parts: BesideParts, duty: HubDuty | undefined, watchd
       fleetSettings: settings.port,
       rollouts: rollouts.port,
       uploads,
-      webhooks: hooks.port,
+      ...hooks.ports,
       alerts: telemetry.alerts,
       rules: telemetry.watch,
       goals: goals.port,
@@ -86,20 +88,6 @@ export function openBeside(parts: BesideParts, duty: HubDuty | undefined, watchd
       await hooks.stop();
     },
   };
-}
-
-/** The mind and the goals of this node are joined to what comes in here. */
-function hooksOf({ options, engine }: BesideParts, { submissions }: NodeGoals) {
-  const { logger, loaded } = options;
-  const { config } = loaded;
-  return openHooks({
-    config,
-    stores: engine.stores,
-    clock: realClock,
-    logger,
-    wake: (reason) => logger.debug("the mind is woken", { reason }),
-    goals: submissions,
-  });
 }
 
 /** Undefined for a node that is alone: there is nobody to whom it would have to send anything. */

@@ -24,7 +24,6 @@ import {
   type Quarantine,
 } from "#fleet";
 import type { GoalStore } from "#goals";
-import type { WebhookDeliveries } from "#hooks";
 import type { CapacityHistory } from "#hw";
 import type { ModelStore } from "#inference";
 import type { QueueStore } from "#queue";
@@ -33,6 +32,7 @@ import { BACKUP_FOLDER, Backups } from "./backup.ts";
 import { careOf, type DatabaseCare } from "./care.ts";
 import { type Connection, openConnection } from "./connection.ts";
 import { LibsqlGoalStore } from "./goal-store.ts";
+import type { HookStores } from "./hooks/hook-stores.ts";
 import { establishIdentity, type Identity } from "./identity.ts";
 import { LongReader } from "./long-reader.ts";
 import { waitingMigrations } from "./migrate.ts";
@@ -78,7 +78,7 @@ export type StoreOptions = {
 };
 
 /** Everything that is durable, open. */
-export type Stores = {
+export type Stores = HookStores & {
   readonly queue: QueueStore;
   readonly models: ModelStore;
   readonly goals: GoalStore;
@@ -96,8 +96,6 @@ export type Stores = {
   readonly quarantine: Quarantine;
   /** Which blobs on this host are parts of which attempts. */
   readonly attemptBlobs: AttemptBlobs;
-  /** Webhooks that came to this node. */
-  readonly webhookDeliveries: WebhookDeliveries;
   /** What this node decided, and what it has to tell a person. */
   readonly audit: AuditStore;
   readonly alerts: AlertStore;

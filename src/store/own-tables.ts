@@ -6,7 +6,7 @@ import { LibsqlAuditStore } from "./audit-log.ts";
 import { LibsqlCapacityHistory } from "./capacity-history.ts";
 import type { Connection } from "./connection.ts";
 import { LibsqlElectionStore } from "./election-note.ts";
-import { LibsqlWebhookDeliveries } from "./hooks/webhook-deliveries.ts";
+import { openHookStores } from "./hooks/hook-stores.ts";
 import { LibsqlJoinTokens } from "./join-tokens.ts";
 import { LibsqlMindJournal } from "./mind-journal.ts";
 import { LibsqlNodeSecrets } from "./node-secrets.ts";
@@ -20,7 +20,7 @@ export function ownTables(node: Connection) {
     election: new LibsqlElectionStore(node),
     outbox: new LibsqlOutbox(node),
     attemptBlobs: new LibsqlAttemptBlobs(node),
-    webhookDeliveries: new LibsqlWebhookDeliveries(node),
+    ...openHookStores(node),
     audit: new LibsqlAuditStore(node),
     alerts: new LibsqlAlertStore(node),
     mind: new LibsqlMindJournal(node),

@@ -37,4 +37,28 @@ export const HOOK_COMMANDS: readonly Command[] = [
     arguments: [{ ...DELIVERY, variadic: true }],
     load: async () => (await import("../commands/webhooks.ts")).webhookRedeliver,
   }),
+  command({
+    name: "notify list",
+    section: "Webhooks and notices",
+    summary: "List the channels by which people are told, and how they fare",
+    notes: ["Channels are configured under notify.channels: ntfy, http, webhook, smtp, webpush."],
+    load: async () => (await import("../commands/notices.ts")).notifyList,
+  }),
+  command({
+    name: "notify test",
+    section: "Webhooks and notices",
+    summary: "Send a test by channels at once, and say whether it was taken",
+    arguments: [{ name: "CHANNEL", description: "As drover notify list shows it", variadic: true }],
+    load: async () => (await import("../commands/notices.ts")).notifyTest,
+  }),
+  command({
+    name: "notify history",
+    section: "Webhooks and notices",
+    summary: "List what was told and what waits, the newest first",
+    options: {
+      channel: text("NAME", "Only by this channel"),
+      limit: whole("N", "At most this many", { least: 1, most: MAX_LISTED }, { shownDefault: "50" }),
+    },
+    load: async () => (await import("../commands/notices.ts")).notifyHistory,
+  }),
 ];

@@ -1,9 +1,9 @@
 /**
  * One webhook that was believed, and what came of it.
  *
- * H1: a delivery has effects once, however often it arrives: it is known by the sender's id and by the digest of its
+ * WH1: a delivery has effects once, however often it arrives: it is known by the sender's id and by the digest of its
  *     body, because the id stands outside of what is signed.
- * H2: it is durable before its sender is answered, and its effects follow also after a crash in between.
+ * WH2: it is durable before its sender is answered, and its effects follow also after a crash in between.
  */
 import type { Result } from "#base";
 

@@ -28,14 +28,19 @@ const MAX_TEXT_CHARS = 8_000;
 const INVISIBLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu;
 
 /**
- * @param digest of the body: the fence is made of it, so that nobody can write the fence's end into an issue
+ * @param digest SHA-256 in hexadecimal: the fence is made of that of the text, which nobody can write into the text
+ * itself; and the same issue gives the same goal
  * @returns undefined for an event that is no issue
  */
-export function goalOf(source: string, event: IncomingEvent, digest: string): WebhookGoal | undefined {
+export function goalOf(
+  source: string,
+  event: IncomingEvent,
+  digest: (text: string) => string,
+): WebhookGoal | undefined {
   const { issue, repository } = event;
   if (issue === null) return undefined;
-  const fence = `outside text ${digest.slice(0, 16)}`;
   const text = visible(issue.text);
+  const fence = `outside text ${digest(text).slice(0, 16)}`;
   const cut = text.length > MAX_TEXT_CHARS ? "\n(cut here)" : "";
   const title = oneLine(issue.title).slice(0, MAX_TITLE_CHARS);
   const place = `#${issue.number}${repository === null ? "" : ` of ${oneLine(repository)}`}`;

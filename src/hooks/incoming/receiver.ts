@@ -1,4 +1,4 @@
-/** Takes webhooks: believes or refuses, keeps, and then does what follows (H1, H2 of delivery.ts). */
+/** Takes webhooks: believes or refuses, keeps, and then does what follows (WH1, WH2 of delivery.ts). */
 import {
   type Clock,
   describeFailure,
@@ -200,10 +200,12 @@ export class WebhookReceiver {
     const { goals } = this.#parts;
     const kept = this.#kept(delivery.n);
     if (!kept.ok) return failed(kept.error.message);
-    const goal = goalOf(delivery.source, kept.value.event, delivery.digest);
+    const goal = goalOf(delivery.source, kept.value.event, sha256);
     if (goal === undefined || goals === undefined) return failed("this node takes no goals");
     const submitted = await goals.submit(goal);
     if (submitted.ok) return { ...DONE, goalId: submitted.value.id };
+    // The issue is a goal already, by another text: it was edited since. What was begun goes on as it was.
+    if (submitted.error.code === "conflict") return DONE;
     const isWorthAnotherTry = submitted.error.kind === "retryable" && delivery.tries + 1 < MAX_TRIES;
     return { ...failed(describeFailure(submitted.error)), state: isWorthAnotherTry ? "due" : "failed" };
   }

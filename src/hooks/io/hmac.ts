@@ -8,7 +8,7 @@ export function hmacSha256(secret: string, ...parts: readonly (string | Uint8Arr
 }
 
 /** SHA-256 in hexadecimal. */
-export function sha256(bytes: Uint8Array): string {
+export function sha256(bytes: string | Uint8Array): string {
   return createHash("sha256").update(bytes).digest("hex");
 }
 

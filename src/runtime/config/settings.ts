@@ -7,6 +7,7 @@ import { GOAL_SETTINGS } from "./goal-settings.ts";
 import { HOOK_SETTINGS } from "./hook-settings.ts";
 import { MIND_SETTINGS } from "./mind-settings.ts";
 import { MODEL_SETTINGS } from "./model-settings.ts";
+import { NOTIFY_SETTINGS } from "./notify-settings.ts";
 import { count, DAY_MS, durationMs, label, name, setting } from "./setting.ts";
 import { TELEMETRY_SETTINGS } from "./telemetry-settings.ts";
 import { WATCHDOG_SETTINGS } from "./watchdog-settings.ts";
@@ -176,6 +177,7 @@ export const SETTINGS = {
   ...MODEL_SETTINGS,
   ...HOOK_SETTINGS,
   ...MIND_SETTINGS,
+  ...NOTIFY_SETTINGS,
 } as const;
 
 export type SettingPath = keyof typeof SETTINGS;

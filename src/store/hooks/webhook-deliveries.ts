@@ -57,7 +57,7 @@ export class LibsqlWebhookDeliveries implements WebhookDeliveries {
         this.#dropOldest();
       }
       const row = this.#connection.prepare(`${SELECT} WHERE ${known} ORDER BY n`).get([source, deliveryId, digest]);
-      if (row === undefined) throw new InvariantBroken("H2: a delivery that was kept is not there");
+      if (row === undefined) throw new InvariantBroken("WH2: a delivery that was kept is not there");
       return { delivery: toDelivery(row), isNew: repeated === 0 };
     });
   }

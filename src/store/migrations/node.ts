@@ -8,6 +8,7 @@ import { webhookMigration } from "./node/0006-webhooks.ts";
 import { auditMigration } from "./node/0007-audit.ts";
 import { alertMigration } from "./node/0008-alerts.ts";
 import { mindMigration } from "./node/0009-mind.ts";
+import { noticeMigration } from "./node/0010-notices.ts";
 
 /** The schema of node.db. */
 export const NODE_MIGRATIONS: readonly Migration[] = [
@@ -20,4 +21,5 @@ export const NODE_MIGRATIONS: readonly Migration[] = [
   auditMigration,
   alertMigration,
   mindMigration,
+  noticeMigration,
 ];

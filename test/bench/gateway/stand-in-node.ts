@@ -15,7 +15,7 @@ import { memoryGoals } from "../../support/goals.ts";
 import { endpointState, inferenceWorld } from "../../support/inference-world.ts";
 import { quietMind } from "../../support/mind-port.ts";
 import { modelPorts } from "../../support/model-ports.ts";
-import { noWebhooks } from "../../support/no-webhooks.ts";
+import { noNotices, noWebhooks } from "../../support/no-hooks.ts";
 import { realClock } from "../../support/real-clock.ts";
 import { telemetryPorts } from "../../support/telemetry.ts";
 import { MODEL } from "./backend.ts";
@@ -67,6 +67,7 @@ export async function serveStandIn(endpointUrl: string): Promise<string> {
       breakers: { list: async () => [], reset: async () => ok(undefined) },
       uploads: new Uploads("/nowhere", clock),
       webhooks: noWebhooks,
+      notices: noNotices,
       executors: ["shell"],
       checkToken: (token) => token === TOKEN,
       readiness: () => [],

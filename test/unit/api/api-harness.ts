@@ -32,7 +32,7 @@ import { hubSettings } from "../../support/fleet-settings.ts";
 import { memoryGoals } from "../../support/goals.ts";
 import { quietMind } from "../../support/mind-port.ts";
 import { modelPorts } from "../../support/model-ports.ts";
-import { noWebhooks } from "../../support/no-webhooks.ts";
+import { noNotices, noWebhooks } from "../../support/no-hooks.ts";
 import { telemetryPorts } from "../../support/telemetry.ts";
 
 export const TOKEN = "drv_a-token-of-the-tests";
@@ -115,6 +115,7 @@ export function createHarness(options: HarnessOptions = {}): Harness {
       folder: () => err(refused("not_found", "this harness keeps no uploads")),
     },
     webhooks: noWebhooks,
+    notices: noNotices,
     executors: ["shell"],
     checkToken: (token) => token === TOKEN,
     readiness: () => [{ name: "store", ok: true, detail: "the database answers" }],

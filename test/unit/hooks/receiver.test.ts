@@ -28,7 +28,7 @@ const issue = (changed: Record<string, unknown> = {}, rest: Record<string, unkno
   });
 
 describe("a webhook that comes in", () => {
-  it("is kept and wakes the mind once, however often it is delivered (H1)", async () => {
+  it("is kept and wakes the mind once, however often it is delivered (WH1)", async () => {
     const world = webhookWorld(folder());
 
     const first = await world.receive("hub", world.github("push", "d-1", PUSH), PUSH);
@@ -88,7 +88,7 @@ describe("a webhook that comes in", () => {
     world.close();
   });
 
-  it("has its effects after a crash that came before them (H2)", async () => {
+  it("has its effects after a crash that came before them (WH2)", async () => {
     const world = webhookWorld(folder());
     const body = issue();
     // The write is durable and the process ends: the goal was never handed over.

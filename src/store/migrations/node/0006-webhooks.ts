@@ -25,7 +25,7 @@ export const webhookMigration: Migration = {
       repeats INTEGER NOT NULL DEFAULT 0,
       looked_at_ms INTEGER,
       body TEXT,
-      -- H1: known by either.
+      -- WH1: known by either.
       UNIQUE (source, delivery),
       UNIQUE (source, digest),
       CHECK (error IS NULL OR state <> 'done')

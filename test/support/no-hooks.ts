@@ -1,4 +1,4 @@
-import type { WebhookPort } from "#api";
+import type { NoticePort, WebhookPort } from "#api";
 import { err, ok, refused } from "#base";
 
 /** Of a node to which nobody may deliver webhooks. */
@@ -9,4 +9,11 @@ export const noWebhooks: WebhookPort = {
   standing: () => [],
   list: () => ok([]),
   find: () => ok(undefined),
+};
+
+/** Of a node that tells nobody anything. */
+export const noNotices: NoticePort = {
+  standing: () => ok([]),
+  test: async () => err(refused("not_found", "this node has no channels")),
+  list: () => ok([]),
 };
