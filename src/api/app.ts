@@ -38,6 +38,7 @@ import { quarantineRoutes } from "./routes/quarantine.ts";
 import { keyRoutes, queueRoutes, scheduleRoutes } from "./routes/queue.ts";
 import { releaseRoutes, updateRoutes, watchdogRoutes } from "./routes/releases.ts";
 import { replicaRoutes } from "./routes/replica.ts";
+import { deliveryRoutes, repositoryActionRoutes, repositoryRoutes } from "./routes/repositories.ts";
 import { releasePieceRoutes, rolloutRoutes } from "./routes/rollout.ts";
 import { submissionRoutes } from "./routes/submissions.ts";
 import { successionRoutes } from "./routes/succession.ts";
@@ -85,6 +86,9 @@ function allRoutes(ports: ApiPorts, streams: Streams, describe: () => unknown) {
     .route("/", tokenRoutes(ports))
     .route("/", fleetNodeRoutes(ports))
     .route("/", fleetSettingRoutes(ports))
+    .route("/", repositoryRoutes(ports))
+    .route("/", repositoryActionRoutes(ports))
+    .route("/", deliveryRoutes(ports))
     .route("/", rolloutRoutes(ports))
     .route("/", releasePieceRoutes(ports))
     .route("/", fleetQueueRoutes(ports))

@@ -42,6 +42,14 @@ export {
 } from "./ports.ts";
 export type { Problem, ProblemCode } from "./problem.ts";
 export type { EventView, KeyView, QueueView, ScheduleView } from "./queue-view.ts";
+export type {
+  AssessmentView,
+  DeliveryView,
+  DeliveryWish,
+  ReceiptView,
+  RepositoryPort,
+  RepositoryView,
+} from "./repository-port.ts";
 export {
   absenceRemedy,
   type NodeOffer,

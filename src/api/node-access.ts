@@ -48,6 +48,8 @@ const PATHS: Readonly<Record<string, readonly [FleetAction, "nodes" | "people to
   "/api/fleet/departed": ["follow", "nodes"],
   "/api/fleet/replica/": ["follow", "nodes", MAX_REPLICA_BODY_BYTES],
   "/api/fleet/settings/": ["manage", "people too"],
+  "/api/repos": ["manage", "people too"],
+  "/api/repos/": ["manage", "people too"],
   "/api/tokens": ["manage", "people too"],
   "/api/tokens/": ["manage", "people too"],
   "/api/nodes": ["manage", "people too"],

@@ -42,6 +42,7 @@ import type { Queue } from "#queue";
 import type { AlertBook, AuditStore, MetricRegistry, RuleWatch } from "#telemetry";
 import type { WatchdogAction } from "#watchdog";
 import type { ModelPorts } from "./model-ports.ts";
+import type { RepositoryPort } from "./repository-port.ts";
 import type { NodeOffer } from "./requirements.ts";
 import type { SourceBuildPort } from "./source-build.ts";
 import type { SubmissionDefaults } from "./submission.ts";
@@ -323,6 +324,7 @@ export interface ApiPorts {
   readonly rules: Pick<RuleWatch, "rules" | "states">;
   /** What this node decided. */
   readonly audit: Pick<AuditStore, "bounds" | "list" | "after" | "verify">;
+  readonly repositories: RepositoryPort;
   /** Names of the executors that this build can carry out. */
   readonly executors: readonly ExecutorKind[];
   /** What holds for a task that does not say. */

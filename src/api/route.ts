@@ -28,6 +28,7 @@ export type Tag =
   | "models"
   | "webhooks"
   | "notices"
+  | "repositories"
   | "gateway";
 
 /** One answer a route gives; without a schema it is text of the given media type. */

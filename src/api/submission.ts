@@ -19,6 +19,7 @@ import {
 } from "#base";
 import {
   type ExecutorKind,
+  isRegisteredName,
   planWorkspace,
   resolveExecutor,
   type TaskSpec,
@@ -105,7 +106,9 @@ export function newTasks(batch: Batch, facts: SubmissionFacts): Result<readonly 
       faults.push({ path: at(index, named?.path ?? "executor"), reason: executor.error.message });
       continue;
     }
-    const workspace = planWorkspace(task, { stateDir: "", taskId: id });
+    // The node that carries it out knows where a registered repository is.
+    const isNamed = task.repo !== undefined && task.workspace === undefined && isRegisteredName(task.repo);
+    const workspace = isNamed ? ok(undefined) : planWorkspace(task, { stateDir: "", taskId: id });
     if (!workspace.ok) {
       faults.push({
         path: at(index, workspace.error.faults?.[0]?.path ?? "workspace"),

@@ -29,10 +29,11 @@ export { ModelSocket, modelSocketPath } from "./io/model-socket.ts";
 export { type OwnWorkspace, ownWorkspaces } from "./io/own-workspaces.ts";
 export { startProcess } from "./io/start-process.ts";
 export { runWorker, type WorkerOptions } from "./io/worker.ts";
-export { type LaunchRequest, WorkerPool, type WorkerPoolOptions } from "./io/worker-pool.ts";
+export { WorkerPool, type WorkerPoolOptions } from "./io/worker-pool.ts";
 export { socketPathFor } from "./io/worker-socket.ts";
 export { GIT_SAFETY } from "./io/workspace-folder.ts";
 export { removeWorkspace } from "./io/workspace-removal.ts";
+export type { LaunchRequest } from "./launch-request.ts";
 export { type LoopLimits, TIER_LIMITS } from "./loop/loop-limits.ts";
 export type { OutputExcerpt } from "./output-window.ts";
 export type { Progress } from "./progress-line.ts";
@@ -61,4 +62,4 @@ export {
 } from "./task-spec.ts";
 export { confinementText, WorkspaceFiles } from "./tools/io/workspace-files.ts";
 export type { CheckResult, VerificationReport } from "./verification/report.ts";
-export { planWorkspace, type WorkspacePlan } from "./workspace.ts";
+export { isRegisteredName, planWorkspace, type WorkspacePlan } from "./workspace.ts";

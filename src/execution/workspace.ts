@@ -4,12 +4,20 @@ import { err, type Failure, ok, type Result, refused } from "#base";
  * Where an attempt works. All attempts of a task share it, so that a retry finds what the last attempt left.
  * - `given`: a folder of the user's; drover neither creates nor removes it.
  * - `private`: an empty folder of drover's own.
- * - `worktree`: a detached git worktree of a local repository.
+ * - `worktree`: a detached git worktree of a local repository: of `commit`, or of its HEAD.
  */
 export type WorkspacePlan =
   | { readonly kind: "given"; readonly path: string }
   | { readonly kind: "private"; readonly path: string }
-  | { readonly kind: "worktree"; readonly path: string; readonly repo: string };
+  | { readonly kind: "worktree"; readonly path: string; readonly repo: string; readonly commit?: string };
+
+/** What a repository may be registered as: never a path, so that a task's `repo` is one or the other. */
+const REGISTERED_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/;
+
+/** @returns whether a task's `repo` names a repository that the node has registered. */
+export function isRegisteredName(repo: string): boolean {
+  return REGISTERED_NAME.test(repo);
+}
 
 /** Decides the workspace of a task. Pure; relative paths are refused, because the node's folder is not the user's. */
 export function planWorkspace(
@@ -35,7 +43,7 @@ export function planWorkspace(
       : refuse(
           "repo",
           `repo ${spec.repo} is not an absolute path`,
-          "Give the path of a local git repository from / on",
+          "Give the path of a local git repository from / on, or the name of one that is registered: drover repo list",
         );
   }
   return ok({ kind: "private", path: own });

@@ -10,6 +10,7 @@ import type {
   MindPort,
   NoticePort,
   ReadinessCheck,
+  RepositoryPort,
   RolloutPort,
   ShutdownMode,
   SourceBuildPort,
@@ -53,6 +54,7 @@ export type ApiParts = {
   readonly notices: NoticePort;
   readonly alerts: ApiPorts["alerts"];
   readonly rules: ApiPorts["rules"];
+  readonly repositories: RepositoryPort;
 };
 
 export function apiPorts(parts: ApiParts): ApiPorts {
@@ -77,6 +79,7 @@ export function apiPorts(parts: ApiParts): ApiPorts {
     uploads: parts.uploads,
     webhooks: parts.webhooks,
     notices: parts.notices,
+    repositories: parts.repositories,
     sourceBuilds: parts.sourceBuilds,
     breakers: breakers({ failsafes: engine.failsafes, models: engine.models.ports, watchdog: parts.watchdog }),
     alerts: parts.alerts,

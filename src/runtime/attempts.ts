@@ -25,10 +25,25 @@ import {
   type TaskSpec,
   type WorkerPool,
 } from "#execution";
-import { type AttemptReport, type ClaimedTask, type Fence, lostReport, type Queue, sameFence } from "#queue";
+import {
+  type AttemptReport,
+  type ClaimedTask,
+  type Fence,
+  type FinishReceipt,
+  lostReport,
+  type Queue,
+  sameFence,
+} from "#queue";
+import { consequenceOf, notCommitted, notStarted, reportOf, type Spending, withWork } from "./attempt-report.ts";
+import type { AttemptWorkspaces } from "./repositories/attempt-workspaces.ts";
 
 /** A stop for an attempt that nobody here carries out is forgotten after this: a launch takes far less. */
 const STOP_KEPT_MS = 60_000;
+const NODE_STOPPED = "the node stopped";
+const NO_REPOSITORIES: AttemptWorkspaces = {
+  prepare: () => Promise.resolve(ok(undefined)),
+  capture: () => Promise.resolve(ok(undefined)),
+};
 
 /** What is recorded of a large result: both ends of its output and what its checks found, a page each. */
 const SHORT_RESULT_BYTES = 16 * 1024;
@@ -45,8 +60,6 @@ export interface AttemptPlanner {
   /** What models were recorded to have used for an attempt up to now. */
   spentBy(ref: AttemptRef): Promise<Result<Spending>>;
 }
-
-type Spending = Pick<AttemptReport, "tokens" | "costMicrodollars">;
 
 /** The whole of a result that is recorded shortened. */
 export type KeptResult = { readonly sha256: string; readonly bytes: number };
@@ -93,6 +106,7 @@ export class Attempts implements AttemptObserver {
   readonly #stops = new Map<string, { readonly reason: string; readonly askedMs: number }>();
   #pool: Pick<WorkerPool, "launch" | "cancel"> | undefined;
   #planner: AttemptPlanner | undefined;
+  #workspaces: AttemptWorkspaces | undefined;
   #isStopping = false;
 
   constructor(options: AttemptsOptions) {
@@ -105,9 +119,14 @@ export class Attempts implements AttemptObserver {
   }
 
   /** To be called once; the pool needs its observer and the observer its pool. */
-  connect(pool: Pick<WorkerPool, "launch" | "cancel">, planner: AttemptPlanner): void {
+  connect(
+    pool: Pick<WorkerPool, "launch" | "cancel">,
+    planner: AttemptPlanner,
+    workspaces: AttemptWorkspaces = NO_REPOSITORIES,
+  ): void {
     this.#pool = pool;
     this.#planner = planner;
+    this.#workspaces = workspaces;
   }
 
   /** From here on an attempt that a machine stopped is given back without being counted. */
@@ -127,24 +146,27 @@ export class Attempts implements AttemptObserver {
     const ref: AttemptRef = { taskId, attempt, fence, executor: executor.value };
     const model = executor.value === "shell" ? ok(null) : await planner.modelPlan(task, spec.value, executor.value);
     if (!model.ok) return notStarted("retryable", describeFailure(model.error), executor.value);
+    const workspace = (await this.#workspaces?.prepare(task, spec.value)) ?? ok(undefined);
+    if (!workspace.ok)
+      return notStarted(consequenceOf(workspace.error), describeFailure(workspace.error), ref.executor);
     const answered = this.answered(ref);
     const launched = await this.#launch({
       ...ref,
       spec: { ...spec.value, env: { ...this.#environment, ...spec.value.env } },
       sandbox: planner.sandbox,
       model: model.value,
+      ...(workspace.value === undefined ? {} : { workspace: workspace.value }),
     });
     if (launched?.ok !== true) {
       this.#settle(ref);
       if (this.#isStopping) {
         // If this fails too, the next start finds a running task without a worker and gives it back.
-        await this.#queue.release(ref.taskId, ref.fence, "the node stopped");
+        await this.#queue.release(ref.taskId, ref.fence, NODE_STOPPED);
         return null;
       }
       const failure = launched?.error;
       if (failure === undefined) return notStarted("retryable", "the worker pool has not started", ref.executor);
-      const consequence = failure.kind === "retryable" ? "retryable" : "terminal";
-      return notStarted(consequence, describeFailure(failure), ref.executor);
+      return notStarted(consequenceOf(failure), describeFailure(failure), ref.executor);
     }
     this.#deliverStop(ref);
     await answered;
@@ -216,10 +238,30 @@ export class Attempts implements AttemptObserver {
 
   async finished(ref: AttemptRef, result: AttemptResult): Promise<"accepted" | "refused"> {
     const isGivenBack = this.#isStopping && result.outcome === "cancelled" && result.consequence === "retryable";
-    if (!isGivenBack) await this.#noteParts(ref);
-    const receipt = isGivenBack
-      ? await this.#queue.release(ref.taskId, ref.fence, "the node stopped")
-      : await this.#queue.finish(ref.taskId, ref.fence, await this.#report(ref, result));
+    if (isGivenBack) return this.#ended(ref, result, await this.#queue.release(ref.taskId, ref.fence, NODE_STOPPED));
+    const captured = (await this.#workspaces?.capture(ref, result)) ?? ok(undefined);
+    const judged = captured.ok ? result : notCommitted(result, captured.error);
+    const work = captured.ok ? captured.value : undefined;
+    try {
+      await this.#noteParts(ref);
+      const report = await this.#report(ref, judged, work?.note);
+      const receipt = await this.#queue.finish(ref.taskId, ref.fence, report);
+      // R1: only for an attempt whose end was taken. A repetition lands what a crash kept from it.
+      const isTaken = receipt.ok && (receipt.value.kind === "applied" || receipt.value.kind === "duplicate");
+      const landed = isTaken ? await work?.land() : undefined;
+      if (landed?.ok === false) throw new Error(describeFailure(landed.error)); // the pool tries again
+      if (receipt.ok && receipt.value.kind === "stale") await work?.drop();
+      return await this.#ended(ref, judged, receipt);
+    } finally {
+      work?.close();
+    }
+  }
+
+  async #ended(
+    ref: AttemptRef,
+    result: AttemptResult,
+    receipt: Result<FinishReceipt>,
+  ): Promise<"accepted" | "refused"> {
     if (!receipt.ok) throw new Error(describeFailure(receipt.error)); // the pool tries again
     const { kind } = receipt.value;
     // A stale one has a successor, whose checkpoint and figures are not this one's to touch.
@@ -240,13 +282,13 @@ export class Attempts implements AttemptObserver {
   }
 
   /** A result that is large is recorded shortened, and kept whole beside the database, which every node copies. */
-  async #report(ref: AttemptRef, result: AttemptResult): Promise<AttemptReport> {
+  async #report(ref: AttemptRef, result: AttemptResult, work?: JsonObject): Promise<AttemptReport> {
     const recorded = await this.#spentBy(ref);
-    const whole = reportOf(ref, result, recorded);
+    const whole = withWork(reportOf(ref, result, recorded), work);
     const content = { report: whole.report, result: whole.result };
     const kept = await this.#parts?.keepResult(ref.taskId, ref.attempt, content);
     if (kept === undefined || !kept.ok || kept.value === undefined) return whole;
-    const short = reportOf(ref, boundResult(result, SHORT_RESULT_BYTES), recorded);
+    const short = withWork(reportOf(ref, boundResult(result, SHORT_RESULT_BYTES), recorded), work);
     return { ...short, result: { ...short.result, whole: { ...kept.value } } };
   }
 
@@ -308,44 +350,4 @@ function keyOf(ref: AttemptRef): string {
 /** One claim has one fence, and one attempt. */
 function claimOf(id: TaskId, fence: Fence): string {
   return `${id} ${fence.epoch}.${fence.n}`;
-}
-
-function notStarted(
-  consequence: AttemptReport["consequence"],
-  error: string,
-  executor: ExecutorKind = "shell",
-): AttemptReport {
-  return { ...lostReport(error), outcome: "failed", consequence, executor };
-}
-
-/**
- * @param recorded what was recorded reply by reply: it also has the replies that were cut off, and those of a claim of
- * this attempt that was given back; a worker also knows what its server did not count, and what its command used
- */
-function reportOf(ref: AttemptRef, result: AttemptResult, recorded: Spending): AttemptReport {
-  const { outcome, consequence, report, error, durationMs, exitCode, signal, output, sandbox, model } = result;
-  return {
-    outcome,
-    consequence: consequence ?? "retryable",
-    executor: ref.executor,
-    endpoint: model?.endpoint ?? null,
-    model: model?.model ?? null,
-    durationMs,
-    tokens: Math.max(recorded.tokens, model === undefined ? 0 : model.promptTokens + model.completionTokens),
-    costMicrodollars: Math.max(recorded.costMicrodollars, model?.costMicrodollars ?? 0),
-    error: error ?? null,
-    report: {
-      passed: report.passed,
-      checks: report.checks,
-      ...(report.skipped === undefined ? {} : { skipped: report.skipped }),
-    },
-    // `as`: a result is JSON throughout; the queue stores it as it is.
-    result: {
-      exitCode,
-      signal,
-      output,
-      ...(sandbox === undefined ? {} : { sandbox }),
-      ...(model === undefined ? {} : { model: model as unknown as JsonObject }),
-    },
-  };
 }

@@ -9,10 +9,11 @@ import { openFleetSettings } from "./fleet/open-fleet-settings.ts";
 import { openRollouts } from "./fleet/open-rollouts.ts";
 import { Resender } from "./fleet/resender.ts";
 import type { NodeFleet } from "./fleet/start-fleet.ts";
-import { NO_REPOSITORIES, openGoals } from "./goals/open-goals.ts";
+import { openGoals } from "./goals/open-goals.ts";
 import { joinHooks } from "./hooks/join-hooks.ts";
 import type { NodeOptions } from "./node.ts";
 import { realClock } from "./real-clock.ts";
+import { RemoteRepositories } from "./repositories/remote-repositories.ts";
 import { openTelemetry } from "./telemetry/open-telemetry.ts";
 import { Uploads } from "./uploads.ts";
 
@@ -52,9 +53,10 @@ export function openBeside(parts: BesideParts, duty: HubDuty | undefined, watchd
   });
   const settings = openFleetSettings(common);
   const uploads = new Uploads(options.stateDir, realClock);
+  const repositories = fleet.client === undefined ? engine.repositories.port : new RemoteRepositories(fleet.client);
   const rollouts = openRollouts({ ...common, duty, uploads, watchdog, restart });
   const resender = resenderOf(parts);
-  const goals = openGoals({ ...common, config: options.loaded.config, duty, repositories: NO_REPOSITORIES });
+  const goals = openGoals({ ...common, config: options.loaded.config, duty, repositories: engine.repositories.goals });
   const joined = { heardAtMs, alerts: telemetry.alerts, goals: goals.submissions, watchdog };
   const hooks = joinHooks({ ...options, engine, fleet, ...joined });
   hubSays.announceAlso = () => ({
@@ -71,6 +73,7 @@ export function openBeside(parts: BesideParts, duty: HubDuty | undefined, watchd
       alerts: telemetry.alerts,
       rules: telemetry.watch,
       goals: goals.port,
+      repositories,
     },
     forMind: { goals, alerts: telemetry.alerts, audit: telemetry.audit, wakeEvents: hooks.wakeEvents },
     start: (): void => {

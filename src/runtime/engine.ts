@@ -35,6 +35,7 @@ import { Expectations } from "./models/expectations.ts";
 import { type NodeModels, openModels } from "./models/open-models.ts";
 import { sandboxPlanOf } from "./models/task-plans.ts";
 import { Pulses } from "./pulses.ts";
+import { type OpenRepositories, openRepositories } from "./repositories/open-repositories.ts";
 import { version } from "./version.ts";
 
 export type EngineOptions = {
@@ -75,6 +76,7 @@ export type Engine = {
   readonly failsafes: Failsafes;
   /** Logs and large results. */
   readonly parts: NodeParts;
+  readonly repositories: OpenRepositories;
   /** What this node tells its hub of itself. */
   readonly describe: () => JsonObject;
   /** How commands are confined here. */
@@ -125,6 +127,9 @@ async function startOn({ stores, member }: NodeStores, options: EngineOptions): 
   const { nodeId } = stores;
   const sandbox = sandboxPlanOf(config);
   if (!sandbox.ok) return sandbox;
+  const passes = () => models.learned.passes;
+  const repositories = openRepositories({ ...options, stores, sandbox: sandbox.value, passes });
+  if (!repositories.ok) return repositories;
   const ids = createIdFactory(clock, random);
   let describeNode: () => JsonObject = () => ({});
   const isRunning: Attempts["isRunning"] = (taskId, attempt) => attempts.isRunning(taskId, attempt);
@@ -137,13 +142,9 @@ async function startOn({ stores, member }: NodeStores, options: EngineOptions): 
   const environment = passedOn(config["executor.shell.env"]);
   const attempts = new Attempts({ queue, clock, logger, environment, stateDir, parts });
   const pool = createPool(options, nodeId, attempts);
-  attempts.connect(pool, attemptPlanner({ sandbox: sandbox.value, stores, models, logger }));
-  const socket = new ModelSocket({
-    path: modelSocketPath(socketPathFor(stateDir)),
-    model: models.inference,
-    attemptOf: (token) => pool.attemptOf(token),
-    logger,
-  });
+  const { workspaces } = repositories.value;
+  attempts.connect(pool, attemptPlanner({ sandbox: sandbox.value, stores, models, logger }), workspaces);
+  const socket = modelSocket(options, models, pool);
   const expectations = new Expectations(models.plans, models.inference);
   const consumers = createConsumers(options, { queue, nodeId, models, attempts, expectations });
   describeNode = () => ({
@@ -182,6 +183,7 @@ async function startOn({ stores, member }: NodeStores, options: EngineOptions): 
     attempts,
     failsafes,
     parts,
+    repositories: repositories.value,
     describe: describeNode,
     sandbox: sandbox.value,
     submissionFacts: facts,
@@ -190,6 +192,12 @@ async function startOn({ stores, member }: NodeStores, options: EngineOptions): 
     pulsesOf: (turns) => pulses.ofTurns(turns),
     stop,
   });
+}
+
+/** Where workers ask for replies of models. */
+function modelSocket({ stateDir, logger }: EngineOptions, { inference }: NodeModels, pool: WorkerPool): ModelSocket {
+  const path = modelSocketPath(socketPathFor(stateDir));
+  return new ModelSocket({ path, model: inference, attemptOf: (token) => pool.attemptOf(token), logger });
 }
 
 function describeSelf(offer: NodeOffer, running: number, { ports }: NodeModels): JsonObject {

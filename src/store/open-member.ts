@@ -25,6 +25,7 @@ import { LibsqlQueueStore } from "./queue-store.ts";
 import type { Carry } from "./replica/carrier.ts";
 import { openReplica, type Replica } from "./replica/replica.ts";
 import { isReplicaFile, setAside } from "./replica/replica-files.ts";
+import { LibsqlRepositoryStore } from "./repositories.ts";
 import type { StateLock } from "./state-lock.ts";
 import { onStorage } from "./storage-failure.ts";
 
@@ -153,6 +154,7 @@ async function openLocked(
     models: own.value.models,
     goals: goalReader(replica.value.store.reading),
     fleetNodes: directory,
+    repositories: new LibsqlRepositoryStore(refuseWrite, replica.value.store.reading),
     secrets,
     nodeId: id,
     waitingMigrations: [],
@@ -199,7 +201,7 @@ function openOwn(models: Connection, path: string, fleetPath: string, logger: Lo
 }
 
 function refuseWrite<T>(): Promise<Result<T>> {
-  return Promise.resolve(err(refused("unsupported", "the nodes of the fleet are kept by its hub")));
+  return Promise.resolve(err(refused("unsupported", "the nodes and repositories of the fleet are kept by its hub")));
 }
 
 function isCopy() {

@@ -27,6 +27,7 @@ import type { GoalStore } from "#goals";
 import type { CapacityHistory } from "#hw";
 import type { ModelStore } from "#inference";
 import type { QueueStore } from "#queue";
+import type { RepositoryStore } from "#repos";
 import type { AlertStore, AuditStore } from "#telemetry";
 import { BACKUP_FOLDER, Backups } from "./backup.ts";
 import { careOf, type DatabaseCare } from "./care.ts";
@@ -55,6 +56,7 @@ import { type PrimaryOptions, startOnServer } from "./primary/start.ts";
 import { LibsqlQuarantine } from "./quarantine/quarantine.ts";
 import { LibsqlQueueStore } from "./queue-store.ts";
 import { rememberedNodes } from "./remembered-nodes.ts";
+import { LibsqlRepositoryStore } from "./repositories.ts";
 import { finishRestore } from "./restore.ts";
 import { lockStateDirectory, type StateLock } from "./state-lock.ts";
 import { onStorage } from "./storage-failure.ts";
@@ -85,6 +87,8 @@ export type Stores = HookStores & {
   /** How this host fared, in its own database. */
   readonly capacity: CapacityHistory;
   readonly fleetNodes: NodeDirectory;
+  /** Repositories, their deliveries and what is broken in them; written on the hub alone. */
+  readonly repositories: RepositoryStore;
   /** What this host alone knows of a fleet, in its own database. */
   readonly joinTokens: JoinTokens;
   readonly secrets: NodeSecrets;
@@ -179,7 +183,7 @@ async function openLocked(
 
   const built = openQueue(fleetPath, fleet.value, options, opened);
   if (!built.ok) return built;
-  const { queue, models, goals, fleetNodes, reading, long, files } = built.value;
+  const { queue, models, goals, fleetNodes, repositories, reading, long, files } = built.value;
   const self = { stateDir: dir, fleetPath, fleet: identity.uuid, self: nodeId.value, command: ids.command };
   const quarantine = new LibsqlQuarantine({ node: node.value, ...self });
   let closing: Promise<void> | undefined;
@@ -196,6 +200,7 @@ async function openLocked(
     models,
     goals,
     fleetNodes,
+    repositories,
     quarantine,
     care: careOf([
       { name: FLEET_FILE, connection: writing, mayCompact: options.primary === undefined },
@@ -238,7 +243,9 @@ function openQueue(
     const write = queue.write.bind(queue);
     const fleetNodes = rememberedNodes(write, reading);
     const goals = new LibsqlGoalStore(queue.transactWith.bind(queue), reading);
-    return { queue, models: new LibsqlModelStore({ write, reading, long }), goals, fleetNodes, reading, long, files };
+    const models = new LibsqlModelStore({ write, reading, long });
+    const repositories = new LibsqlRepositoryStore(write, reading);
+    return { queue, models, goals, fleetNodes, repositories, reading, long, files };
   });
 }
 

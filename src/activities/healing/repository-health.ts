@@ -4,7 +4,7 @@ import type { Fault } from "#fsm";
 
 /** A build or a test that fails. */
 export type BrokenBuild = {
-  /** Absolute path of a working tree. */
+  /** Absolute path of a working tree, or the name of a registered repository: what a task may name. */
   readonly path: string;
   readonly command: readonly string[];
   /** What it printed, or the end of it. */

@@ -21,7 +21,7 @@ export const TASK_OPTIONS = {
   key: text("KEY", "Concurrency and fairness key"),
   goal: text("ID", "Goal it belongs to, to which its models' use is accounted"),
   workspace: text("DIR", "Folder it runs in; default: a fresh one"),
-  repo: text("DIR", "Git repository to work on, in a worktree of its own"),
+  repo: text("DIR|NAME", "Git repository to work on, in a worktree of its own: a folder, or a registered one"),
   deadline: value("TIME", "End an attempt that takes longer, such as 30m", parseDurationMs),
   maxAttempts: whole("N", "Attempts before it becomes a dead letter", { least: 1, most: 100 }),
   verifyFile: list("PATH", "Check that a file exists afterwards"),

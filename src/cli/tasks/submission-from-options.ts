@@ -1,5 +1,6 @@
 /** A submission from flags. Pure but for the paths, which become absolute. */
 
+import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import type { SubmissionInput } from "#api";
 import { err, ok, type Result, refused } from "#base";
@@ -36,7 +37,7 @@ export function taskFromFlags(flags: TaskFlags, command: readonly string[], cwd:
       concurrencyKey: flags.key,
       goal: flags.goal,
       workspace: flags.workspace === undefined ? undefined : resolve(cwd, flags.workspace),
-      repo: flags.repo === undefined ? undefined : resolve(cwd, flags.repo),
+      repo: flags.repo === undefined ? undefined : repoOf(flags.repo, cwd),
       tier: flags.tier,
       requires: flags.model.length === 0 ? undefined : { models: [...flags.model] },
       context: contextOf(flags),
@@ -50,6 +51,12 @@ export function taskFromFlags(flags: TaskFlags, command: readonly string[], cwd:
       env: Object.keys(flags.setEnv).length === 0 ? undefined : { ...flags.setEnv },
     }),
   });
+}
+
+/** A path, or the name of a registered repository: a word that is no folder here. */
+function repoOf(given: string, cwd: string): string {
+  const path = resolve(cwd, given);
+  return /^[A-Za-z0-9][A-Za-z0-9._-]*$/.test(given) && !existsSync(path) ? given : path;
 }
 
 /** As {@link taskFromFlags}, with what only a task of its own has. */

@@ -26,6 +26,7 @@ import { type Assignment, type AttemptLimits, type AttemptRef, DEFAULT_LIMITS } 
 import type { AttemptObserver } from "../attempt-observer.ts";
 import { type CrashPoint, noCrash } from "../crash-labels.ts";
 import { allowedEnvironment, type Environment } from "../environment.ts";
+import type { LaunchRequest } from "../launch-request.ts";
 import { PROTOCOL_VERSION, type WorkerFrame } from "../protocol.ts";
 import { planWorkspace } from "../workspace.ts";
 import { type Adoption, fateOf } from "./adoption.ts";
@@ -73,8 +74,6 @@ export type WorkerPoolOptions = {
   readonly maxLogs?: number;
   readonly maxLogBytes?: number;
 };
-
-export type LaunchRequest = AttemptRef & Pick<Assignment, "spec" | "sandbox" | "model">;
 
 export class WorkerPool {
   readonly #options: WorkerPoolOptions;
@@ -160,7 +159,7 @@ export class WorkerPool {
   async launch(request: LaunchRequest): Promise<Result<void, Failure>> {
     const { stateDir, nodeId, random, limits } = this.#options;
     const { taskId, attempt, spec } = request;
-    const workspace = planWorkspace(spec, { stateDir, taskId });
+    const workspace = request.workspace ? ok(request.workspace) : planWorkspace(spec, { stateDir, taskId });
     if (!workspace.ok) return workspace;
     const folder = AttemptFolder.of(stateDir, taskId, attempt);
     const token = Buffer.from(random.bytes(32)).toString("hex");
@@ -195,8 +194,8 @@ export class WorkerPool {
   }
 
   /**
-   * Ends the attempts of a task, or the one given; each still reports how it ended (`cancelled`, or `lost` when its worker had to be
-   * killed). @returns how many attempts were asked.
+   * Ends the attempts of a task, or the one given; each still reports how it ended: `cancelled`, or `lost` when its
+   * worker had to be killed. @returns how many were asked.
    */
   cancel(taskId: TaskId, reason: string, attempt?: number): number {
     const entries = [...this.#entries.values()].filter(

@@ -97,18 +97,19 @@ async function prepareWorktree(
   }
   const inside = await git(["rev-parse", "--git-dir"], plan.repo);
   if (!succeeded(inside)) return err(gitFailure(inside, `use repo ${plan.repo}`, "Give the path of a git repository"));
-  const head = await git(["rev-parse", "--verify", "--quiet", "HEAD^{commit}"], plan.repo);
+  const commit = plan.commit ?? "HEAD";
+  const head = await git(["rev-parse", "--verify", "--quiet", `${commit}^{commit}`], plan.repo);
   if (!succeeded(head))
-    return err(gitFailure(head, `use repo ${plan.repo}: it has no commit`, "Commit something first"));
+    return err(gitFailure(head, `use repo ${plan.repo}: it has no commit ${commit}`, "Commit something first"));
   if (existsSync(readyMark(plan.path)) && succeeded(await git(["rev-parse", "--git-dir"], plan.path)))
     return ok(plan.path);
   const disposed = await disposeWorkspace(plan, git);
   if (!disposed.ok) return disposed;
   const made = makeFolder(dirname(plan.path));
   if (!made.ok) return made;
-  const filters = await ownFilters(plan.repo, git);
+  const filters = await ownFilters(plan.repo, git, plan.commit === undefined ? OWN_SCOPES : ALL_SCOPES);
   if (!filters.ok) return filters;
-  const added = await git([...filters.value, "worktree", "add", "--detach", "--force", plan.path, "HEAD"], plan.repo);
+  const added = await git([...filters.value, "worktree", "add", "--detach", "--force", plan.path, commit], plan.repo);
   if (!succeeded(added)) {
     const reason = added.output.head.trim() || describeEnd(added.end);
     return err(retryable("unavailable", `make a worktree of ${plan.repo}: ${reason}`));
@@ -123,14 +124,22 @@ async function prepareWorktree(
 
 /**
  * A checkout runs the filters (smudge, process) that configuration and attributes name. Those of the host and of the
- * user are the operator's; those of the repository itself may be a task's, and are switched off.
+ * user are the operator's; those of the repository itself may be a task's, and are switched off. Where what is checked
+ * out is committed again by the node, none runs either way.
  */
-async function ownFilters(repo: string, git: RunGit): Promise<Result<readonly string[], Failure>> {
+async function ownFilters(
+  repo: string,
+  git: RunGit,
+  scopes: readonly (readonly string[])[],
+): Promise<Result<readonly string[], Failure>> {
   const found = new Set<string>();
-  for (const scope of ["--local", "--worktree"]) {
-    const listed = await git(["config", scope, "--includes", "--name-only", "--get-regexp", FILTERS], repo);
+  for (const scope of scopes) {
+    const listed = await git(["config", ...scope, "--includes", "--name-only", "--get-regexp", FILTERS], repo);
     // 1: there are none. With several worktrees and no configuration of each, --worktree is refused: then there is none.
-    if (!succeeded(listed) && !(listed.end.kind === "exited" && (listed.exitCode === 1 || scope === "--worktree")))
+    if (
+      !succeeded(listed) &&
+      !(listed.end.kind === "exited" && (listed.exitCode === 1 || scope.includes("--worktree")))
+    )
       return err(gitFailure(listed, `read the filters of repo ${repo}`, "Correct its .git/config"));
     const { head, totalBytes } = listed.output;
     const names = succeeded(listed) ? head.split("\n").filter((name) => name.startsWith("filter.")) : [];
@@ -142,6 +151,8 @@ async function ownFilters(repo: string, git: RunGit): Promise<Result<readonly st
   return ok([...found].flatMap((filter) => FILTER_OFF.flatMap((setting) => ["-c", `${filter}.${setting}`])));
 }
 
+const OWN_SCOPES = [["--local"], ["--worktree"]];
+const ALL_SCOPES = [[]];
 const FILTERS = "^filter\\.";
 const FILTER_OFF = ["smudge=", "clean=", "process=", "required=false"];
 const FILTER_REMEDY = "Remove filter.* from its .git/config, or set them for the user with git config --global";

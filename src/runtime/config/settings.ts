@@ -8,6 +8,7 @@ import { HOOK_SETTINGS } from "./hook-settings.ts";
 import { MIND_SETTINGS } from "./mind-settings.ts";
 import { MODEL_SETTINGS } from "./model-settings.ts";
 import { NOTIFY_SETTINGS } from "./notify-settings.ts";
+import { REPOSITORY_SETTINGS } from "./repository-settings.ts";
 import { count, DAY_MS, durationMs, label, name, setting } from "./setting.ts";
 import { TELEMETRY_SETTINGS } from "./telemetry-settings.ts";
 import { WATCHDOG_SETTINGS } from "./watchdog-settings.ts";
@@ -178,6 +179,7 @@ export const SETTINGS = {
   ...HOOK_SETTINGS,
   ...MIND_SETTINGS,
   ...NOTIFY_SETTINGS,
+  ...REPOSITORY_SETTINGS,
 } as const;
 
 export type SettingPath = keyof typeof SETTINGS;

@@ -68,7 +68,7 @@ export function openMind(parts: OpenMindParts): Result<NodeMind> {
   const isUnderstood = (): boolean => speaks(fleet.standing().featureLevel, "mind");
   const news = new MindNews({ queue, node: nodeId, logger, isUnderstood });
   const keys = new KeyActivity();
-  // Whoever brings repositories, improvements and budgets joins them here.
+  // Whoever brings improvements and budgets joins them here.
   // Only where the queue is written are goals worked on.
   const executing = engine.service === undefined ? undefined : parts.goals.executing;
   const seams: FactSeams = {
@@ -76,7 +76,7 @@ export function openMind(parts: OpenMindParts): Result<NodeMind> {
     goals: executing === undefined ? undefined : () => goalFigures({ goals: stores.goals }),
     wakeEvents,
     budgets: UNLIMITED_STATES,
-    repositories: NO_REPOSITORIES,
+    repositories: engine.service === undefined ? NO_REPOSITORIES : engine.repositories.goals,
   };
   const facts = gathererOf(parts, keys, seams);
   const cares = new Cares({ journal: stores.mind, rules: rules.value, detours: models.detours, queue, logger, nowMs });

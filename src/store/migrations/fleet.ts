@@ -5,6 +5,7 @@ import { fleetMigration } from "./fleet/0004-fleet.ts";
 import { votersMigration } from "./fleet/0005-voters.ts";
 import { notesMigration } from "./fleet/0006-notes.ts";
 import { goalTablesMigration } from "./fleet/0007-goals.ts";
+import { repositoriesMigration } from "./fleet/0008-repositories.ts";
 import type { Migration } from "./migration.ts";
 
 /** The schema of fleet.db. */
@@ -16,4 +17,5 @@ export const FLEET_MIGRATIONS: readonly Migration[] = [
   votersMigration,
   notesMigration,
   goalTablesMigration,
+  repositoriesMigration,
 ];

@@ -16,6 +16,7 @@ import { endpointState, inferenceWorld } from "../../support/inference-world.ts"
 import { quietMind } from "../../support/mind-port.ts";
 import { modelPorts } from "../../support/model-ports.ts";
 import { noNotices, noWebhooks } from "../../support/no-hooks.ts";
+import { noRepositories } from "../../support/no-repositories.ts";
 import { realClock } from "../../support/real-clock.ts";
 import { telemetryPorts } from "../../support/telemetry.ts";
 import { MODEL } from "./backend.ts";
@@ -53,6 +54,7 @@ export async function serveStandIn(endpointUrl: string): Promise<string> {
       },
       fleet: memoryFleet({ node, name: "bench", clock, random }),
       fleetSettings: hubSettings({ clock }),
+      repositories: noRepositories,
       rollouts: noRollouts,
       goals: memoryGoals({ queue: queue.store, clock, ids, node }),
       mind: quietMind(clock),

@@ -33,6 +33,7 @@ import { memoryGoals } from "../../support/goals.ts";
 import { quietMind } from "../../support/mind-port.ts";
 import { modelPorts } from "../../support/model-ports.ts";
 import { noNotices, noWebhooks } from "../../support/no-hooks.ts";
+import { noRepositories } from "../../support/no-repositories.ts";
 import { telemetryPorts } from "../../support/telemetry.ts";
 
 export const TOKEN = "drv_a-token-of-the-tests";
@@ -106,6 +107,7 @@ export function createHarness(options: HarnessOptions = {}): Harness {
     watchdog: unwatched,
     ...telemetry,
     breakers: { list: async () => [], reset: async () => ok(undefined) },
+    repositories: noRepositories,
     sourceBuilds: {
       begin: async () => err(refused("unsupported", "this harness builds nothing")),
       view: async () => ({ building: null, builds: [] }),

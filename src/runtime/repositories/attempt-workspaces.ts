@@ -1,0 +1,139 @@
+/** Where attempts at tasks that name a registered repository work, and what becomes of what they changed there. */
+import { existsSync } from "node:fs";
+import { storedFields } from "#api";
+import { type Clock, describeFailure, during, type JsonObject, type Logger, ok, type Result, type TaskId } from "#base";
+import {
+  type AttemptRef,
+  type AttemptResult,
+  checkpointPathOf,
+  isRegisteredName,
+  removeWorkspace,
+  type TaskSpec,
+  type WorkspacePlan,
+} from "#execution";
+import type { ClaimedTask, QueueStore, TaskRecord } from "#queue";
+import { type AttemptWork, findRepository, type Registered } from "#repos";
+
+/** The label by which a task says to which goal it belongs; the field `goal` says the same. */
+const GOAL_LABEL = "drover.goal";
+const MAX_WORK_ID = /^[A-Za-z0-9][A-Za-z0-9_-]{0,99}$/;
+
+/** What an attempt changed, committed and not shown yet. */
+export type Captured = {
+  /** For the result of the attempt. */
+  readonly note: JsonObject;
+  /** To be called when the queue has taken the end of the attempt. */
+  readonly land: () => Promise<Result<void>>;
+  /** To be called when the queue has refused it: nobody wants what it changed. */
+  readonly drop: () => Promise<void>;
+  /** To be called at the end in any case. */
+  readonly close: () => void;
+};
+
+export interface AttemptWorkspaces {
+  /** @returns where the attempt works; undefined where its task names no registered repository */
+  prepare(task: ClaimedTask, spec: TaskSpec): Promise<Result<WorkspacePlan | undefined>>;
+  /** @returns undefined for an attempt that works elsewhere, or whose changes are on their branch */
+  capture(ref: AttemptRef, result: AttemptResult): Promise<Result<Captured | undefined>>;
+}
+
+type Parts = {
+  readonly work: AttemptWork;
+  readonly repositories: () => Result<readonly Registered[]>;
+  readonly queue: Pick<QueueStore, "find" | "findMany">;
+  readonly stateDir: string;
+  readonly clock: Clock;
+  readonly logger: Logger;
+};
+
+export class RepositoryWorkspaces implements AttemptWorkspaces {
+  readonly #parts: Parts;
+
+  constructor(parts: Parts) {
+    this.#parts = parts;
+  }
+
+  async prepare(task: ClaimedTask, { repo }: TaskSpec): Promise<Result<WorkspacePlan | undefined>> {
+    const { work, repositories, stateDir, queue } = this.#parts;
+    if (repo === undefined || !isRegisteredName(repo)) return ok(undefined);
+    const all = repositories();
+    if (!all.ok) return all;
+    const repository = findRepository(all.value, repo);
+    if (!repository.ok) return repository;
+    const found = await queue.find(task.row.id);
+    if (!found.ok) return found;
+    const needs = await this.#needs(found.value, repo);
+    if (!needs.ok) return needs;
+    const prepared = await work.prepare({
+      taskId: task.row.id,
+      attempt: task.attempt,
+      fence: fenceText(task.fence),
+      repository: repository.value,
+      workId: workIdOf(task.row.id, task.body, found.value?.labels ?? {}),
+      needs: needs.value,
+      // A tool loop that a worker left goes on with the files that it knows.
+      resumes: existsSync(checkpointPathOf(stateDir, task.row.id)),
+    });
+    if (!prepared.ok) return prepared;
+    const { record, goesOn } = prepared.value;
+    const path = `${stateDir}/workspaces/${task.row.id}`;
+    const plan = { kind: "worktree", path, repo: record.gitDir, commit: record.base } as const;
+    if (goesOn) return ok(plan);
+    const removed = await this.#remove(plan);
+    return removed.ok ? ok(plan) : removed;
+  }
+
+  /** Of the tasks that this one depends on, those that changed the same repository. */
+  async #needs(record: TaskRecord | undefined, repo: string): Promise<Result<readonly TaskId[]>> {
+    if (record === undefined || record.dependsOn.length === 0) return ok([]);
+    const found = await this.#parts.queue.findMany(record.dependsOn);
+    if (!found.ok) return found;
+    const changed = found.value.filter(({ attempts }) => {
+      const note = attempts.findLast(({ outcome }) => outcome === "passed")?.result?.["repository"];
+      // `as`: written by `capture` below; the two fields are only compared.
+      const said = (note ?? {}) as { readonly name?: unknown; readonly commit?: unknown };
+      return said.name === repo && typeof said.commit === "string";
+    });
+    return ok(changed.map(({ row }) => row.id));
+  }
+
+  async capture(ref: AttemptRef, result: AttemptResult): Promise<Result<Captured | undefined>> {
+    const { work, stateDir, queue } = this.#parts;
+    const record = work.recordOf({ taskId: ref.taskId, attempt: ref.attempt, fence: fenceText(ref.fence) });
+    if (record === undefined || result.outcome !== "passed") return ok(undefined);
+    const path = `${stateDir}/workspaces/${ref.taskId}`;
+    const found = await queue.find(ref.taskId);
+    const { title } = found.ok && found.value !== undefined ? storedFields(found.value.body) : {};
+    const said = { title: typeof title === "string" ? title : "", text: result.model?.lastWords ?? "" };
+    const captured = await work.capture(record, path, said);
+    if (!captured.ok) return captured;
+    const { commit, land, drop, close } = captured.value;
+    const { repository: name, branch, base } = record;
+    return ok({
+      note: { name, branch, base, commit },
+      drop,
+      close,
+      land: async () => {
+        const landed = await land();
+        if (!landed.ok) return { ok: false, error: during(landed.error, `put task ${ref.taskId} onto ${branch}`) };
+        const removed = await this.#remove({ kind: "worktree", path, repo: record.gitDir });
+        if (!removed.ok) this.#parts.logger.warn("a worktree stays", { failure: describeFailure(removed.error) });
+        return ok(undefined);
+      },
+    });
+  }
+
+  #remove(plan: WorkspacePlan): Promise<Result<void>> {
+    return removeWorkspace(plan, this.#parts.clock);
+  }
+}
+
+function fenceText({ epoch, n }: AttemptRef["fence"]): string {
+  return `${epoch}.${n}`;
+}
+
+/** The goal, or the task itself. What cannot be the name of a branch is left out. */
+function workIdOf(taskId: TaskId, body: string, labels: Readonly<Record<string, string>>): string {
+  const goal = labels[GOAL_LABEL] ?? storedFields(body)["goal"];
+  return typeof goal === "string" && MAX_WORK_ID.test(goal) ? goal : taskId;
+}

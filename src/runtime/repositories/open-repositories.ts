@@ -1,0 +1,82 @@
+/** The repositories of this node, from its configuration and what the fleet keeps of them. */
+import { type Clock, type Logger, ok, type Random, type Result } from "#base";
+import type { SandboxPlan } from "#execution";
+import { AttemptWork, Deliveries, openForge, type Registered, RepositoryPlaces, registered, Turns } from "#repos";
+import type { PassLedger } from "#scheduler";
+import type { Stores } from "#store";
+import type { Config } from "../config/settings.ts";
+import { sandboxLauncher } from "../program.ts";
+import { RepositoryWorkspaces } from "./attempt-workspaces.ts";
+import { confinedChecks } from "./check-runner.ts";
+import { configuredRepositories } from "./configured.ts";
+import { GoalRepositories } from "./goal-repositories.ts";
+import { HubRepositories } from "./hub-repositories.ts";
+import { passRateOf } from "./pass-rate.ts";
+
+export type OpenRepositories = {
+  /** Where attempts work that name one. */
+  readonly workspaces: RepositoryWorkspaces;
+  /** For people, where this node writes the fleet's database. */
+  readonly port: HubRepositories;
+  /** For goals and the mind, there too. */
+  readonly goals: GoalRepositories;
+};
+
+type Parts = {
+  readonly config: Config;
+  readonly stateDir: string;
+  readonly stores: Pick<Stores, "repositories" | "queue">;
+  readonly sandbox: SandboxPlan;
+  /** What is known of models; asked for once the node has started. */
+  readonly passes: () => Pick<PassLedger, "rate">;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+};
+
+export function openRepositories(parts: Parts): Result<OpenRepositories> {
+  const { config, stateDir, stores, clock, logger } = parts;
+  const configured = configuredRepositories(config.repos);
+  if (!configured.ok) return configured;
+  const store = stores.repositories;
+  const list = (): Result<readonly Registered[]> => {
+    const entries = store.entries();
+    return entries.ok ? ok(registered(configured.value, entries.value)) : entries;
+  };
+  const pushTimeoutMs = config["repositories.fetch_timeout_ms"];
+  const settings = {
+    maxBytes: config["repositories.max_bytes"],
+    offlineMs: config["repositories.offline_ms"],
+    fetchTimeoutMs: pushTimeoutMs,
+  };
+  const places = new RepositoryPlaces(stateDir, settings, clock);
+  const turns = new Turns();
+  const author = { name: config["repositories.author_name"], email: config["repositories.author_email"] };
+  const policy = {
+    atMost: config["autonomy.at_most"],
+    mergeBelow: config["autonomy.merge_below"],
+    askFrom: config["autonomy.ask_from"],
+  };
+  const deliveries = new Deliveries({
+    stateDir,
+    places,
+    turns,
+    store,
+    author,
+    policy,
+    checks: confinedChecks({ ...parts, launcher: sandboxLauncher() }),
+    watched: config["publication.watched_words"],
+    passRate: (model) => passRateOf(parts.passes(), model),
+    list,
+    forgeOf: (repository) => openForge(repository, clock),
+    pushTimeoutMs,
+    clock,
+  });
+  const work = new AttemptWork({ stateDir, places, author, clock, turns });
+  const { queue } = stores;
+  return ok({
+    workspaces: new RepositoryWorkspaces({ work, repositories: list, queue, stateDir, clock, logger }),
+    port: new HubRepositories({ store, list, places, deliveries, policy, clock }),
+    goals: new GoalRepositories({ store, list, places, deliveries, turns }),
+  });
+}
