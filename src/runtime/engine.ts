@@ -127,8 +127,8 @@ async function startOn({ stores, member }: NodeStores, options: EngineOptions): 
   const { nodeId } = stores;
   const sandbox = sandboxPlanOf(config);
   if (!sandbox.ok) return sandbox;
-  const passes = () => models.learned.passes;
-  const repositories = openRepositories({ ...options, stores, sandbox: sandbox.value, passes });
+  const known = { stores, sandbox: sandbox.value, passes: () => models.learned.passes };
+  const repositories = openRepositories({ ...options, ...known });
   if (!repositories.ok) return repositories;
   const ids = createIdFactory(clock, random);
   let describeNode: () => JsonObject = () => ({});
@@ -142,8 +142,8 @@ async function startOn({ stores, member }: NodeStores, options: EngineOptions): 
   const environment = passedOn(config["executor.shell.env"]);
   const attempts = new Attempts({ queue, clock, logger, environment, stateDir, parts });
   const pool = createPool(options, nodeId, attempts);
-  const { workspaces } = repositories.value;
-  attempts.connect(pool, attemptPlanner({ sandbox: sandbox.value, stores, models, logger }), workspaces);
+  const planner = attemptPlanner({ sandbox: sandbox.value, stores, models, logger });
+  attempts.connect(pool, planner, repositories.value.workspaces);
   const socket = modelSocket(options, models, pool);
   const expectations = new Expectations(models.plans, models.inference);
   const consumers = createConsumers(options, { queue, nodeId, models, attempts, expectations });
@@ -194,7 +194,6 @@ async function startOn({ stores, member }: NodeStores, options: EngineOptions): 
   });
 }
 
-/** Where workers ask for replies of models. */
 function modelSocket({ stateDir, logger }: EngineOptions, { inference }: NodeModels, pool: WorkerPool): ModelSocket {
   const path = modelSocketPath(socketPathFor(stateDir));
   return new ModelSocket({ path, model: inference, attemptOf: (token) => pool.attemptOf(token), logger });
