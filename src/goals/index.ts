@@ -11,6 +11,15 @@ export {
 } from "./changes.ts";
 export { decide, type GoalChange, type GoalFacts, type GoalStep, type SeenTask } from "./decide.ts";
 export {
+  DOCUMENT_FORMATS,
+  DOCUMENT_KINDS,
+  type Document,
+  type DocumentFormat,
+  type DocumentKind,
+  MAX_DOCUMENT_CHARS,
+} from "./documents/document.ts";
+export { type ParseToml, readDocument, writeDocument } from "./documents/read-document.ts";
+export {
   BUDGET_POLICIES,
   GOAL_CHANNELS,
   GOAL_STATES,
@@ -38,6 +47,6 @@ export type { GoalFilter, GoalReceipt, GoalStore, NewGoal } from "./ports.ts";
 export { type GoalProgress, progressOf } from "./progress.ts";
 export type { RepositoryDescription } from "./prompts.ts";
 export { GoalService, type GoalServiceParts, type Goals, goalBudgetSchema, goalCommands } from "./service.ts";
-export { type GoalSubmission, goalSubmissionSchema, orderOf } from "./submission.ts";
+export { type GoalSubmission, goalSubmissionSchema, orderOf, submissionOf } from "./submission.ts";
 export { GOAL_LABEL, NODE_LABEL } from "./task-bodies.ts";
 export { failed, goalViolations, submitted, WAYS } from "./transition.ts";

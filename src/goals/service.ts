@@ -30,18 +30,27 @@ export interface Goals {
 export class GoalService implements Goals {
   readonly store: GoalStore;
   readonly #parts: GoalServiceParts;
+  readonly #cancelListeners = new Set<(id: GoalId) => void>();
 
   constructor(parts: GoalServiceParts) {
     this.store = parts.store;
     this.#parts = parts;
   }
 
+  /** Called when a goal was cancelled: what it has in the queue is to be taken out. @returns a function that ends it */
+  onCancelled(listener: (id: GoalId) => void): () => void {
+    this.#cancelListeners.add(listener);
+    return () => this.#cancelListeners.delete(listener);
+  }
+
   submit(order: GoalOrder): Promise<Result<GoalReceipt>> {
     return this.#submit(this.#parts.ids.goal(), order, this.#parts.node);
   }
 
-  cancel(id: GoalId, why: string, once?: Once): Promise<Result<Goal>> {
-    return this.store.cancel(id, why, this.#parts.clock.nowMs(), once);
+  async cancel(id: GoalId, why: string, once?: Once): Promise<Result<Goal>> {
+    const cancelled = await this.store.cancel(id, why, this.#parts.clock.nowMs(), once);
+    if (cancelled.ok) for (const listener of this.#cancelListeners) listener(id);
+    return cancelled;
   }
 
   resume(id: GoalId, budget: GoalBudget | null, once?: Once): Promise<Result<Goal>> {

@@ -19,7 +19,8 @@ import {
 } from "./limits.ts";
 
 const CONTROL = /\p{Cc}/u;
-const NUL = "\u0000";
+/** Of several lines; a terminal would obey the rest. */
+const CONTROL_IN_PROSE = /[^\P{Cc}\t\n\r]/u;
 
 const line = (maxChars: number) =>
   z
@@ -33,7 +34,7 @@ const prose = (maxChars: number) =>
   z
     .string()
     .max(maxChars)
-    .refine((value) => !value.includes(NUL), "must not contain a NUL character");
+    .refine((value) => !CONTROL_IN_PROSE.test(value), "must not contain control characters but tabs and line breaks");
 
 const labelName = z
   .string()

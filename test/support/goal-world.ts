@@ -100,6 +100,15 @@ export class GoalWorld {
     return /# Task: (.*)/.exec(prompt)?.[1];
   }
 
+  /** @returns the tasks of a goal, once none of them is to be carried out any more */
+  async swept(id: GoalId): Promise<readonly GoalTask[]> {
+    for (;;) {
+      const tasks = await this.tasks(id);
+      if (tasks.every(({ state }) => state !== "open" && state !== "planned")) return tasks;
+      await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+    }
+  }
+
   /** Resolves when nothing waits, is ready or runs. */
   async queueIsIdle(): Promise<void> {
     for (;;) {

@@ -92,6 +92,12 @@ export class Executing {
     this.#unsubscribe?.();
   }
 
+  /** Takes out of the queue what a goal that has ended still has there; whether or not goals are worked on now. */
+  async sweep(id: GoalId): Promise<void> {
+    const goal = await this.#parts.goals.find(id);
+    if (goal.ok && goal.value !== undefined && hasGoalEnded(goal.value)) await this.#advance(goal.value, false);
+  }
+
   /** Resolves when a look that is under way has come to its end. */
   async idle(): Promise<void> {
     while (this.#isLooking || this.#delivering.size > 0) await sleep(this.#parts.clock, NEWS_MS);
@@ -135,6 +141,7 @@ export class Executing {
     const places = active.map(({ order }) => LANES.indexOf(order.priority));
     let isDone = true;
     for (const goal of open.value) {
+      if (!this.#isOn) return;
       const rank = LANES.indexOf(goal.order.priority);
       // Goals that are less urgent do not keep one that is more urgent from beginning.
       const before = places.filter((place) => place <= rank).length;

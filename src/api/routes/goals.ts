@@ -3,30 +3,15 @@ import { type Context, Hono } from "hono";
 import { z } from "zod";
 import { err, type GoalId, type JsonObject, ok, parseGoalId, type Result, refused } from "#base";
 import { checkSchema } from "#execution";
-import {
-  GOAL_STATES,
-  goalBudgetSchema,
-  goalSubmissionSchema,
-  MAX_GOAL_EVENTS,
-  MAX_GOAL_PAGE,
-  MAX_REASON_CHARS,
-  noGoal,
-  orderOf,
-} from "#goals";
+import { GOAL_STATES, goalBudgetSchema, goalSubmissionSchema, MAX_GOAL_PAGE, MAX_REASON_CHARS, orderOf } from "#goals";
 import type { ApiEnv } from "../environment.ts";
-import {
-  exampleGoal,
-  exampleWholeGoal,
-  goalSchema,
-  goalView,
-  type WholeGoalView,
-  wholeGoalSchema,
-  wholeGoalView,
-} from "../goal-view.ts";
+import { findGoal } from "../find-goal.ts";
+import { exampleGoal, exampleWholeGoal, goalSchema, goalView, wholeGoalSchema } from "../goal-view.ts";
 import { integerField, listField } from "../parameters.ts";
 import type { ApiPorts } from "../ports.ts";
 import { answerProblem } from "../problem.ts";
 import { body, json, route } from "../route.ts";
+import { goalDocumentRoutes } from "./goal-documents.ts";
 
 const USUAL_PAGE = 50;
 
@@ -40,6 +25,7 @@ export function goalRoutes(ports: ApiPorts) {
   return new Hono<ApiEnv>()
     .route("/", handingInRoutes(ports))
     .route("/", readingRoutes(ports))
+    .route("/", goalDocumentRoutes(ports))
     .route("/", steeringRoutes(ports));
 }
 
@@ -184,17 +170,4 @@ function goalIdFrom(c: Context<ApiEnv>): Result<GoalId> {
   if (id !== undefined) return ok(id);
   const message = `"${given.slice(0, 64)}" is not the id of a goal`;
   return err(refused("not_found", message, "Ids begin with g_: drover goal list"));
-}
-
-async function findGoal({ goals: { store } }: ApiPorts, given: string): Promise<Result<WholeGoalView>> {
-  const id = parseGoalId(given);
-  if (id === undefined) return err(noGoal(given.slice(0, 64)));
-  const goal = await store.find(id);
-  if (!goal.ok) return goal;
-  if (goal.value === undefined) return err(noGoal(id));
-  const tasks = await store.tasks(id);
-  if (!tasks.ok) return tasks;
-  const events = await store.events(id, 0, MAX_GOAL_EVENTS);
-  if (!events.ok) return events;
-  return ok(wholeGoalView(goal.value, tasks.value, events.value));
 }

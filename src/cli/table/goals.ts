@@ -1,7 +1,7 @@
 import { parseDurationMs } from "../output/quantities.ts";
 import { type Command, command } from "../parsing/command.ts";
 import { choice, flag, list, pairs, text, value, whole } from "../parsing/option.ts";
-import { BUDGET_POLICY_WORDS, GOAL_STATE_WORDS, LANE_WORDS } from "./words.ts";
+import { BUDGET_POLICY_WORDS, DOCUMENT_FORMAT_WORDS, GOAL_STATE_WORDS, LANE_WORDS } from "./words.ts";
 
 const ID = { name: "ID", description: "Id of a goal" };
 const IDS = { name: "ID", description: "Ids of goals", variadic: true };
@@ -45,6 +45,28 @@ export const GOAL_COMMANDS: readonly Command[] = [
       },
     ],
     load: async () => (await import("../commands/goal-add.ts")).goalAdd,
+  }),
+  command({
+    name: "goal import",
+    section: "Goals",
+    summary: "Hand in goals from files: Markdown, TOML or XML, by their endings",
+    notes: [
+      "In Markdown the first heading is the title, a list below “Success criteria” the criteria, and the rest the description; anything exact goes into a front matter between lines of ---.",
+    ],
+    arguments: [{ name: "FILE", description: "Files with one goal each", variadic: true }],
+    options: { idempotencyKey: text("KEY", "A repetition with the same key is not a second goal; for one file") },
+    load: async () => (await import("../commands/goal-document.ts")).goalImport,
+  }),
+  command({
+    name: "goal export",
+    section: "Goals",
+    summary: "Print a goal as a document that can be handed in again",
+    arguments: [ID],
+    options: {
+      format: choice(DOCUMENT_FORMAT_WORDS, "Form of the document", { shownDefault: "md" }),
+      whole: flag("Everything that is known of it, tasks and history included"),
+    },
+    load: async () => (await import("../commands/goal-document.ts")).goalExport,
   }),
   command({
     name: "goal list",

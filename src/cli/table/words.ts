@@ -34,3 +34,4 @@ export const GOAL_STATE_WORDS = [
   "cancelled",
 ] as const satisfies readonly GoalView["state"][];
 export const BUDGET_POLICY_WORDS = ["fail", "pause"] as const satisfies readonly GoalView["onBudget"][];
+export const DOCUMENT_FORMAT_WORDS = ["md", "toml", "xml"] as const;

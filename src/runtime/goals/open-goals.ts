@@ -57,7 +57,10 @@ export function openGoals(parts: GoalParts): NodeGoals {
       : duty?.replicas === undefined
         ? goals
         : onReplicasOf(goals, duty.replicas);
-  return { port, submissions: submissionsTo(port), executing: goals === undefined ? undefined : executingOf(parts) };
+  const executing = goals === undefined ? undefined : executingOf(parts);
+  // A person who cancels a goal stops it at once, whatever the mind does meanwhile.
+  if (executing !== undefined) goals?.onCancelled((id) => void executing.sweep(id));
+  return { port, submissions: submissionsTo(port), executing };
 }
 
 function remoteGoals({ engine: { queue, stores, ids }, clock }: GoalParts): Goals {

@@ -136,12 +136,13 @@ describe("a goal", { timeout: 40_000 }, () => {
     await at.becomes(id, "it is executing", ({ state }) => state === "executing");
     const running = await at.running();
 
+    at.goals.executing?.end(); // the mind does something else
     must(await at.goals.port.cancel(id, "not wanted"));
     const goal = await at.ended(id);
     await at.queueIsIdle();
     held.resolve();
 
-    const tasks = await at.tasks(id);
+    const tasks = await at.swept(id);
     expect(running).toBe(GREETING.title);
     expect([goal.state, goal.reason]).toEqual(["cancelled", { code: "cancelled", text: "not wanted" }]);
     expect(tasks.filter(({ kind }) => kind === "work").map(({ state }) => state)).toEqual(["dropped", "dropped"]);
