@@ -47,6 +47,18 @@ export function updateTask(changed: number): string {
   return `UPDATE task SET ${assignments} WHERE id = ? AND state = ? AND fence_epoch = ? AND fence_n = ?`;
 }
 
+/**
+ * As {@link updateTask} for many rows: a list of JSON with a list for each row, of its id, the state and the fence it was
+ * read with, and the new values.
+ */
+export function updateTasks(changed: number): string {
+  const columns = TASK_COLUMNS.filter((_, place) => (changed & (1 << place)) !== 0);
+  const value = (place: number): string => `json_extract(given.value, '$[${place}]')`;
+  const assignments = columns.map((column, index) => `${column} = ${value(index + 4)}`).join(", ");
+  return `UPDATE task SET ${assignments} FROM json_each(?) AS given WHERE task.id = ${value(0)}
+    AND task.state = ${value(1)} AND task.fence_epoch = ${value(2)} AND task.fence_n = ${value(3)}`;
+}
+
 /** @param eventSeq the task's latest event, which is no part of its row */
 export function taskValues(row: TaskRow, eventSeq: number): SqlValue[] {
   return [

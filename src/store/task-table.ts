@@ -1,8 +1,9 @@
 import { assert, InvariantBroken, type TaskId } from "#base";
 import type { TaskRow } from "#queue";
 import type { Connection, SqlRow, SqlValue, Statement } from "./connection.ts";
-import { eventSeqOf, stateCondition, TASK_SELECT, taskValues, toTaskRow, updateTask } from "./task-columns.ts";
+import { eventSeqOf, stateCondition, TASK_SELECT, taskValues, toTaskRow } from "./task-columns.ts";
 import { TaskInserts } from "./task-inserts.ts";
+import { guardBroken, type Stored, TaskUpdates } from "./task-updates.ts";
 
 /** Rows remembered between transactions; at about 600 bytes a row this is 2.5 MB. */
 const MAX_REMEMBERED_ROWS = 4_096;
@@ -20,9 +21,6 @@ const RUNNING = `SELECT ${TASK_SELECT} FROM task WHERE ${stateCondition("running
 const NEXT_WAKE = `SELECT wake_at_ms FROM task
   WHERE state = 'waiting' AND blocked_by = 0 AND wake_at_ms IS NOT NULL ORDER BY wake_at_ms LIMIT 1`;
 
-/** A row, and its task's latest event. */
-type Stored = { readonly row: TaskRow; readonly eventSeq: number };
-
 /**
  * The rows of `task` as the running transaction sees them. Each row is written at most once per transaction, and rows
  * that were just used are not read again. That is sound because this is the only writer; a change made from outside
@@ -36,12 +34,12 @@ export class TaskTable {
   readonly #dirty = new Map<string, Stored | null>();
   readonly #inserts: TaskInserts;
   readonly #select: Statement;
-  /** By the set of columns that changed; the machine's transitions make some dozens of them. */
-  readonly #updates = new Map<number, Statement>();
+  readonly #updates: TaskUpdates;
 
   constructor(connection: Connection) {
     this.#connection = connection;
     this.#inserts = new TaskInserts(connection);
+    this.#updates = new TaskUpdates(connection);
     this.#select = connection.prepare(`SELECT ${TASK_SELECT} FROM task WHERE id = ?`);
   }
 
@@ -126,34 +124,11 @@ export class TaskTable {
       if (row === undefined) throw new InvariantBroken(`task ${id} is remembered until it is written`);
       const values = taskValues(row, this.#eventSeqs.get(id) ?? 0);
       if (stored === null) this.#inserts.add(values);
-      else this.#write(values, stored);
+      else this.#updates.add(values, stored);
     }
     this.#dirty.clear();
+    this.#updates.flush();
     this.#inserts.flush();
-  }
-
-  #write(values: readonly SqlValue[], stored: Stored): void {
-    const before = taskValues(stored.row, stored.eventSeq);
-    let changed = 0;
-    const params: SqlValue[] = [];
-    for (const [place, value] of values.entries()) {
-      if (value === before[place]) continue;
-      changed |= 1 << place;
-      params.push(value);
-    }
-    if (changed === 0) return;
-    const { id, state, fenceEpoch, fenceN } = stored.row;
-    params.push(id, state, fenceEpoch, fenceN);
-    if (this.#updateOf(changed).run(params) !== 1) throw guardBroken(stored.row);
-  }
-
-  #updateOf(changed: number): Statement {
-    let statement = this.#updates.get(changed);
-    if (statement === undefined) {
-      statement = this.#connection.prepare(updateTask(changed));
-      this.#updates.set(changed, statement);
-    }
-    return statement;
   }
 
   /** After COMMIT: keeps what is likely to be used again. An ended task is not. */
@@ -173,6 +148,7 @@ export class TaskTable {
     this.#eventSeqs.clear();
     this.#dirty.clear();
     this.#inserts.clear();
+    this.#updates.clear();
   }
 
   #query(sql: string, params: readonly SqlValue[], limit: number): readonly TaskRow[] {
@@ -196,8 +172,4 @@ export class TaskTable {
 
 function sameGuard(a: TaskRow, b: TaskRow): boolean {
   return a.state === b.state && a.fenceEpoch === b.fenceEpoch && a.fenceN === b.fenceN;
-}
-
-function guardBroken(row: TaskRow): InvariantBroken {
-  return new InvariantBroken(`Q1: task ${row.id} is still ${row.state} under fence ${row.fenceEpoch}.${row.fenceN}`);
 }

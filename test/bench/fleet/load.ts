@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describeFailure, silentLogger, type TaskId } from "#base";
-import type { Position } from "#fleet";
+import { announcedLevels, OWN_LEVELS, type Position } from "#fleet";
 import { requirementsText } from "../../../src/api/requirements.ts";
 import { realClock, realRandom } from "../../../src/runtime/real-clock.ts";
 import { openReplica } from "../../../src/store/replica/replica.ts";
@@ -62,7 +62,7 @@ function run(load: Load, sidecars: readonly Sidecar[], endMs: number): Promise<O
   }
 }
 
-const heartbeat = () => ({ held: [], heard: [], announced: { running: 0 } });
+const heartbeat = () => ({ held: [], heard: [], announced: { running: 0, ...announcedLevels(OWN_LEVELS) } });
 
 function task() {
   return newTask(ids.task(), { body: BODY, requirements: REQUIREMENTS });

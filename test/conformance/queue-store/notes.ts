@@ -43,10 +43,10 @@ export const notes: Part = (suite) => {
       tx.notes.remove("setting", "b");
       throw new Error("a bug");
     });
-    const refusal = await suite.world.store.transact("refuse", () => err(refused("conflict", "no")));
+    const refusing = suite.world.store.transact("refuse", () => err(refused("conflict", "no")));
 
     await expect(failing).rejects.toThrow("a bug");
-    expect(refusal.ok).toBe(false);
+    expect((await refusing).ok).toBe(false);
     expect(await list("setting")).toEqual([note("b")]);
   });
 };

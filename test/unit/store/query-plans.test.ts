@@ -40,9 +40,11 @@ async function exercise(world: QueueWorld): Promise<void> {
   await world.start();
   const first = world.task({ key: "k", labels: { team: "a" }, idempotencyKey: "once" });
   must(await queue.submit([first, world.task({ dependsOn: [first.id] }), world.task({ maxAttempts: 1 })]));
+  // So many at once that one statement changes them all.
+  must(await queue.submit(Array.from({ length: 6 }, () => world.task())));
   const policy = { maxConcurrent: 1, ratePerSecond: 5, burst: 1, weight: 1, paused: false };
   must(await queue.setKeyPolicy("k", policy));
-  const claimed = must(await queue.claim({ holder: world.node, limit: 5, accepts: acceptsAll }));
+  const claimed = must(await queue.claim({ holder: world.node, limit: 10, accepts: acceptsAll }));
   for (const { row, fence } of claimed.tasks) {
     must(await queue.finish(row.id, fence, attemptReport({ outcome: row.maxAttempts === 1 ? "failed" : "passed" })));
   }
