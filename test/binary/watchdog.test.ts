@@ -94,9 +94,12 @@ describe("a node under its watchdog", () => {
     expect(await lastFault(node)).toMatchObject({ kind: "heartbeat" });
   });
 
-  it("that answers while one of its loops stands still is replaced in time, and the loop is named", async () => {
+  it.each([
+    "leases",
+    "mind",
+  ])("that answers while its %s stand still is replaced in time, and the loop is named", async (loop) => {
     const node = await start({
-      DROVER_STALL_LOOP: "leases",
+      DROVER_STALL_LOOP: loop,
       DROVER_WATCHDOG_HANG_MS: String(HANG_MS),
       DROVER_WATCHDOG_HEALTHY_MS: "1",
     });
@@ -111,7 +114,7 @@ describe("a node under its watchdog", () => {
     expect(answered.status).toBe(200);
     expect(seen).not.toBe(before);
     expect(fault?.kind).toBe("pulse");
-    expect(fault?.reason).toContain("its leases has stood still");
+    expect(fault?.reason).toContain(`its ${loop} has stood still`);
     // The loop turns once a second, is then late by HANG_MS, and is told of within a second; the rest is the restart.
     expect(replacedInMs).toBeGreaterThan(HANG_MS);
     expect(replacedInMs).toBeLessThan(HANG_MS + 2_000 + RESTART_LIMIT_MS);

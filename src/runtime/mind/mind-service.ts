@@ -143,8 +143,14 @@ export class MindService {
     this.#timer?.cancel();
     const late = Promise.withResolvers<void>();
     const timer = this.#parts.clock.after(STOP_LIMIT_MS, () => late.resolve());
-    await Promise.race([Promise.all([this.#ticking, this.#parts.healing.settled()]), late.promise]);
+    await Promise.race([this.settled(), late.promise]);
     timer.cancel();
+  }
+
+  /** Resolves when the tick and the treatments under way have come to their end. */
+  async settled(): Promise<void> {
+    await this.#ticking;
+    await this.#parts.healing.settled();
   }
 
   /** @returns the mind afterwards; a refusal, or why it could not be kept: then nothing has changed. */
@@ -152,8 +158,7 @@ export class MindService {
     return this.#step(event);
   }
 
-  /** One tick, now. For tests; the service does it by itself. */
-  async tick(): Promise<void> {
+  async #tick(): Promise<void> {
     const { clock, logger, facts } = this.#parts;
     const nowMonotonicMs = clock.monotonicMs();
     const gapMs = nowMonotonicMs - (this.#tickedAtMs ?? nowMonotonicMs);
@@ -177,7 +182,7 @@ export class MindService {
     if (this.#isStopped) return;
     this.#timer = this.#parts.clock.after(TICK_MS, () => {
       if (this.#parts.isStalled === true) return;
-      this.#ticking = this.tick().finally(() => {
+      this.#ticking = this.#tick().finally(() => {
         this.#ticking = undefined;
         this.#later();
       });
