@@ -94,31 +94,31 @@ describe("a node under its watchdog", () => {
     expect(await lastFault(node)).toMatchObject({ kind: "heartbeat" });
   });
 
-  it.each([
-    "leases",
-    "mind",
-  ])("that answers while its %s stand still is replaced in time, and the loop is named", async (loop) => {
-    const node = await start({
-      DROVER_STALL_LOOP: loop,
-      DROVER_WATCHDOG_HANG_MS: String(HANG_MS),
-      DROVER_WATCHDOG_HEALTHY_MS: "1",
-    });
-    const before = nodePidOf(world.state);
-    const readyAtMs = performance.now();
+  it.each(["leases", "mind"])(
+    "that answers while its %s stand still is replaced in time, and the loop is named",
+    async (loop) => {
+      const node = await start({
+        DROVER_STALL_LOOP: loop,
+        DROVER_WATCHDOG_HANG_MS: String(HANG_MS),
+        DROVER_WATCHDOG_HEALTHY_MS: "1",
+      });
+      const before = nodePidOf(world.state);
+      const readyAtMs = performance.now();
 
-    const answered = await node.request("GET", "/health/ready");
-    const seen = await nextNode(before);
-    const replacedInMs = performance.now() - readyAtMs;
-    const fault = await lastFault(node);
+      const answered = await node.request("GET", "/health/ready");
+      const seen = await nextNode(before);
+      const replacedInMs = performance.now() - readyAtMs;
+      const fault = await lastFault(node);
 
-    expect(answered.status).toBe(200);
-    expect(seen).not.toBe(before);
-    expect(fault?.kind).toBe("pulse");
-    expect(fault?.reason).toContain(`its ${loop} has stood still`);
-    // The loop turns once a second, is then late by HANG_MS, and is told of within a second; the rest is the restart.
-    expect(replacedInMs).toBeGreaterThan(HANG_MS);
-    expect(replacedInMs).toBeLessThan(HANG_MS + 2_000 + RESTART_LIMIT_MS);
-  });
+      expect(answered.status).toBe(200);
+      expect(seen).not.toBe(before);
+      expect(fault?.kind).toBe("pulse");
+      expect(fault?.reason).toContain(`its ${loop} has stood still`);
+      // The loop turns once a second, is then late by HANG_MS, and is told of within a second; the rest is the restart.
+      expect(replacedInMs).toBeGreaterThan(HANG_MS);
+      expect(replacedInMs).toBeLessThan(HANG_MS + 2_000 + RESTART_LIMIT_MS);
+    },
+  );
 
   it("that is restarted by a person is no fault, and no request is refused meanwhile", async () => {
     const node = await start();
