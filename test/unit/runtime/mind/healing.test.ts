@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
 import { err, ok, retryable } from "#base";
 import type { EndpointState } from "#hw";
-import { firstErrorOf } from "../../../../src/activities/healing/repository-health.ts";
+import { lostReport } from "#queue";
 import { endpointState } from "../../../support/inference-world.ts";
 import { MindWorld } from "../../../support/mind-world.ts";
 import { must } from "../../../support/opened-stores.ts";
@@ -264,19 +264,7 @@ describe("a key", () => {
   });
 });
 
-const LOST = {
-  outcome: "lost",
-  consequence: "retryable",
-  executor: "shell",
-  endpoint: null,
-  model: null,
-  durationMs: 0,
-  tokens: 0,
-  costMicrodollars: 0,
-  error: "gone",
-  report: null,
-  result: null,
-} as const;
+const LOST = lostReport("gone");
 
 describe("tasks of a node that went away", () => {
   it("are given back when their leases have run out, and not while one is well", async () => {
@@ -364,21 +352,6 @@ describe("a repository", () => {
       "drover/g_1 of greeter does not merge. In conflict: a.ts, b.ts",
     ]);
     expect(outcome(at)).toBe("handedOver");
-  });
-
-  it.each([
-    ["src/a.ts:3:5 - error TS1: no", { file: "src/a.ts", line: 3 }],
-    ["error[E0308]: mismatched types\n  --> src/lib.rs:7:9", { file: "src/lib.rs", line: 7 }],
-    ['  File "app/x.py", line 9\nValueError: error', { file: "app/x.py", line: 9 }],
-    ["AssertionError: expected 1\n    at run (/w/test/b.test.ts:20:11)", { file: "/w/test/b.test.ts", line: 20 }],
-    ["pkg/a.go:4:2: undefined: x", { file: "pkg/a.go", line: 4 }],
-    ["make: error 2", { file: null, line: null }],
-  ])("is told of by %j", (output, place) => {
-    expect(firstErrorOf(output)).toMatchObject(place);
-  });
-
-  it("that prints no error has none", () => {
-    expect(firstErrorOf("all is well\n12 tests passed")).toBeNull();
   });
 });
 
