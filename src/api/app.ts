@@ -31,9 +31,11 @@ import { ollamaGateway, openaiGateway } from "./routes/gateway.ts";
 import { goalRoutes } from "./routes/goals.ts";
 import { hardwareRoutes } from "./routes/hardware.ts";
 import { healthRoutes } from "./routes/health.ts";
+import { findingRoutes, improvementRoutes } from "./routes/improvements.ts";
 import { mindRoutes } from "./routes/mind.ts";
 import { controlRoutes, nodeRoutes } from "./routes/node.ts";
 import { noticeRoutes } from "./routes/notices.ts";
+import { proposalDecisionRoutes, proposalRoutes } from "./routes/proposals.ts";
 import { quarantineRoutes } from "./routes/quarantine.ts";
 import { keyRoutes, queueRoutes, scheduleRoutes } from "./routes/queue.ts";
 import { releaseRoutes, updateRoutes, watchdogRoutes } from "./routes/releases.ts";
@@ -104,6 +106,10 @@ function allRoutes(ports: ApiPorts, streams: Streams, describe: () => unknown) {
     .route("/", webhookDeliveryRoutes(ports))
     .route("/", webhookIntakeRoutes(ports))
     .route("/", mindRoutes(ports))
+    .route("/", improvementRoutes(ports))
+    .route("/", findingRoutes(ports))
+    .route("/", proposalRoutes(ports))
+    .route("/", proposalDecisionRoutes(ports))
     .route("/", healthRoutes(ports))
     .route("/", docRoutes(ports, describe));
 }

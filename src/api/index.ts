@@ -7,6 +7,13 @@ export type { ApiBindings, ApiEnv } from "./environment.ts";
 export type { Cause, Explanation } from "./explain.ts";
 export type { GoalView, WholeGoalView } from "./goal-view.ts";
 export type {
+  FindingQuery,
+  FindingView,
+  ImprovementPort,
+  ImprovementsView,
+  ProposalPort,
+} from "./improvement-port.ts";
+export type {
   BudgetState,
   CapacityPoint,
   Classification,

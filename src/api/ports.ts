@@ -41,6 +41,7 @@ import type { Notifier, WebhookReceiver } from "#hooks";
 import type { Queue } from "#queue";
 import type { AlertBook, AuditStore, MetricRegistry, RuleWatch } from "#telemetry";
 import type { WatchdogAction } from "#watchdog";
+import type { ImprovementPort, ProposalPort } from "./improvement-port.ts";
 import type { ModelPorts } from "./model-ports.ts";
 import type { RepositoryPort } from "./repository-port.ts";
 import type { NodeOffer } from "./requirements.ts";
@@ -325,6 +326,9 @@ export interface ApiPorts {
   /** What this node decided. */
   readonly audit: Pick<AuditStore, "bounds" | "list" | "after" | "verify">;
   readonly repositories: RepositoryPort;
+  /** What could be better in repositories, and what is proposed. */
+  readonly improvements: ImprovementPort;
+  readonly proposals: ProposalPort;
   /** Names of the executors that this build can carry out. */
   readonly executors: readonly ExecutorKind[];
   /** What holds for a task that does not say. */

@@ -63,6 +63,10 @@ export type RepoScanOptions = GlobalOptions & {
 export type ImprovementScanOptions = GlobalOptions & {
   readonly directory: string;
   readonly revision: string | undefined;
+  /** The files as they lie there, without git. */
+  readonly workingTree: boolean;
+  /** Says only whether this finding is gone. */
+  readonly expectGone: string | undefined;
   readonly limit: number | undefined;
 };
 export type WorkerOptions = GlobalOptions & { readonly directory: string };

@@ -49,13 +49,27 @@ export {
   workBranch,
 } from "./registry/repository.ts";
 export type { ConditionRecord, DeliveryOutcome, DeliveryRecord, RepositoryStore } from "./registry/repository-store.ts";
-export { type TrackedState, trackedState } from "./scanning/io/tracked-files.ts";
+export { FactsFile } from "./scanning/io/facts-file.ts";
+export { folderState } from "./scanning/io/folder-files.ts";
+export { allowListOf, type TrackedState, trackedState } from "./scanning/io/tracked-files.ts";
+export { isForeign, isTest, languageOf } from "./scanning/languages.ts";
+export { MANIFESTS, type ProjectCommand, projectCommands } from "./scanning/project-commands.ts";
 export { type Ranked, rankFindings } from "./scanning/rank.ts";
-export type { ScanEffort, ScanFinding, ScanKind, ScanSeverity } from "./scanning/scan-finding.ts";
+export {
+  type Digest,
+  named,
+  type ScanEffort,
+  type ScanFinding,
+  type ScanKind,
+  type ScanSeverity,
+  type Sighted,
+} from "./scanning/scan-finding.ts";
 export {
   type FactsCache,
   type FileFactsEntry,
   type RepositoryScan,
   scanRepository,
+  type TrackedFile,
 } from "./scanning/scan-repository.ts";
+export { readToolRun, type ToolReading, type ToolRun } from "./scanning/tool-output.ts";
 export { Turns } from "./turns.ts";

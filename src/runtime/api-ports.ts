@@ -7,8 +7,10 @@ import type {
   ApiPorts,
   FleetPort,
   FleetSettingsPort,
+  ImprovementPort,
   MindPort,
   NoticePort,
+  ProposalPort,
   ReadinessCheck,
   RepositoryPort,
   RolloutPort,
@@ -55,6 +57,8 @@ export type ApiParts = {
   readonly alerts: ApiPorts["alerts"];
   readonly rules: ApiPorts["rules"];
   readonly repositories: RepositoryPort;
+  readonly improvements: ImprovementPort;
+  readonly proposals: ProposalPort;
 };
 
 export function apiPorts(parts: ApiParts): ApiPorts {
@@ -80,6 +84,8 @@ export function apiPorts(parts: ApiParts): ApiPorts {
     webhooks: parts.webhooks,
     notices: parts.notices,
     repositories: parts.repositories,
+    improvements: parts.improvements,
+    proposals: parts.proposals,
     sourceBuilds: parts.sourceBuilds,
     breakers: breakers({ failsafes: engine.failsafes, models: engine.models.ports, watchdog: parts.watchdog }),
     alerts: parts.alerts,

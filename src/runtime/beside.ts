@@ -11,6 +11,7 @@ import { Resender } from "./fleet/resender.ts";
 import type { NodeFleet } from "./fleet/start-fleet.ts";
 import { openGoals } from "./goals/open-goals.ts";
 import { joinHooks } from "./hooks/join-hooks.ts";
+import { improvementsOf } from "./improvements/node-improvements.ts";
 import type { NodeOptions } from "./node.ts";
 import { realClock } from "./real-clock.ts";
 import { RemoteRepositories } from "./repositories/remote-repositories.ts";
@@ -59,6 +60,7 @@ export function openBeside(parts: BesideParts, duty: HubDuty | undefined, watchd
   const goals = openGoals({ ...common, config: options.loaded.config, duty, repositories: engine.repositories.goals });
   const joined = { heardAtMs, alerts: telemetry.alerts, goals: goals.submissions, watchdog };
   const hooks = joinHooks({ ...options, engine, fleet, ...joined });
+  const improvements = improvementsOf({ ...options, engine, fleet, goals });
   hubSays.announceAlso = () => ({
     pendingSettings: [...settings.watch.pending()],
     release: rollouts.taker.report,
@@ -74,16 +76,25 @@ export function openBeside(parts: BesideParts, duty: HubDuty | undefined, watchd
       rules: telemetry.watch,
       goals: goals.port,
       repositories,
+      ...improvements.ports,
     },
-    forMind: { goals, alerts: telemetry.alerts, audit: telemetry.audit, wakeEvents: hooks.wakeEvents },
+    forMind: {
+      goals,
+      improvements: improvements.own,
+      alerts: telemetry.alerts,
+      audit: telemetry.audit,
+      wakeEvents: hooks.wakeEvents,
+    },
     start: (): void => {
       telemetry.start();
       void settings.watch.look();
       rollouts.start();
       resender?.start();
       hooks.start();
+      improvements.own?.start();
     },
     stop: async (): Promise<void> => {
+      await improvements.own?.stop();
       telemetry.stop();
       settings.watch.stop();
       rollouts.stop();

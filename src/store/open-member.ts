@@ -9,6 +9,7 @@ import { checkFleetLevel } from "./fleet-level.ts";
 import { LibsqlFleetNodes } from "./fleet-nodes.ts";
 import { goalReader } from "./goal-store.ts";
 import { establishIdentity, type Identity } from "./identity.ts";
+import { LibsqlImprovementStore } from "./improvement-store.ts";
 import { LibsqlLeaseText } from "./lease-text.ts";
 import { LongReader } from "./long-reader.ts";
 import { schemaNumber } from "./migrate.ts";
@@ -20,6 +21,7 @@ import { LibsqlNodeSecrets } from "./node-secrets.ts";
 import { abandon, inLocked, type StoreOptions, type Stores } from "./open.ts";
 import { checkpoint, MAX_INLINE_CHECK_BYTES, openDatabase, type Place, writeBack } from "./open-database.ts";
 import { ownTables } from "./own-tables.ts";
+import { LibsqlProposalStore } from "./proposal-store.ts";
 import { LibsqlQuarantine } from "./quarantine/quarantine.ts";
 import { LibsqlQueueStore } from "./queue-store.ts";
 import type { Carry } from "./replica/carrier.ts";
@@ -152,7 +154,7 @@ async function openLocked(
       { name: NODE_FILE, connection: node, mayCompact: true },
     ]),
     models: own.value.models,
-    goals: goalReader(replica.value.store.reading),
+    ...followed(replica.value.store.reading),
     fleetNodes: directory,
     repositories: new LibsqlRepositoryStore(refuseWrite, replica.value.store.reading),
     secrets,
@@ -178,6 +180,15 @@ function checkReadable(reading: Connection): Result<void> {
     return isNewer ? checkFleetLevel(reading) : ok(undefined);
   });
   return checked.ok ? checked.value : checked;
+}
+
+/** What the hub alone writes; this node reads what its copy shows. */
+function followed(reading: Connection) {
+  return {
+    goals: goalReader(reading),
+    improvements: new LibsqlImprovementStore(refuseWrite, reading),
+    proposals: new LibsqlProposalStore(refuseWrite, reading),
+  };
 }
 
 /** What the node writes of models, and the threads that read long. */

@@ -1,6 +1,6 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import type { MindJournal } from "#activities";
+import type { ImprovementStore, MindJournal, ProposalStore } from "#activities";
 import {
   type Clock,
   createIdFactory,
@@ -35,6 +35,7 @@ import { type Connection, openConnection } from "./connection.ts";
 import { LibsqlGoalStore } from "./goal-store.ts";
 import type { HookStores } from "./hooks/hook-stores.ts";
 import { establishIdentity, type Identity } from "./identity.ts";
+import { LibsqlImprovementStore } from "./improvement-store.ts";
 import { LongReader } from "./long-reader.ts";
 import { waitingMigrations } from "./migrate.ts";
 import { FLEET_MIGRATIONS } from "./migrations/fleet.ts";
@@ -53,6 +54,7 @@ import {
 import { ownTables } from "./own-tables.ts";
 import { readPosition } from "./primary/position.ts";
 import { type PrimaryOptions, startOnServer } from "./primary/start.ts";
+import { LibsqlProposalStore } from "./proposal-store.ts";
 import { LibsqlQuarantine } from "./quarantine/quarantine.ts";
 import { LibsqlQueueStore } from "./queue-store.ts";
 import { rememberedNodes } from "./remembered-nodes.ts";
@@ -84,6 +86,9 @@ export type Stores = HookStores & {
   readonly queue: QueueStore;
   readonly models: ModelStore;
   readonly goals: GoalStore;
+  /** What could be better, what was tried about it, and what is proposed. Of a member: not to be written. */
+  readonly improvements: ImprovementStore;
+  readonly proposals: ProposalStore;
   /** How this host fared, in its own database. */
   readonly capacity: CapacityHistory;
   readonly fleetNodes: NodeDirectory;
@@ -183,7 +188,7 @@ async function openLocked(
 
   const built = openQueue(fleetPath, fleet.value, options, opened);
   if (!built.ok) return built;
-  const { queue, models, goals, fleetNodes, repositories, reading, long, files } = built.value;
+  const { queue, models, goals, improvements, proposals, fleetNodes, repositories, reading, long, files } = built.value;
   const self = { stateDir: dir, fleetPath, fleet: identity.uuid, self: nodeId.value, command: ids.command };
   const quarantine = new LibsqlQuarantine({ node: node.value, ...self });
   let closing: Promise<void> | undefined;
@@ -199,6 +204,8 @@ async function openLocked(
     queue,
     models,
     goals,
+    improvements,
+    proposals,
     fleetNodes,
     repositories,
     quarantine,
@@ -245,7 +252,10 @@ function openQueue(
     const goals = new LibsqlGoalStore(queue.transactWith.bind(queue), reading);
     const models = new LibsqlModelStore({ write, reading, long });
     const repositories = new LibsqlRepositoryStore(write, reading);
-    return { queue, models, goals, fleetNodes, repositories, reading, long, files };
+    const improvements = new LibsqlImprovementStore(write, reading);
+    const proposals = new LibsqlProposalStore(write, reading);
+    const built = { queue, models, goals, fleetNodes, repositories, improvements, proposals };
+    return { ...built, reading, long, files };
   });
 }
 

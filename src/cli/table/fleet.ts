@@ -79,7 +79,7 @@ export const FLEET_COMMANDS: readonly Command[] = [
   command({
     name: "quarantine list",
     section: "Fleet",
-    summary: "List what the node that answers had as a hub before another one took its place",
+    summary: "List what the node that answers had as a hub before another took its place",
     notes: [
       "What it alone had accepted is sent to the new hub by itself. What that did not take has to be looked at.",
       "Three settled databases of at most 4 GiB together are kept; older ones make room by themselves.",

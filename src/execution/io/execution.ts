@@ -63,7 +63,9 @@ async function attempt(parts: ExecutionParts): Promise<Work> {
   const open: CommandContext = { clock, start: startProcess, stop, marker, adoptsOrphans };
   const { taskId, attempt: number, fence } = assignment;
   const own = { inherited: process.env, taskId, attempt: number, fence, marker };
-  const env = commandEnvironment({ ...own, extra: spec.env ?? {} });
+  // By this a command finds the executable that runs it, also where no PATH leads to it.
+  const program = parts.launcher.command.slice(0, -1).join(" ");
+  const env = { ...commandEnvironment({ ...own, extra: spec.env ?? {} }), DROVER_PROGRAM: program };
   // Without what the task sets: a PATH or GIT_EXEC_PATH of its own would choose the program that runs outside.
   const gitEnv = { ...commandEnvironment({ ...own, extra: {} }), GIT_TERMINAL_PROMPT: "0" };
   // Before anything of the task has run, and with the repository's own programs switched off: outside the sandbox.

@@ -2,13 +2,13 @@
 import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
-import { err, ok, type Result, refused } from "#base";
+import { ok, type Result, refused } from "#base";
 import { type Column, type Console, EXIT, type ImprovementScanOptions } from "#cli";
 import {
-  ALLOW_LIST_FILE,
-  type Allowed,
-  parseAllowList,
+  allowListOf,
+  folderState,
   type Ranked,
+  type RepositoryScan,
   rankFindings,
   repositoryRoot,
   scanRepository,
@@ -24,9 +24,11 @@ export async function improvementScan(options: ImprovementScanOptions, console: 
   if (!existsSync(folder)) {
     return console.fail(refused("not_found", `${folder} does not exist`, "Name a folder of a repository"));
   }
-  const root = await repositoryRoot(folder);
-  if (!root.ok) return console.fail(root.error);
-  const state = await trackedState(root.value, options.revision ?? "HEAD");
+  if (options.workingTree && options.revision !== undefined) {
+    const failure = refused("invalid", "--working-tree and --revision exclude each other", "Give one of them");
+    return console.fail({ failure, exit: EXIT.usage });
+  }
+  const state = await stateOf(folder, options);
   if (!state.ok) return console.fail(state.error);
   const allowed = await allowListOf(state.value);
   if (!allowed.ok) return console.fail(allowed.error);
@@ -39,30 +41,53 @@ export async function improvementScan(options: ImprovementScanOptions, console: 
   });
   if (!scan.ok) return console.fail(scan.error);
   const ranked = rankFindings(scan.value.findings);
-  const { files, bytes, leftOut } = scan.value;
-  if (console.json) {
-    const findings = ranked.map(({ finding, score, why }) => ({ ...finding, score, why }));
-    console.document({ root: root.value, revision: state.value.revision, files, bytes, leftOut, findings });
-    return EXIT.ok;
-  }
-  const shown = ranked.slice(0, options.limit ?? SHOWN);
-  if (shown.length > 0) console.table(shown, COLUMNS);
-  for (const what of leftOut) console.line(`Not looked at: ${what}`);
-  const more = ranked.length > shown.length ? `; ${ranked.length - shown.length} more with --limit` : "";
-  console.line(`${files} files at ${state.value.revision.slice(0, 12)}: ${ranked.length} findings${more}`);
+  const { expectGone } = options;
+  if (expectGone !== undefined) return sayGone(expectGone, ranked, console);
+  if (console.json) console.document(documentOf(state.value, scan.value, ranked));
+  else report(state.value, scan.value, ranked, options.limit ?? SHOWN, console);
   return EXIT.ok;
 }
 
-/** The list of the state that is looked at; none is an empty one. */
-async function allowListOf({ files, contents }: TrackedState): Promise<Result<readonly Allowed[]>> {
-  const file = files.find(({ path }) => path === ALLOW_LIST_FILE);
-  const text = file === undefined ? ok(undefined) : await contents.text(file);
-  if (!text.ok || text.value === undefined) return text.ok ? ok([]) : text;
-  try {
-    return parseAllowList(Bun.TOML.parse(text.value), ALLOW_LIST_FILE);
-  } catch (cause) {
-    return err(refused("invalid", `cannot read ${ALLOW_LIST_FILE}: ${String(cause)}`));
+type Looked = TrackedState & { readonly root: string };
+
+async function stateOf(folder: string, { workingTree, revision }: ImprovementScanOptions): Promise<Result<Looked>> {
+  if (workingTree) {
+    const state = folderState(folder);
+    return state.ok ? ok({ ...state.value, root: folder, revision: "working tree" }) : state;
   }
+  const root = await repositoryRoot(folder);
+  if (!root.ok) return root;
+  const state = await trackedState(root.value, revision ?? "HEAD");
+  return state.ok ? ok({ ...state.value, root: root.value }) : state;
+}
+
+/** For the check of a goal: exit code 1 while the finding is there. */
+function sayGone(fingerprint: string, ranked: readonly Ranked[], console: Console): number {
+  const there = ranked.find(({ finding }) => finding.fingerprint === fingerprint)?.finding;
+  if (console.json) console.document({ fingerprint, gone: there === undefined });
+  else if (there === undefined) console.line(`${fingerprint} is gone`);
+  else
+    console.line(`${fingerprint} is still there: ${there.path}:${there.line ?? ""} ${there.title}\n${there.evidence}`);
+  return there === undefined ? EXIT.ok : EXIT.failed;
+}
+
+function documentOf({ root, revision }: Looked, { files, bytes, leftOut }: RepositoryScan, ranked: readonly Ranked[]) {
+  const findings = ranked.map(({ finding, score, why }) => ({ ...finding, score, why }));
+  return { root, revision, files, bytes, leftOut, findings };
+}
+
+function report(
+  { revision }: Looked,
+  { files, leftOut }: RepositoryScan,
+  ranked: readonly Ranked[],
+  limit: number,
+  console: Console,
+): void {
+  const shown = ranked.slice(0, limit);
+  if (shown.length > 0) console.table(shown, COLUMNS);
+  for (const what of leftOut) console.line(`Not looked at: ${what}`);
+  const more = ranked.length > shown.length ? `; ${ranked.length - shown.length} more with --limit` : "";
+  console.line(`${files} files at ${revision.slice(0, 12)}: ${ranked.length} findings${more}`);
 }
 
 const COLUMNS: readonly Column<Ranked>[] = [

@@ -5,6 +5,7 @@ import { isReservedVariable, LOG_LEVELS, MAX_ATTEMPTS, MAX_OPEN_TASKS, RETRY_BAS
 import { FAILOVER_SETTINGS, NODE_ROLES } from "../fleet/role.ts";
 import { GOAL_SETTINGS } from "./goal-settings.ts";
 import { HOOK_SETTINGS } from "./hook-settings.ts";
+import { IMPROVEMENT_SETTINGS } from "./improvement-settings.ts";
 import { MIND_SETTINGS } from "./mind-settings.ts";
 import { MODEL_SETTINGS } from "./model-settings.ts";
 import { NOTIFY_SETTINGS } from "./notify-settings.ts";
@@ -180,6 +181,7 @@ export const SETTINGS = {
   ...MIND_SETTINGS,
   ...NOTIFY_SETTINGS,
   ...REPOSITORY_SETTINGS,
+  ...IMPROVEMENT_SETTINGS,
 } as const;
 
 export type SettingPath = keyof typeof SETTINGS;

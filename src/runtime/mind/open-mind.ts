@@ -19,6 +19,7 @@ import { type LoadedConfig } from "../config/load.ts";
 import type { Engine } from "../engine.ts";
 import type { HubDuty } from "../fleet/hub-duty.ts";
 import type { NodeGoals } from "../goals/open-goals.ts";
+import type { OpenImprovements } from "../improvements/open-improvements.ts";
 import { Cares } from "./cares.ts";
 import { FactGatherer, type FactSeams, NO_IMPROVEMENTS, type WakeEvents } from "./facts.ts";
 import { mindRules } from "./mind-rules.ts";
@@ -43,6 +44,8 @@ export type OpenMindParts = {
   readonly restart: () => void;
   readonly prune: () => Promise<Result<number>>;
   readonly goals: Pick<NodeGoals, "executing">;
+  /** Where repositories are looked at; undefined on a node that follows a hub. */
+  readonly improvements: OpenImprovements | undefined;
   readonly alerts: Alerts;
   readonly audit: Audit;
   readonly wakeEvents: WakeEvents;
@@ -68,11 +71,11 @@ export function openMind(parts: OpenMindParts): Result<NodeMind> {
   const isUnderstood = (): boolean => speaks(fleet.standing().featureLevel, "mind");
   const news = new MindNews({ queue, node: nodeId, logger, isUnderstood });
   const keys = new KeyActivity();
-  // Whoever brings improvements and budgets joins them here.
+  // Whoever brings budgets joins them here.
   // Only where the queue is written are goals worked on.
   const executing = engine.service === undefined ? undefined : parts.goals.executing;
   const seams: FactSeams = {
-    ...NO_IMPROVEMENTS,
+    improvements: parts.improvements?.facts ?? NO_IMPROVEMENTS.improvements,
     goals: executing === undefined ? undefined : () => goalFigures({ goals: stores.goals }),
     wakeEvents,
     budgets: UNLIMITED_STATES,
@@ -85,8 +88,8 @@ export function openMind(parts: OpenMindParts): Result<NodeMind> {
   const healing = new Healing({ remedies, healthyAttempts, audit, told: news.carriedOut, clock, logger });
   const activities: Activities = {
     executing: executing ?? NOTHING_TO_DO,
-    improving: NOTHING_TO_DO,
-    contemplating: NOTHING_TO_DO,
+    improving: parts.improvements?.improving ?? NOTHING_TO_DO,
+    contemplating: parts.improvements?.contemplating ?? NOTHING_TO_DO,
     healing,
   };
   const service: MindService = new MindService({

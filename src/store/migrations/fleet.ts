@@ -6,6 +6,7 @@ import { votersMigration } from "./fleet/0005-voters.ts";
 import { notesMigration } from "./fleet/0006-notes.ts";
 import { goalTablesMigration } from "./fleet/0007-goals.ts";
 import { repositoriesMigration } from "./fleet/0008-repositories.ts";
+import { improvementsMigration } from "./fleet/0009-improvements.ts";
 import type { Migration } from "./migration.ts";
 
 /** The schema of fleet.db. */
@@ -18,4 +19,5 @@ export const FLEET_MIGRATIONS: readonly Migration[] = [
   notesMigration,
   goalTablesMigration,
   repositoriesMigration,
+  improvementsMigration,
 ];

@@ -16,6 +16,7 @@ import { endpointState, inferenceWorld } from "../../support/inference-world.ts"
 import { quietMind } from "../../support/mind-port.ts";
 import { modelPorts } from "../../support/model-ports.ts";
 import { noNotices, noWebhooks } from "../../support/no-hooks.ts";
+import { noImprovements, noProposals } from "../../support/no-improvements.ts";
 import { noRepositories } from "../../support/no-repositories.ts";
 import { realClock } from "../../support/real-clock.ts";
 import { telemetryPorts } from "../../support/telemetry.ts";
@@ -70,6 +71,8 @@ export async function serveStandIn(endpointUrl: string): Promise<string> {
       uploads: new Uploads("/nowhere", clock),
       webhooks: noWebhooks,
       notices: noNotices,
+      improvements: noImprovements,
+      proposals: noProposals,
       executors: ["shell"],
       checkToken: (token) => token === TOKEN,
       readiness: () => [],

@@ -33,6 +33,7 @@ import { memoryGoals } from "../../support/goals.ts";
 import { quietMind } from "../../support/mind-port.ts";
 import { modelPorts } from "../../support/model-ports.ts";
 import { noNotices, noWebhooks } from "../../support/no-hooks.ts";
+import { noImprovements, noProposals } from "../../support/no-improvements.ts";
 import { noRepositories } from "../../support/no-repositories.ts";
 import { telemetryPorts } from "../../support/telemetry.ts";
 
@@ -118,6 +119,8 @@ export function createHarness(options: HarnessOptions = {}): Harness {
     },
     webhooks: noWebhooks,
     notices: noNotices,
+    improvements: noImprovements,
+    proposals: noProposals,
     executors: ["shell"],
     checkToken: (token) => token === TOKEN,
     readiness: () => [{ name: "store", ok: true, detail: "the database answers" }],

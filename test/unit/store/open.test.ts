@@ -92,7 +92,7 @@ describe("a database that is newer than this build", () => {
     const failure = await failureOf(dir);
 
     expect(failure.code).toBe("newer_schema");
-    expect(failure.message).toMatch(/schema 999.*up to 8/);
+    expect(failure.message).toMatch(/schema 999.*up to 9/);
     expect(failure.remedy).toContain("newer drover");
   });
 

@@ -1,6 +1,7 @@
 /** Reads one committed state of a repository; nothing of it is checked out or run. */
 import { err, ok, type Result, refused, retryable } from "#base";
 import { git } from "../../io/git.ts";
+import { ALLOW_LIST_FILE, type Allowed, parseAllowList } from "../../publication/allow-list.ts";
 import type { TrackedContents, TrackedFile } from "../scan-repository.ts";
 
 export type TrackedState = {
@@ -100,4 +101,19 @@ function textsOf(output: Buffer): Map<string, string | undefined> {
     at += Number(size) + 1;
   }
   return texts;
+}
+
+/** What a state of a repository lets through, by its own list; none is an empty one. */
+export async function allowListOf({
+  files,
+  contents,
+}: Pick<TrackedState, "files" | "contents">): Promise<Result<readonly Allowed[]>> {
+  const file = files.find(({ path }) => path === ALLOW_LIST_FILE);
+  const text = file === undefined ? ok(undefined) : await contents.text(file);
+  if (!text.ok || text.value === undefined) return text.ok ? ok([]) : text;
+  try {
+    return parseAllowList(Bun.TOML.parse(text.value), ALLOW_LIST_FILE);
+  } catch (cause) {
+    return err(refused("invalid", `cannot read ${ALLOW_LIST_FILE}: ${String(cause)}`));
+  }
 }

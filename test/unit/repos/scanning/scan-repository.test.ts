@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, test } from "vitest";
 import { rankFindings } from "#repos";
-import { GitFolder, placesOf } from "./git-folder.ts";
+import { GitFolder, placesOf } from "../../../support/git-folder.ts";
 
 const DOCUMENTS = { "README.md": "x\n", LICENSE: "x\n", "CONTRIBUTING.md": "x\n" };
 const NOTE = ["TO", "DO"].join("");

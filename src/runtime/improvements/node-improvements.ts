@@ -1,0 +1,44 @@
+/** Where the fleet's database is written, repositories are looked at; elsewhere the hub is asked. */
+import type { Logger } from "#base";
+import type { Fleet } from "#fleet";
+import { nodeName } from "../api-ports.ts";
+import type { LoadedConfig } from "../config/load.ts";
+import type { Engine } from "../engine.ts";
+import type { NodeGoals } from "../goals/open-goals.ts";
+import { realClock, realRandom } from "../real-clock.ts";
+import { goalSeam } from "./goal-seam.ts";
+import {
+  followedImprovements,
+  NO_IMPROVEMENT_SEAMS,
+  type OpenImprovements,
+  openImprovements,
+} from "./open-improvements.ts";
+
+export type NodeImprovements = {
+  readonly ports: OpenImprovements["ports"];
+  /** Undefined on a node that follows a hub. */
+  readonly own: OpenImprovements | undefined;
+};
+
+export function improvementsOf(parts: {
+  readonly loaded: LoadedConfig;
+  readonly stateDir: string;
+  readonly logger: Logger;
+  readonly engine: Engine;
+  readonly fleet: Pick<Fleet, "client">;
+  readonly goals: NodeGoals;
+}): NodeImprovements {
+  const { loaded, engine, fleet, goals } = parts;
+  const { config } = loaded;
+  if (fleet.client !== undefined) return { ports: followedImprovements(fleet.client), own: undefined };
+  const own = openImprovements({
+    ...parts,
+    config,
+    nodes: () => [{ id: engine.nodeId, name: nodeName(config) }],
+    // Repositories and budgets are joined here.
+    seams: { ...NO_IMPROVEMENT_SEAMS, goals: goalSeam(goals) },
+    clock: realClock,
+    random: realRandom(),
+  });
+  return { ports: own.ports, own };
+}

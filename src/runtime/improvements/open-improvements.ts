@@ -1,0 +1,163 @@
+/** Improving and contemplating, joined to the queue, the databases and the configuration. */
+import { createHash } from "node:crypto";
+import {
+  type ChoiceRules,
+  Contemplating,
+  DEFAULT_CHOICE_RULES,
+  type GoalOutcomes,
+  type GoalSubmissions,
+  type ImprovedRepositories,
+  Improving,
+  Look,
+  ModelLook,
+  ToolLook,
+} from "#activities";
+import type { ImprovementPort, ProposalPort } from "#api";
+import { type Clock, err, type Logger, ok, type Random, refused } from "#base";
+import type { HubClient } from "#fleet";
+import type { Config } from "../config/settings.ts";
+import type { Engine } from "../engine.ts";
+import { OwnImprovements, ownProposals } from "./improvement-ports.ts";
+import { Measure } from "./measure.ts";
+import { QueueMindTasks } from "./mind-tasks.ts";
+import { remoteImprovements, remoteProposals } from "./remote-improvements.ts";
+
+/** What others bring. Where nobody does, nothing is looked at and nothing becomes a goal. */
+export type ImprovementSeams = {
+  readonly repositories: ImprovedRepositories;
+  readonly goals: GoalSubmissions & GoalOutcomes;
+  /** What each registered repository is about, for a model that thinks of features. */
+  readonly abouts: () => Promise<readonly { readonly name: string; readonly about: string }[]>;
+  readonly budgetLeftPercent: (state: "improving" | "contemplating") => number;
+};
+
+const noRepository = () => err(refused("not_found", "no repository is registered", "Register one: drover repo add"));
+const noGoals = () => err(refused("unsupported", "this node works on no goals"));
+
+export const NO_IMPROVEMENT_SEAMS: ImprovementSeams = {
+  repositories: {
+    list: async () => ok([]),
+    open: async () => noRepository(),
+    delivered: async () => ok(null),
+    cache: () => ({ get: () => undefined, put: () => undefined, keep: () => undefined }),
+  },
+  goals: { submit: async () => noGoals(), outcome: async () => ok(null) },
+  abouts: async () => [],
+  budgetLeftPercent: () => 100,
+};
+
+export type ImprovementParts = {
+  readonly config: Config;
+  readonly stateDir: string;
+  readonly engine: Pick<Engine, "stores" | "queue" | "submissionFacts" | "parts" | "models" | "nodeId">;
+  readonly nodes: () => readonly { readonly id: string; readonly name: string }[];
+  readonly seams: ImprovementSeams;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+};
+
+export type OpenImprovements = {
+  readonly improving: Improving;
+  readonly contemplating: Contemplating;
+  readonly ports: { readonly improvements: ImprovementPort; readonly proposals: ProposalPort };
+  /** For the mind. */
+  readonly facts: (nowMs: number) => { readonly sinceScanMs: number | null; readonly sinceProposalMs: number | null };
+  readonly start: () => void;
+  readonly stop: () => Promise<void>;
+};
+
+/** A state that nobody changes is looked at again now and then: rules change with releases. */
+const LOOK_ANYWAY_MS = 7 * 86_400_000;
+const ID_BYTES = 13;
+
+export function openImprovements(parts: ImprovementParts): OpenImprovements {
+  const { config, engine, seams, clock, logger } = parts;
+  const store = engine.stores.improvements;
+  const improving = improvingOf(parts);
+  const measure = new Measure(parts);
+  const contemplating = contemplatingOf(parts, measure);
+  const repositories = () => seams.repositories.list();
+  const since = (kind: "scan" | "propose", nowMs: number): number | null => {
+    const atMs = store.lookedAtMs(kind);
+    if (!atMs.ok) logger.warn("it cannot be read when something was looked for", { failure: atMs.error.message });
+    return atMs.ok && atMs.value !== null ? Math.max(0, nowMs - atMs.value) : null;
+  };
+  return {
+    improving,
+    contemplating,
+    ports: {
+      improvements: new OwnImprovements({ store, improving, repositories, rules: rulesOf(config), clock }),
+      proposals: ownProposals(engine.stores.proposals, contemplating, clock),
+    },
+    facts: (nowMs) => ({ sinceScanMs: since("scan", nowMs), sinceProposalMs: since("propose", nowMs) }),
+    start: () => measure.start(),
+    stop: async () => {
+      measure.stop();
+      await Promise.all([improving.stop(), contemplating.stop()]);
+    },
+  };
+}
+
+/** Of a node that follows a hub: its hub looks and thinks, and is asked. */
+export function followedImprovements(client: Pick<HubClient, "request">): OpenImprovements["ports"] {
+  return { improvements: remoteImprovements(client), proposals: remoteProposals(client) };
+}
+
+function digest(text: string): string {
+  return createHash("sha256").update(text).digest("hex");
+}
+
+function rulesOf(config: Config): ChoiceRules {
+  return {
+    ...DEFAULT_CHOICE_RULES,
+    atOnce: config["improving.at_once"],
+    perRepository: config["improving.per_repository"],
+    perDay: config["improving.per_day"],
+    coolDownMs: config["improving.cool_down_ms"],
+    backOffMs: config["improving.back_off_ms"],
+  };
+}
+
+function improvingOf({ config, engine, seams, clock, logger }: ImprovementParts): Improving {
+  const { repositories, goals } = seams;
+  const store = engine.stores.improvements;
+  const tasks = new QueueMindTasks(engine);
+  const common = { repositories, store, digest, clock };
+  return new Improving({
+    repositories,
+    store,
+    goals,
+    look: new Look({ ...common, everyMs: LOOK_ANYWAY_MS }),
+    tools: new ToolLook({ ...common, tasks, isAllowed: config["improving.run_commands"] }),
+    model: new ModelLook({
+      ...common,
+      tasks,
+      perDay: config["improving.model_looks_per_day"],
+      budgetLeftPercent: () => seams.budgetLeftPercent("improving"),
+    }),
+    rules: rulesOf(config),
+    clock,
+    logger,
+  });
+}
+
+function contemplatingOf(parts: ImprovementParts, measure: Measure): Contemplating {
+  const { config, engine, seams, clock, random, logger } = parts;
+  return new Contemplating({
+    measure: () => measure.now(),
+    repositories: seams.abouts,
+    store: engine.stores.proposals,
+    questions: engine.stores.improvements,
+    tasks: new QueueMindTasks(engine),
+    goals: seams.goals,
+    policy: config["contemplating.policy"],
+    rules: { maxOpen: config["contemplating.max_open"], rejectedRestMs: config["contemplating.rejected_rest_ms"] },
+    perDay: config["contemplating.model_looks_per_day"],
+    budgetLeftPercent: () => seams.budgetLeftPercent("contemplating"),
+    newId: () => `p_${Buffer.from(random.bytes(ID_BYTES)).toString("hex")}`,
+    digest,
+    clock,
+    logger,
+  });
+}
