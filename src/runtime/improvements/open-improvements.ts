@@ -62,7 +62,7 @@ export type OpenImprovements = {
   readonly contemplating: Contemplating;
   readonly ports: { readonly improvements: ImprovementPort; readonly proposals: ProposalPort };
   /** For the mind. */
-  readonly facts: (nowMs: number) => { readonly sinceScanMs: number | null; readonly sinceProposalMs: number | null };
+  readonly facts: () => { readonly sinceScanMs: number | null; readonly sinceProposalMs: number | null };
   readonly start: () => void;
   readonly stop: () => Promise<void>;
 };
@@ -78,10 +78,11 @@ export function openImprovements(parts: ImprovementParts): OpenImprovements {
   const measure = new Measure(parts);
   const contemplating = contemplatingOf(parts, measure);
   const repositories = () => seams.repositories.list();
-  const since = (kind: "scan" | "propose", nowMs: number): number | null => {
+  // By the clock that noted it.
+  const since = (kind: "scan" | "propose"): number | null => {
     const atMs = store.lookedAtMs(kind);
     if (!atMs.ok) logger.warn("it cannot be read when something was looked for", { failure: atMs.error.message });
-    return atMs.ok && atMs.value !== null ? Math.max(0, nowMs - atMs.value) : null;
+    return atMs.ok && atMs.value !== null ? Math.max(0, clock.nowMs() - atMs.value) : null;
   };
   return {
     improving,
@@ -90,7 +91,7 @@ export function openImprovements(parts: ImprovementParts): OpenImprovements {
       improvements: new OwnImprovements({ store, improving, repositories, rules: rulesOf(config), clock }),
       proposals: ownProposals(engine.stores.proposals, contemplating, clock),
     },
-    facts: (nowMs) => ({ sinceScanMs: since("scan", nowMs), sinceProposalMs: since("propose", nowMs) }),
+    facts: () => ({ sinceScanMs: since("scan"), sinceProposalMs: since("propose") }),
     start: () => measure.start(),
     stop: async () => {
       measure.stop();
