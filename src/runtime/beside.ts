@@ -52,13 +52,14 @@ export function openBeside(parts: BesideParts, duty: HubDuty | undefined, watchd
       hubAnswers: () => (engine.queue instanceof FleetQueue ? engine.queue.isReaching : null),
     },
   });
+  const { alerts, audit } = telemetry;
   const settings = openFleetSettings(common);
   const uploads = new Uploads(options.stateDir, realClock);
   const repositories = fleet.client === undefined ? engine.repositories.port : new RemoteRepositories(fleet.client);
   const rollouts = openRollouts({ ...common, duty, uploads, watchdog, restart });
   const resender = resenderOf(parts);
   const goals = openGoals({ ...common, config: options.loaded.config, duty, repositories: engine.repositories.goals });
-  const joined = { heardAtMs, alerts: telemetry.alerts, goals: goals.submissions, watchdog };
+  const joined = { heardAtMs, alerts, goals: goals.submissions, watchdog };
   const hooks = joinHooks({ ...options, engine, fleet, ...joined });
   const improvements = improvementsOf({ ...options, engine, fleet, goals });
   hubSays.announceAlso = () => ({
@@ -72,19 +73,13 @@ export function openBeside(parts: BesideParts, duty: HubDuty | undefined, watchd
       rollouts: rollouts.port,
       uploads,
       ...hooks.ports,
-      alerts: telemetry.alerts,
+      alerts,
       rules: telemetry.watch,
       goals: goals.port,
       repositories,
       ...improvements.ports,
     },
-    forMind: {
-      goals,
-      improvements: improvements.own,
-      alerts: telemetry.alerts,
-      audit: telemetry.audit,
-      wakeEvents: hooks.wakeEvents,
-    },
+    forMind: { goals, improvements: improvements.own, alerts, audit, wakeEvents: hooks.wakeEvents },
     start: (): void => {
       telemetry.start();
       void settings.watch.look();
