@@ -141,7 +141,7 @@ const tagsSchema = z.object({
 const shownSchema = z.object({ capabilities: z.array(z.string()).default([]) });
 
 /** @returns where it is and which of its models can call tools; undefined when there is none that could answer. */
-async function realOllama(
+export async function realOllama(
   host: string | undefined,
 ): Promise<{ readonly url: string; readonly models: readonly string[] } | undefined> {
   if (host === undefined || host === "") return undefined;
