@@ -98,7 +98,26 @@ export function readPlan(reply: string, vocabulary: Vocabulary, facts: PlanFacts
     }),
   );
   const faults = tasks.flatMap((task, index) => taskFaults(task, index, tasks, facts));
-  return faults.length > 0 ? err(faults.slice(0, MAX_FAULTS)) : ok({ tasks });
+  return faults.length > 0 ? err(faults.slice(0, MAX_FAULTS)) : ok({ tasks: withNewKeys(tasks, facts.doneKeys) });
+}
+
+/**
+ * Models begin each plan with t1. A task with the key of one that is done gets another key; whoever names that key behind
+ * it means the task of the same plan.
+ */
+function withNewKeys(tasks: readonly PlanTask[], doneKeys: readonly string[]): readonly PlanTask[] {
+  const taken = new Set([...doneKeys, ...tasks.map(({ key }) => key)]);
+  const renamed = new Map<string, string>();
+  return tasks.map((task) => {
+    const dependsOn = task.dependsOn.map((key) => renamed.get(key) ?? key);
+    if (!doneKeys.includes(task.key)) return { ...task, dependsOn };
+    let n = 2;
+    while (taken.has(`${task.key}-${n}`)) n += 1;
+    const key = `${task.key}-${n}`;
+    taken.add(key);
+    renamed.set(task.key, key);
+    return { ...task, key, dependsOn };
+  });
 }
 
 function describeIssue(issue: z.core.$ZodIssue): string {
@@ -110,7 +129,7 @@ function taskFaults(task: PlanTask, index: number, tasks: readonly PlanTask[], f
   const at = (field: string): string => `tasks.${index}.${field}`;
   const before = tasks.slice(0, index).map(({ key }) => key);
   const faults: string[] = [];
-  if (before.includes(task.key) || facts.doneKeys.includes(task.key)) {
+  if (before.includes(task.key)) {
     faults.push(`${at("key")}: "${task.key}" names another task too; every key must be its own`);
   }
   const isShell = task.executor === "shell" || (task.executor === "auto" && task.command !== null);

@@ -43,7 +43,6 @@ describe("a plan", () => {
     ["a shell without command", { tasks: [task({ executor: "shell" })] }, "tasks.0.command: executor shell needs"],
     ["a command for a model", { tasks: [task({ executor: "ollama", command: ["a"] })] }, "only executor shell takes"],
     ["the same key twice", { tasks: [task(), task()] }, 'tasks.1.key: "t1" names another task too'],
-    ["the key of a done task", { tasks: [task({ key: "done1" })] }, 'tasks.0.key: "done1" names another task too'],
     ["itself below it", { tasks: [task({ dependsOn: ["t1"] })] }, '"t1" is the task itself'],
     ["a later task below it", { tasks: [task({ dependsOn: ["t2"] }), task({ key: "t2" })] }, '"t2" stands after it'],
     ["an unknown task below it", { tasks: [task({ dependsOn: ["x"] })] }, 'there is no task "x"; before it are done1'],
@@ -58,6 +57,25 @@ describe("a plan", () => {
   test("of a repository whose files are not all known may name any file", () => {
     expect(read({ tasks: [task({ files: ["src/b.ts"] })] }, { files: undefined, doneKeys: [] })).toMatchObject({
       tasks: [{ files: ["src/b.ts"] }],
+    });
+  });
+
+  test("that gives a task the key of one that is done means another task, also where it names the key below", () => {
+    const again = task({ key: "done1" });
+    const plan = faultsOf(
+      task({ dependsOn: ["done1"] }),
+      again,
+      task({ key: "done1-2" }),
+      task({ key: "t4", dependsOn: ["done1"] }),
+    );
+
+    expect(plan).toMatchObject({
+      tasks: [
+        { key: "t1", dependsOn: ["done1"] },
+        { key: "done1-3" },
+        { key: "done1-2" },
+        { key: "t4", dependsOn: ["done1-3"] },
+      ],
     });
   });
 
