@@ -88,6 +88,8 @@ export class MindWorld {
   /** What a remedy does to the knobs. */
   readonly onCall: Record<string, () => void> = {};
   crashAt: string | undefined;
+  /** Counts from the next {@link rebuild} or start on. */
+  hasWatchdog = true;
 
   stores!: Stores;
   queue!: QueueService;
@@ -303,7 +305,7 @@ export class MindWorld {
           compact: (name) => (this.#call(`compact ${name}`), stores.care.compact(name)),
         },
         prune: () => called("prune"),
-        restartSelf: () => this.#call("restartSelf"),
+        restartSelf: this.hasWatchdog ? () => this.#call("restartSelf") : undefined,
         restartOther: (node) => called(`restartOther ${node}`),
         replica: { reattach: async () => this.#call("reattach"), renew: () => this.#call("renew") },
       }),

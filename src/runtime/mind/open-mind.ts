@@ -42,6 +42,8 @@ export type OpenMindParts = {
   readonly duty: HubDuty | undefined;
   /** Has this node replaced by a new process. */
   readonly restart: () => void;
+  /** Who does that; undefined for a node that stands alone. */
+  readonly link: object | undefined;
   readonly prune: () => Promise<Result<number>>;
   readonly goals: Pick<NodeGoals, "executing">;
   /** Where repositories are looked at; undefined on a node that follows a hub. */
@@ -244,7 +246,7 @@ function remediesOf(
       self: nodeId,
       care: stores.care,
       prune,
-      restartSelf: restart,
+      restartSelf: parts.link === undefined ? undefined : restart,
       restartOther: duty === undefined ? undefined : (node) => fleet.administration.orderRestart(node),
       replica: member?.replica,
     }),

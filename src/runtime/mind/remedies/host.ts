@@ -9,8 +9,8 @@ export type HostRemedyParts = {
   readonly care: Stores["care"];
   /** Removes what can be done without, as while the disk is low. @returns rows that were removed */
   readonly prune: () => Promise<Result<number>>;
-  /** Has this node replaced by a new process. */
-  readonly restartSelf: () => void;
+  /** Has this node replaced by a new process; undefined where nobody would start one. */
+  readonly restartSelf: (() => void) | undefined;
   /** Has another node of the fleet restarted when it is heard of next; undefined where this node is no hub. */
   readonly restartOther: ((node: string) => Promise<Result<unknown>>) | undefined;
   /** Undefined where this node follows no hub. */
@@ -37,6 +37,10 @@ export function hostRemedies(parts: HostRemedyParts): HostRemedies {
     restartNode: async ({ target }) => {
       // A database or the memory of this host is this node's.
       if (target === self || care.names.includes(target)) {
+        if (parts.restartSelf === undefined) {
+          const remedy = "Start it with: drover up";
+          return err(refused("unsupported", "this node has no watchdog, so nobody would start it again", remedy));
+        }
         parts.restartSelf();
         return did("this node is replaced by a new process; attempts go on");
       }

@@ -223,6 +223,23 @@ describe("the journal", () => {
   });
 });
 
+describe("a node without a watchdog", () => {
+  it("is not ended by its own mind, because nobody would start it again", async () => {
+    const at = await open();
+    at.hasWatchdog = false;
+    await at.restart();
+    at.ram = { ...at.ram, availableBytes: 10 };
+
+    await at.until(() => at.audited().some(({ action }) => action === "heal.restartNode"), 400);
+
+    expect(at.calls).not.toContain("restartSelf");
+    expect(at.audited().findLast(({ action }) => action === "heal.restartNode")).toMatchObject({
+      isDone: false,
+      what: "this node has no watchdog, so nobody would start it again",
+    });
+  });
+});
+
 describe("stopping", () => {
   it("may be done twice, and before it ever began", async () => {
     const at = await open();
