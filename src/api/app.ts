@@ -14,6 +14,7 @@ import { type DescribedRoute, describedRoutes, openApiDocument } from "./openapi
 import type { ApiPorts } from "./ports.ts";
 import { answerProblem } from "./problem.ts";
 import { publishQueueMetrics } from "./queue-metrics.ts";
+import { RateTiers } from "./rate-tiers.ts";
 import { alertRoutes, alertRuleRoutes } from "./routes/alerts.ts";
 import { auditRoutes } from "./routes/audit.ts";
 import { breakerRoutes } from "./routes/breakers.ts";
@@ -32,6 +33,7 @@ import { goalRoutes } from "./routes/goals.ts";
 import { hardwareRoutes } from "./routes/hardware.ts";
 import { healthRoutes } from "./routes/health.ts";
 import { findingRoutes, improvementRoutes } from "./routes/improvements.ts";
+import { limitRoutes } from "./routes/limits.ts";
 import { mindRoutes } from "./routes/mind.ts";
 import { controlRoutes, nodeRoutes } from "./routes/node.ts";
 import { noticeRoutes } from "./routes/notices.ts";
@@ -55,7 +57,7 @@ export type ApiOptions = GuardOptions & { readonly streamLimits?: StreamLimits }
 
 type Streams = { readonly events: EventStreams; readonly logs: LogStreams };
 
-function allRoutes(ports: ApiPorts, streams: Streams, describe: () => unknown) {
+function allRoutes(ports: ApiPorts, streams: Streams, tiers: RateTiers, describe: () => unknown) {
   return new Hono<ApiEnv>()
     .route("/", submissionRoutes(ports))
     .route("/", taskRoutes(ports))
@@ -101,6 +103,7 @@ function allRoutes(ports: ApiPorts, streams: Streams, describe: () => unknown) {
     .route("/", alertRuleRoutes(ports))
     .route("/", alertRoutes(ports))
     .route("/", auditRoutes(ports))
+    .route("/", limitRoutes(ports, tiers))
     .route("/", noticeRoutes(ports))
     .route("/", webhookRoutes(ports))
     .route("/", webhookDeliveryRoutes(ports))
@@ -148,6 +151,7 @@ export function createApi(ports: ApiPorts, options: ApiOptions = { hosts: [] }):
   publishModelMetrics(ports);
   publishAlertMetrics(ports);
   publishMindMetrics(ports);
+  const tiers = new RateTiers(options.rateLimits ?? {}, ports.rateLimits);
   const app = new Hono<ApiEnv>();
   const describe = (): unknown => openApiDocument(describedRoutes(app), ports.node.version);
   let announced: Maintenance | undefined;
@@ -155,8 +159,8 @@ export function createApi(ports: ApiPorts, options: ApiOptions = { hosts: [] }):
     await next();
     if (announced !== undefined) c.res.headers.set(MAINTENANCE_HEADER, announced.version);
   });
-  app.use("*", createGuard(ports, options));
-  app.route("/", allRoutes(ports, streams, describe));
+  app.use("*", createGuard(ports, options, tiers));
+  app.route("/", allRoutes(ports, streams, tiers, describe));
   app.route("/", replicaRoutes(ports));
   // Their clients are those of other APIs, so drover's own client need not know their types.
   app.route("/", ollamaGateway(ports));

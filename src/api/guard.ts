@@ -8,7 +8,7 @@ import { admitNode, type NodeAccess, nodeAccess, signAnswer, takePlace } from ".
 import { allowedHosts, isAllowedHost, isAllowedOrigin } from "./origin.ts";
 import type { ApiPorts } from "./ports.ts";
 import { answerProblem, type ProblemResponse } from "./problem.ts";
-import { type ClientClass, ClientTable, DEFAULT_RATE_LIMITS, type RateLimit } from "./rate-limit.ts";
+import { type ClientClass, ClientTable, type RateLimit, type RateLimits } from "./rate-limit.ts";
 import { wantsStream } from "./routes/events.ts";
 
 export type GuardOptions = {
@@ -32,9 +32,14 @@ const SECURITY_HEADERS: Readonly<Record<string, string>> = {
 /** Answers that are not pages load nothing at all. */
 const DATA_POLICY = "default-src 'none'; frame-ancestors 'none'";
 
-export function createGuard(ports: ApiPorts, options: GuardOptions): MiddlewareHandler<ApiEnv> {
+/** @param limits what holds for each class, asked for each request */
+export function createGuard(
+  ports: ApiPorts,
+  options: Pick<GuardOptions, "hosts">,
+  limits: RateLimits,
+): MiddlewareHandler<ApiEnv> {
   const hosts = allowedHosts(options.hosts);
-  const clients = new ClientTable({ ...DEFAULT_RATE_LIMITS, ...options.rateLimits });
+  const clients = new ClientTable(limits);
   const requests = ports.metrics.counter("drover_http_requests_total", "Requests answered, by route and status");
   const refusals = ports.metrics.counter("drover_http_refusals_total", "Requests refused before a route saw them");
   const seconds = ports.metrics.histogram(

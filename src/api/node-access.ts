@@ -106,7 +106,8 @@ export async function admitNode(
   if (!verdict.ok) return refuse(verdict.why, isSigned(verdict.why) ? verdict.node?.id : undefined);
   const { node } = verdict;
   c.set("answerNonce", nonce);
-  const slowDown = takePlace(c, clients, "node", nowMs, node.id);
+  const clientClass = `node_${node.role}` as const;
+  const slowDown = takePlace(c, clients, clientClass, nowMs, node.id);
   if (slowDown !== undefined) return slowDown;
   if (!mayDo(node.role, access.action)) {
     const message = `${node.name} joined as ${node.role}, and ${c.req.path} needs ${roleFor(access.action)}`;
@@ -116,7 +117,7 @@ export async function admitNode(
   if (isOutrun(url, ports)) return answerNotHub(c, ports);
   c.set("signedBody", body.value);
   c.set("fleetNode", node);
-  c.set("clientClass", "node");
+  c.set("clientClass", clientClass);
   return undefined;
 }
 

@@ -43,6 +43,7 @@ import type { AlertBook, AuditStore, MetricRegistry, RuleWatch } from "#telemetr
 import type { WatchdogAction } from "#watchdog";
 import type { ImprovementPort, ProposalPort } from "./improvement-port.ts";
 import type { ModelPorts } from "./model-ports.ts";
+import type { RateLimitOverrides } from "./rate-tiers.ts";
 import type { RepositoryPort } from "./repository-port.ts";
 import type { NodeOffer } from "./requirements.ts";
 import type { SourceBuildPort } from "./source-build.ts";
@@ -311,6 +312,8 @@ export interface ApiPorts {
   readonly logger: Logger;
   readonly node: NodeInfo;
   readonly metrics: MetricRegistry;
+  /** Where what a person sets of limits is kept. */
+  readonly rateLimits: RateLimitOverrides;
   /** Hardware, endpoints and models. */
   readonly models: ModelPorts;
   readonly watchdog: WatchdogPort;

@@ -2,16 +2,21 @@
  * How often one client may ask. Pure: a token bucket per client and class; who goes on asking after a refusal is told
  * to wait twice as long each time. Token bucket after RFC 2697's idea of a committed rate and a burst.
  */
+import type { FleetRole } from "#fleet";
 
 /**
  * - `health`: probes; their own class, so that no flood of bad tokens makes a healthy node look dead.
  * - `anonymous`: everything without a good token.
  * - `join`: who asks to join a fleet; tokens cannot be guessed, and each try costs the hub some arithmetic.
  * - `webhook`: senders of webhooks, which sign instead of carrying the token.
- * - `node`: nodes of the fleet, each by its id: several may share an address.
+ * - `node`: nodes of the fleet whose request is refused although they signed it.
+ * - `node_reader`, `node_member`, `node_operator`: nodes of the fleet by their role, each by its id: several may share an
+ *   address.
  * - `read`, `write`, `stream`: with a token, by what is asked.
  */
-export type ClientClass = "health" | "anonymous" | "join" | "webhook" | "node" | "read" | "write" | "stream";
+export type ClientClass = "health" | "anonymous" | "join" | "webhook" | NodeClass | "read" | "write" | "stream";
+
+type NodeClass = "node" | `node_${FleetRole}`;
 
 export type RateLimit = { readonly perSecond: number; readonly burst: number };
 
@@ -22,6 +27,9 @@ export const DEFAULT_RATE_LIMITS: Readonly<Record<ClientClass, RateLimit>> = {
   join: { perSecond: 1, burst: 20 },
   webhook: { perSecond: 10, burst: 200 },
   node: { perSecond: 250, burst: 1_000 },
+  node_reader: { perSecond: 250, burst: 1_000 },
+  node_member: { perSecond: 250, burst: 1_000 },
+  node_operator: { perSecond: 250, burst: 1_000 },
   read: { perSecond: 1_000, burst: 2_000 },
   write: { perSecond: 2_000, burst: 4_000 },
   stream: { perSecond: 5, burst: 50 },
@@ -76,13 +84,16 @@ export function takeToken(bucket: Bucket, limit: RateLimit, nowMs: number): Rate
 /** Clients remembered at once; the one not seen for longest makes room. */
 export const MAX_CLIENTS = 2_048;
 
+/** What holds for a class at this moment. */
+export type RateLimits = { readonly of: (clientClass: ClientClass) => RateLimit };
+
 /** Buckets by class and address, in bounded memory. */
 export class ClientTable {
   readonly #buckets = new Map<string, Bucket>();
-  readonly #limits: Readonly<Record<ClientClass, RateLimit>>;
+  readonly #limits: RateLimits;
   readonly #maxClients: number;
 
-  constructor(limits: Readonly<Record<ClientClass, RateLimit>>, maxClients = MAX_CLIENTS) {
+  constructor(limits: RateLimits, maxClients = MAX_CLIENTS) {
     this.#limits = limits;
     this.#maxClients = maxClients;
   }
@@ -93,7 +104,7 @@ export class ClientTable {
 
   take(clientClass: ClientClass, address: string, nowMs: number): RateDecision {
     const name = `${clientClass} ${address}`;
-    const limit = this.#limits[clientClass];
+    const limit = this.#limits.of(clientClass);
     const known = this.#buckets.get(name);
     const decision = takeToken(known ?? fullBucket(limit, nowMs), limit, nowMs);
     // Put back at the end: a Map iterates in the order of insertion, so the first is the one longest unseen.

@@ -5,6 +5,7 @@ import { FLEET_COMMANDS } from "./table/fleet.ts";
 import { GOAL_COMMANDS } from "./table/goals.ts";
 import { HOOK_COMMANDS } from "./table/hooks.ts";
 import { IMPROVEMENT_COMMANDS } from "./table/improvements.ts";
+import { LIMIT_COMMANDS } from "./table/limits.ts";
 import { MIND_COMMANDS } from "./table/mind.ts";
 import { MODEL_COMMANDS } from "./table/models.ts";
 import { NODE_COMMANDS } from "./table/node.ts";
@@ -16,6 +17,7 @@ import { TASK_COMMANDS } from "./table/tasks.ts";
 /** Every command of drover. Parsing, help, completion and the reference page are made from this table. */
 export const COMMANDS: readonly Command[] = [
   ...NODE_COMMANDS,
+  ...LIMIT_COMMANDS,
   ...FLEET_COMMANDS,
   ...GOAL_COMMANDS,
   ...TASK_COMMANDS,

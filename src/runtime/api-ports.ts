@@ -67,6 +67,7 @@ export function apiPorts(parts: ApiParts): ApiPorts {
   const name = nodeName(config);
   return {
     queue: parts.queue,
+    rateLimits: engine.stores.rateLimits,
     ids: engine.ids,
     clock: realClock,
     random: realRandom(),

@@ -18,6 +18,7 @@ import { modelPorts } from "../../support/model-ports.ts";
 import { noNotices, noWebhooks } from "../../support/no-hooks.ts";
 import { noImprovements, noProposals } from "../../support/no-improvements.ts";
 import { noRepositories } from "../../support/no-repositories.ts";
+import { rateLimitsInMemory } from "../../support/rate-limits.ts";
 import { realClock } from "../../support/real-clock.ts";
 import { telemetryPorts } from "../../support/telemetry.ts";
 import { MODEL } from "./backend.ts";
@@ -60,6 +61,7 @@ export async function serveStandIn(endpointUrl: string): Promise<string> {
       goals: memoryGoals({ queue: queue.store, clock, ids, node }),
       mind: quietMind(clock),
       metrics: new MetricRegistry(),
+      rateLimits: rateLimitsInMemory(),
       models,
       watchdog: unwatched,
       sourceBuilds: {

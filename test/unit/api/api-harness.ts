@@ -35,6 +35,7 @@ import { modelPorts } from "../../support/model-ports.ts";
 import { noNotices, noWebhooks } from "../../support/no-hooks.ts";
 import { noImprovements, noProposals } from "../../support/no-improvements.ts";
 import { noRepositories } from "../../support/no-repositories.ts";
+import { rateLimitsInMemory } from "../../support/rate-limits.ts";
 import { telemetryPorts } from "../../support/telemetry.ts";
 
 export const TOKEN = "drv_a-token-of-the-tests";
@@ -104,6 +105,7 @@ export function createHarness(options: HarnessOptions = {}): Harness {
     goals: memoryGoals({ queue: store, clock, ids, node }),
     mind: quietMind(clock),
     metrics: new MetricRegistry(),
+    rateLimits: rateLimitsInMemory(),
     models: modelPorts(),
     watchdog: unwatched,
     ...telemetry,

@@ -1,14 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { parseBoundedJson } from "../../../src/api/json-shape.ts";
 import { isAllowedOrigin } from "../../../src/api/origin.ts";
-import {
-  ClientTable,
-  DEFAULT_RATE_LIMITS,
-  fullBucket,
-  MAX_BACK_OFF_MS,
-  QUIET_MS,
-  takeToken,
-} from "../../../src/api/rate-limit.ts";
+import { ClientTable, fullBucket, MAX_BACK_OFF_MS, QUIET_MS, takeToken } from "../../../src/api/rate-limit.ts";
 import { readBody } from "../../../src/api/request-body.ts";
 import { nearest } from "../../../src/base/nearest.ts";
 import { valueOf } from "./api-harness.ts";
@@ -54,7 +47,7 @@ describe("a token bucket", () => {
 
 describe("the table of clients", () => {
   it("keeps clients apart and forgets the one not seen for longest when it is full", () => {
-    const table = new ClientTable({ ...DEFAULT_RATE_LIMITS, read: { perSecond: 0.001, burst: 1 } }, 2);
+    const table = new ClientTable({ of: () => ({ perSecond: 0.001, burst: 1 }) }, 2);
     const ask = (address: string) => table.take("read", address, 0).allowed;
 
     const first = [ask("a"), ask("a"), ask("b"), ask("a")];
