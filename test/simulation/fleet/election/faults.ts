@@ -30,6 +30,9 @@ const STEPS: readonly Step[] = [
   },
   { name: "cut a node off", weight: 6, take: (world) => at(world, world.nodes, cutOff) },
   { name: "cut one way", weight: 10, take: cutOneWay },
+  { name: "hear late, then be cut off", weight: 3, take: hearLate },
+  { name: "be deaf for less than a lease", weight: 3, take: deafFor },
+  { name: "voters start anew, and the hub is cut off", weight: 3, take: startAnew },
   { name: "split", weight: 6, take: split },
   { name: "heal", weight: 10, take: (world) => world.network.heal() },
   { name: "weather", weight: 5, take: weather },
@@ -89,6 +92,49 @@ function cutOneWay(world: ElectionWorld): void {
   if (from === undefined || to === undefined) return;
   const isWhole = world.random.next() < 0.5;
   for (const other of isWhole ? world.nodes : [to]) world.network.cut(from.id, other.id);
+}
+
+/** Answers take nearly as long as they are waited for: the moment of the question and that of the answer differ most. */
+const LATE_SHARE = 0.36;
+
+/** What a hub and its voters count from is told apart, and whoever is elected then is there at once. */
+function hearLate(world: ElectionWorld): void {
+  const hub = world.pick(world.serving);
+  if (hub === undefined) return;
+  const { leaseMs } = world.wish;
+  startSoon(world);
+  world.network.slow(hub.id, LATE_SHARE * leaseMs);
+  later(world, (1 + world.random.next()) * leaseMs, () => cutOff(hub, world));
+  world.time.after(5 * leaseMs, () => world.network.slow(hub.id, 0));
+}
+
+/** Some voters hear no hub, the others do: those who do not may find a candidate while the hub has its lease. */
+function deafFor(world: ElectionWorld): void {
+  const hub = world.pick(world.serving);
+  if (hub === undefined) return;
+  startSoon(world);
+  for (const node of world.nodes) if (node !== hub && world.random.next() < 0.7) world.network.cut(hub.id, node.id);
+  later(world, (1 + world.random.next() * 2) * world.wish.leaseMs, () => world.network.heal());
+}
+
+/** Those who lent the hub its lease have just forgotten whatever they did not write down. */
+function startAnew(world: ElectionWorld): void {
+  const hub = world.pick(world.serving);
+  if (hub === undefined) return;
+  startSoon(world);
+  for (const node of world.nodes) if (node !== hub) node.restart();
+  // A request that is under way lends once more.
+  later(world, world.random.next() * 0.2 * world.wish.leaseMs, () => cutOff(hub, world));
+}
+
+function later(world: ElectionWorld, delayMs: number, act: () => void): void {
+  world.time.after(delayMs, () => {
+    if (!world.isCalm) act();
+  });
+}
+
+function startSoon(world: ElectionWorld): void {
+  for (const node of world.nodes) node.startMs = 10;
 }
 
 function split(world: ElectionWorld): void {

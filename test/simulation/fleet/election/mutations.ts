@@ -54,7 +54,6 @@ export const ELECTION_MUTATIONS: readonly Mutation[] = [
     replace: "state: isMine ? borrowed(state, { ...event, sentAtMs: facts.nowMs, sentWallMs: facts.wallMs }) : state",
     without: ["serving"],
     caughtBy: ["one at once"],
-    isRare: true,
   },
   {
     name: "a lease is used for twice the time that it is lent for",
@@ -94,7 +93,6 @@ export const ELECTION_MUTATIONS: readonly Mutation[] = [
     replace: `if (nowMs < 0) return "hub_heard";`,
     without: ["serving"],
     caughtBy: ["one at once", "undisturbed"],
-    isRare: true,
   },
   {
     name: "a start forgets the lease that was lent before",
@@ -104,7 +102,6 @@ export const ELECTION_MUTATIONS: readonly Mutation[] = [
     replace: "const lentUntilMs = nowMs;",
     without: ["serving"],
     caughtBy: ["one at once"],
-    isRare: true,
   },
   {
     name: "a lease is lent to two hubs at a time",
@@ -141,6 +138,5 @@ export const ELECTION_MUTATIONS: readonly Mutation[] = [
     find: "const isNews = compareVoters(given.note.voters, said.voters) < 0;",
     replace: "const isNews = false;",
     caughtBy: ["serving"],
-    isRare: true,
   },
 ];

@@ -7,6 +7,8 @@ export type ElectionTemper = { usualMs: number; lossRatio: number; repeatRatio: 
 export class ElectionNetwork {
   temper: ElectionTemper = { usualMs: 20, lossRatio: 0, repeatRatio: 0, lateRatio: 0 };
   readonly #cut = new Set<string>();
+  /** What is sent to these machines takes so much longer. */
+  readonly #slowMs = new Map<NodeId, number>();
   readonly #time: SimulatedTime;
   readonly #random: Random;
   /** What is late comes so late: some leases. */
@@ -24,6 +26,11 @@ export class ElectionNetwork {
 
   heal(): void {
     this.#cut.clear();
+  }
+
+  /** @param byMs 0: as before */
+  slow(to: NodeId, byMs: number): void {
+    this.#slowMs.set(to, byMs);
   }
 
   isCut(from: NodeId, to: NodeId): boolean {
@@ -45,10 +52,10 @@ export class ElectionNetwork {
       };
       const send = (): void => {
         if (this.#isLost(from, to)) return;
-        this.#time.after(this.#delayMs(), () => {
+        this.#time.after(this.#delayMs(to), () => {
           const said = perform();
           if (said === undefined || this.#isLost(to, from)) return;
-          this.#time.after(this.#delayMs(), () => answer(said));
+          this.#time.after(this.#delayMs(from), () => answer(said));
         });
       };
       send();
@@ -60,8 +67,9 @@ export class ElectionNetwork {
     return this.isCut(from, to) || this.#random.next() < this.temper.lossRatio;
   }
 
-  #delayMs(): number {
+  #delayMs(to: NodeId): number {
     const isLate = this.#random.next() < this.temper.lateRatio;
-    return 1 + this.#random.next() * (isLate ? this.#lateMs : this.temper.usualMs);
+    const slowMs = this.#slowMs.get(to) ?? 0;
+    return 1 + slowMs + this.#random.next() * (isLate ? this.#lateMs : this.temper.usualMs);
   }
 }

@@ -69,6 +69,7 @@ async function trouble(world: ElectionWorld, isOver: () => boolean): Promise<voi
 /** Faults stop, but for a minority that stays away for as long as the others have to do without it. */
 async function rest(world: ElectionWorld, isOver: () => boolean): Promise<void> {
   const { time, network, random } = world;
+  world.isCalm = true;
   network.heal();
   network.temper = { usualMs: 20, lossRatio: 0, repeatRatio: 0, lateRatio: 0 };
   for (const node of world.nodes) {

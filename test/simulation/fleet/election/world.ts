@@ -43,6 +43,8 @@ export class ElectionWorld {
   wish: Pick<Voters, "mode" | "leaseMs">;
   first: ElectionBreach | undefined;
   trace: ((line: string) => void) | undefined;
+  /** Faults have stopped: what was begun before does nothing more. */
+  isCalm = false;
   /** Whether a person has made a hub: two may then be there, by that person's word. */
   isByHand = false;
   /** Of each round of elections, and of each epoch that a person began. */
