@@ -251,6 +251,7 @@ export class Attempts implements AttemptObserver {
       const landed = isTaken ? await work?.land() : undefined;
       if (landed?.ok === false) throw new Error(describeFailure(landed.error)); // the pool tries again
       if (receipt.ok && receipt.value.kind === "stale") await work?.drop();
+      if (receipt.ok && receipt.value.kind === "journaled") work?.wait();
       return await this.#ended(ref, judged, receipt);
     } finally {
       work?.close();

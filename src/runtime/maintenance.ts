@@ -6,6 +6,7 @@ import type { Config } from "./config/settings.ts";
 import type { Failsafes } from "./failsafes/failsafes.ts";
 import type { NodeParts } from "./fleet/node-parts.ts";
 import { removeFoldersOfRemovedGoals } from "./goals/goal-folders.ts";
+import type { RepositoryWorkspaces } from "./repositories/attempt-workspaces.ts";
 
 /** Rows removed by one transaction; while more are left the next one follows soon. */
 const PRUNE_ROWS = 1_000;
@@ -38,6 +39,8 @@ export function startMaintenance(
     readonly failsafes: Pick<Failsafes, "isDiskLow">;
     /** Absent where nothing of the kind is kept. */
     readonly parts?: Pick<NodeParts, "collect">;
+    /** Absent where no repository is worked on. */
+    readonly repositories?: { readonly workspaces: Pick<RepositoryWorkspaces, "tend"> };
     readonly clock: Clock;
     readonly logger: Logger;
   },
@@ -65,6 +68,7 @@ export function startMaintenance(
       logger.warn("retention could not remove old usage", { failure: describeFailure(forgotten.error) });
     if (parts.service !== undefined) await pruneGoals(parts, nowMs - config["goals.keep_ms"]);
     lookedAtUpTo = await removeWorkspacesOfRemovedTasks(parts, lookedAtUpTo);
+    await parts.repositories?.workspaces.tend();
     await parts.parts?.collect();
     const flushed = stores.checkpoint();
     if (!flushed.ok) logger.warn("the journal could not be written back", { failure: describeFailure(flushed.error) });

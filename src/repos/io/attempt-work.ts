@@ -38,6 +38,8 @@ const recordSchema = z.object({
   gitDir: z.string(),
   base: z.string(),
   main: z.string(),
+  /** What it changed, while nobody has said yet whether its end counts. */
+  waiting: z.string().optional(),
 });
 /** From which commit of what an attempt works; kept on disk until its changes are on the branch. */
 export type WorkRecord = z.infer<typeof recordSchema>;
@@ -54,6 +56,8 @@ export type CapturedWork = {
   readonly land: () => Promise<Result<string | null>>;
   /** Forgets it: the attempt is stale. */
   readonly drop: () => Promise<void>;
+  /** Keeps it until it is known whether the end of the attempt counts. */
+  readonly wait: () => void;
   /** Gives the repository free; to be called at the end, also after `land`. */
   readonly close: () => void;
 };
@@ -144,7 +148,10 @@ export class AttemptWork {
         if (landed.ok) await this.#forget(record);
         return landed;
       };
-      return ok({ commit: commit.value, record, land, drop: () => this.#forget(record), close: done });
+      const wait = (): void => {
+        if (commit.value !== null) this.#write({ ...record, waiting: commit.value });
+      };
+      return ok({ commit: commit.value, record, land, wait, drop: () => this.#forget(record), close: done });
     } catch (cause) {
       done();
       throw cause;
@@ -225,21 +232,30 @@ export class AttemptWork {
   /** Of an attempt that is over: the branch has its changes, or nobody wants them. */
   async #forget(record: WorkRecord): Promise<void> {
     rmSync(this.#path(record.taskId), { force: true });
-    await git(record.gitDir, ["update-ref", "-d", keptRef(record)]);
+    if (existsSync(record.gitDir)) await git(record.gitDir, ["update-ref", "-d", keptRef(record)]);
   }
 
-  /** What attempts left that no task needs any more. @returns the records of tasks that `isKnown` does not know */
-  async prune(isKnown: (taskId: string) => boolean): Promise<void> {
-    if (!existsSync(this.#folder)) return;
-    rmSync(join(this.#folder, "scratch"), { recursive: true, force: true });
-    const places = new Set<string>();
-    for (const name of readdirSync(this.#folder)) {
-      const record = this.#read(name.replace(/\.json$/, ""));
-      if (record === undefined) continue;
-      places.add(record.gitDir);
-      if (!isKnown(record.taskId)) await this.#forget(record);
-    }
-    for (const gitDir of places) if (existsSync(gitDir)) await git(gitDir, ["worktree", "prune"]);
+  /** Every attempt of this node whose changes are on no branch yet. */
+  records(): readonly WorkRecord[] {
+    if (!existsSync(this.#folder)) return [];
+    return readdirSync(this.#folder).flatMap((name) => this.#read(name.replace(/\.json$/, "")) ?? []);
+  }
+
+  /** Puts onto its branch what waited. */
+  landWaiting(record: WorkRecord & { readonly waiting: string }): Promise<Result<string>> {
+    return this.#parts.turns.run(record.repository, async () => {
+      const landed = await this.#land(record, record.waiting);
+      if (landed.ok) await this.#forget(record);
+      return landed;
+    });
+  }
+
+  /** Of an attempt that nobody wants any more: its record, its commit, and what git keeps of its worktree. */
+  prune(record: WorkRecord): Promise<void> {
+    return this.#parts.turns.run(record.repository, async () => {
+      await this.#forget(record);
+      if (existsSync(record.gitDir)) await git(record.gitDir, ["worktree", "prune"]);
+    });
   }
 
   #path(taskId: string): string {

@@ -19,9 +19,11 @@ const DIFF = ["--no-color", "--no-ext-diff", "--no-textconv", "--no-renames"];
 /** @returns the files that `head` changes since it left `main`. */
 export async function changesOf(gitDir: string, main: string, head: string): Promise<Result<readonly Change[]>> {
   const range = `${main}...${head}`;
-  const counted = await git(gitDir, ["diff", ...DIFF, "--numstat", "-z", range, "--"]);
+  const [counted, deleted] = await Promise.all([
+    git(gitDir, ["diff", ...DIFF, "--numstat", "-z", range, "--"]),
+    git(gitDir, ["diff", ...DIFF, "--name-only", "--diff-filter=D", "-z", range, "--"]),
+  ]);
   if (!counted.ok) return counted;
-  const deleted = await git(gitDir, ["diff", ...DIFF, "--name-only", "--diff-filter=D", "-z", range, "--"]);
   if (!deleted.ok) return deleted;
   const gone = new Set(deleted.value.split("\0"));
   return ok(

@@ -12,7 +12,7 @@ import {
   type WorkspacePlan,
 } from "#execution";
 import type { ClaimedTask, QueueStore, TaskRecord } from "#queue";
-import { type AttemptWork, findRepository, type Registered } from "#repos";
+import { type AttemptWork, findRepository, type Registered, type WorkRecord } from "#repos";
 
 /** The label by which a task says to which goal it belongs; the field `goal` says the same. */
 const GOAL_LABEL = "drover.goal";
@@ -26,6 +26,8 @@ export type Captured = {
   readonly land: () => Promise<Result<void>>;
   /** To be called when the queue has refused it: nobody wants what it changed. */
   readonly drop: () => Promise<void>;
+  /** To be called when the hub has yet to be asked; {@link RepositoryWorkspaces.tend} goes on. */
+  readonly wait: () => void;
   /** To be called at the end in any case. */
   readonly close: () => void;
 };
@@ -107,11 +109,12 @@ export class RepositoryWorkspaces implements AttemptWorkspaces {
     const said = { title: typeof title === "string" ? title : "", text: result.model?.lastWords ?? "" };
     const captured = await work.capture(record, path, said);
     if (!captured.ok) return captured;
-    const { commit, land, drop, close } = captured.value;
+    const { commit, land, drop, wait, close } = captured.value;
     const { repository: name, branch, base } = record;
     return ok({
       note: { name, branch, base, commit },
       drop,
+      wait,
       close,
       land: async () => {
         const landed = await land();
@@ -123,9 +126,41 @@ export class RepositoryWorkspaces implements AttemptWorkspaces {
     });
   }
 
+  /** Looks at what attempts left: lands what waited for the hub, and forgets what nobody wants. To be called now and then. */
+  async tend(): Promise<void> {
+    const { work, queue, logger } = this.#parts;
+    const records = work.records();
+    if (records.length === 0) return;
+    // `as`: ids of tasks, written by `prepare`
+    const found = await queue.findMany(records.map(({ taskId }) => taskId as TaskId));
+    if (!found.ok) return; // the store says so itself; the next round looks again
+    const tasks = new Map<string, TaskRecord>(found.value.map((task) => [task.row.id, task]));
+    for (const record of records) {
+      const fate = fateOf(record, tasks.get(record.taskId));
+      if (fate === "open") continue;
+      const { waiting } = record;
+      const landed =
+        fate === "counts" && waiting !== undefined ? await work.landWaiting({ ...record, waiting }) : ok("");
+      if (fate === "unwanted") await work.prune(record);
+      if (!landed.ok)
+        logger.error("changes stay off their branch", { failure: describeFailure(landed.error), ...record });
+    }
+  }
+
   #remove(plan: WorkspacePlan): Promise<Result<void>> {
     return removeWorkspace(plan, this.#parts.clock);
   }
+}
+
+/** `counts`: the queue has taken its end as passed; `unwanted`: another attempt or nobody took its place. */
+function fateOf(record: WorkRecord, task: TaskRecord | undefined): "open" | "counts" | "unwanted" {
+  if (task === undefined) return "unwanted";
+  const { row, attempts } = task;
+  const fence = { epoch: row.fenceEpoch, n: row.fenceN };
+  if (row.state === "running" && fenceText(fence) === record.fence) return "open";
+  const own = attempts.find(({ fenceEpoch, fenceN }) => fenceText({ epoch: fenceEpoch, n: fenceN }) === record.fence);
+  if (own?.outcome === "passed") return record.waiting === undefined ? "open" : "counts";
+  return row.endedAtMs === null ? "open" : "unwanted";
 }
 
 function fenceText({ epoch, n }: AttemptRef["fence"]): string {

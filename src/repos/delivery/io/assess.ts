@@ -42,11 +42,13 @@ export async function assess(
       refused("not_found", `${repository.name} has no branch ${order.branch}`, "No task has changed anything"),
     );
   }
-  const changes = await changesOf(gitDir, main, head);
+  const [changes, judged, merge] = await Promise.all([
+    changesOf(gitDir, main, head),
+    scanChanges(gitDir, main, head, parts.watched),
+    mergeCommit(parts, gitDir, main, head, order.title),
+  ]);
   if (!changes.ok) return changes;
-  const judged = await scanChanges(gitDir, main, head, parts.watched);
   if (!judged.ok) return judged;
-  const merge = await mergeCommit(parts, gitDir, main, head, order.title);
   if (!merge.ok) return merge;
   const history = parts.store.deliveries(repository.name, HISTORY);
   if (!history.ok) return history;

@@ -1,5 +1,5 @@
 import { existsSync, rmSync } from "node:fs";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { submissionsToTasks } from "#api";
 import { createIdFactory, type JsonObject, ok, type Result, SimulatedClock, seededRandom, silentLogger } from "#base";
 import { type AttemptRef, type AttemptResult, EXECUTORS, type LaunchRequest } from "#execution";
@@ -35,7 +35,7 @@ async function world() {
   const author = { name: "drover", email: "drover@example.org" };
   const launched: LaunchRequest[] = [];
   /** The state folder outlives a node, and what it knew in memory does not. */
-  const node = (): Attempts => {
+  const node = (): Attempts & Pick<RepositoryWorkspaces, "tend"> => {
     const attempts = new Attempts({ queue, clock, logger: silentLogger, environment: {}, stateDir });
     const work = new AttemptWork({ stateDir, places, author, clock, turns: new Turns() });
     const parts = { work, repositories: () => ok(all), queue: queue.store, stateDir, clock, logger: silentLogger };
@@ -49,8 +49,9 @@ async function world() {
       return Promise.resolve(ok(undefined));
     };
     const planner = { sandbox: sandboxPlan(), modelPlan: none, ended: () => Promise.resolve(), spentBy: none };
-    attempts.connect({ launch, cancel: () => 0 }, planner, new RepositoryWorkspaces(parts));
-    return attempts;
+    const workspaces = new RepositoryWorkspaces(parts);
+    attempts.connect({ launch, cancel: () => 0 }, planner, workspaces);
+    return Object.assign(attempts, { tend: () => workspaces.tend() });
   };
   const submit = async (more: object = {}) => {
     const given = {
@@ -154,6 +155,44 @@ describe("an attempt at a task that names a registered repository", () => {
     await next.finished(ref, result());
 
     expect(git(path, "rev-list", "--count", "main..drover/g1")).toBe("1");
+  });
+
+  it("R1: whose end waits for the hub moves its branch only once the hub has taken it", async () => {
+    const { path, queue, node, submit, begin } = await world();
+    await submit();
+    const { ref, worktree } = await begin(node());
+    put(worktree, { "one.txt": "1\n" });
+    const finish = vi.spyOn(queue, "finish").mockResolvedValueOnce(ok({ kind: "journaled" }));
+    const member = node();
+    await member.finished(ref, result());
+    await member.tend();
+    const before = git(path, "branch", "--list", "drover/*");
+    const [, , report] = finish.mock.calls[0] ?? [];
+    finish.mockRestore();
+    if (report === undefined) throw new Error("nothing was reported");
+
+    must(await queue.finish(ref.taskId, ref.fence, report));
+    await node().tend();
+
+    expect(before).toBe("");
+    expect(filesAt(path, "drover/g1")).toMatchObject({ "one.txt": "1\n" });
+  });
+
+  it("R1: whose end waited for the hub and came too late moves nothing, and leaves nothing", async () => {
+    const { path, queue, node, submit, begin } = await world();
+    await submit();
+    const { ref, worktree } = await begin(node());
+    put(worktree, { "one.txt": "1\n" });
+    vi.spyOn(queue, "finish").mockResolvedValueOnce(ok({ kind: "journaled" }));
+    const member = node();
+    await member.finished(ref, result());
+    vi.restoreAllMocks();
+    must(await queue.release(ref.taskId, ref.fence, "given to another"));
+    must(await queue.cancel(ref.taskId, "nobody wants it"));
+
+    await member.tend();
+
+    expect(git(path, "for-each-ref", "--format=%(refname)")).toBe("refs/heads/main");
   });
 
   it("has failed when what it changed cannot be committed", async () => {
