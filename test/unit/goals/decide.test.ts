@@ -1,6 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { hasGoalEnded, MAX_ASKS, MAX_ROUNDS } from "#goals";
+import type { TaskId } from "#base";
+import { decide, type GoalTask, hasGoalEnded, MAX_ASKS, MAX_ROUNDS } from "#goals";
+import { readJudgement } from "../../../src/goals/judgement.ts";
 import { type Chances, GoalPlay } from "./goal-play.ts";
 
 const CERTAIN: Chances = { taskFails: 0, planIsBad: 0, judgeIsBad: 0, checkFails: 0, dies: 0 };
@@ -111,6 +113,8 @@ describe("a goal", () => {
     const held = await play.play(paused);
 
     expect([failing.goal.state, failing.goal.reason?.code]).toEqual(["failed", "budget"]);
+    // A plan costs ten: with that the budget is used up, and no task of it is begun.
+    expect(failing.tasks.map(({ kind, state }) => [kind, state])).toEqual([["plan", "done"]]);
     expect(held.goal.paused).toContain("10 tokens");
 
     await play.store.resume(paused.id, { tokens: 1_000, costMicrodollars: null }, play.clock.nowMs());
@@ -119,4 +123,81 @@ describe("a goal", () => {
 
     expect([done.goal.state, play.faults]).toEqual(["complete", []]);
   });
+
+  test("that was cancelled has nothing more submitted: what was only planned is given up", async () => {
+    const play = new GoalPlay(1, CERTAIN);
+    const goal = await play.submit({ title: "one" });
+    const cancelled = { ...goal, state: "cancelled", reason: { code: "cancelled", text: "" }, endedAtMs: 1 } as const;
+
+    const step = decide(cancelled, [row({ state: "planned" }), row({ n: 2, state: "done" })], play.facts());
+
+    expect(step).toMatchObject({ kind: "cancel", tasks: [], change: { tasks: [{ n: 1, state: "dropped" }] } });
+  });
+
+  test("that is held takes back what has not begun, to be submitted anew under another key; what runs goes on", async () => {
+    const play = new GoalPlay(1, CERTAIN);
+    const goal = { ...(await play.submit({ title: "one" })), state: "executing", round: 1, paused: "held" } as const;
+    const tasks = [row({ state: "open", taskId: RUNNING }), row({ n: 2, state: "open", taskId: READY })];
+    const seen = new Map([
+      [RUNNING, { ...SEEN, state: "running" as const }],
+      [READY, { ...SEEN, state: "ready" as const }],
+    ]);
+
+    const step = decide(goal, tasks, { ...play.facts(), seen });
+
+    expect(step).toMatchObject({
+      kind: "cancel",
+      tasks: [{ n: 2 }],
+      change: { tasks: [{ n: 2, state: "planned", taskId: null, tries: 1 }] },
+    });
+  });
 });
+
+describe("a judgement", () => {
+  const of = (...criteria: readonly object[]) => readJudgement(JSON.stringify({ criteria }), ["one", "two"]);
+  const met = (n: number) => ({ n, met: true, why: "seen" });
+
+  test("says of each criterion once whether it is met", () => {
+    expect(of(met(2), { n: 1, met: false, why: "no" })).toEqual({
+      ok: true,
+      value: [
+        { criterion: "one", met: false, why: "no" },
+        { criterion: "two", met: true, why: "seen" },
+      ],
+    });
+  });
+
+  test.each([
+    ["leaves one out", [met(1)], "criterion 2 is judged 0 times, not once"],
+    ["judges one twice", [met(1), met(2), met(2)], "criterion 2 is judged 2 times, not once"],
+    ["judges one that is none", [met(1), met(2), met(3)], "there is no criterion 3"],
+  ])("that %s is not accepted", (_what, criteria, fault) => {
+    const result = of(...criteria);
+
+    expect(result.ok ? [] : result.error).toContain(fault);
+  });
+});
+
+const RUNNING = "t_06d3w4r8k0e7v9w2m5x1y3z6ab" as TaskId; // `as`, twice: the form of an id
+const READY = "t_06d3w4r8k0e7v9w2m5x1y3z6ac" as TaskId;
+const SEEN = { error: null, reply: null, spent: { tokens: 0, costMicrodollars: 0 } };
+
+function row(more: Partial<GoalTask>): GoalTask {
+  return {
+    goalId: "g_06d3w4r8k0e7v9w2m5x1y3z6ab" as GoalTask["goalId"], // `as`: the form of an id
+    n: 1,
+    kind: "work",
+    round: 1,
+    key: "t1",
+    title: "one",
+    body: "{}",
+    dependsOn: [],
+    state: "planned",
+    tries: 0,
+    taskId: null,
+    reply: null,
+    error: null,
+    spent: { tokens: 0, costMicrodollars: 0 },
+    ...more,
+  };
+}

@@ -65,7 +65,7 @@ export class GoalPlay {
     let goal = first;
     for (let steps = 0; steps < MAX_STEPS; steps += 1) {
       const tasks = must(await this.store.tasks(goal.id));
-      const step = decide(goal, tasks, this.#facts());
+      const step = decide(goal, tasks, this.facts());
       if (step.kind === "settled") return { goal, tasks };
       if (step.kind === "wait" && goal.paused !== null && [...this.queue.values()].every(isOver))
         return { goal, tasks };
@@ -80,7 +80,7 @@ export class GoalPlay {
     return { goal, tasks: must(await this.store.tasks(goal.id)) };
   }
 
-  #facts(): GoalFacts {
+  facts(): GoalFacts {
     return {
       nowMs: this.clock.nowMs(),
       seen: this.queue,
