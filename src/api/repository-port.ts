@@ -90,5 +90,7 @@ export interface RepositoryPort {
   deliveries(name: string, limit: number): Promise<Result<readonly DeliveryView[]>>;
   /** What a delivery of the branch would be; publishes nothing. */
   risk(name: string, branch: string): Promise<Result<AssessmentView>>;
+  /** Runs the checks of the main branch, and notes what is red. Refused where none are configured. */
+  check(name: string): Promise<Result<RepositoryView>>;
   deliver(name: string, wish: DeliveryWish): Promise<Result<ReceiptView>>;
 }

@@ -12,5 +12,6 @@ export const noRepositories: RepositoryPort = {
   remove: nothing,
   deliveries: nothing,
   risk: nothing,
+  check: nothing,
   deliver: nothing,
 };

@@ -158,6 +158,18 @@ export function repositoryActionRoutes({ repositories }: ApiPorts) {
 
 export function deliveryRoutes({ repositories }: ApiPorts) {
   return new Hono<ApiEnv>()
+    .post(
+      "/api/repos/:name/check",
+      route({
+        tag: "repositories",
+        summary: "Run the checks of the main branch now, and note what is red or well again",
+        responses: named,
+      }),
+      async (c) => {
+        const checked = await repositories.check(c.req.param("name"));
+        return checked.ok ? c.json({ repository: checked.value }, 200) : answerProblem(c, checked.error);
+      },
+    )
     .get(
       "/api/repos/:name/deliveries",
       route({

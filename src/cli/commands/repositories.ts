@@ -72,6 +72,24 @@ function show(repository: Repository, console: CommandContext["console"]): void 
   }
 }
 
+export const repoCheck: Handler<object> = async ({ args }, { connect, console }) => {
+  const api = await connect();
+  if (!api.ok) return console.fail(api.error);
+  const param = { name: encodeURIComponent(args[0] ?? "") };
+  const checked = await api.value.ask(
+    "check the repository",
+    (client) => client.api.repos[":name"].check.$post({ param }),
+    DELIVERY_DEADLINE_MS,
+  );
+  if (!checked.ok) return console.fail(checked.error);
+  const { repository } = checked.value;
+  const isRed = repository.conditions.some(({ kind }) => kind === "checks");
+  if (console.json) console.document(checked.value);
+  else if (isRed) show(repository, console);
+  else console.line(`The checks of ${oneLine(repository.name)} pass.`);
+  return isRed ? EXIT.failed : EXIT.ok;
+};
+
 export type RepoAddOptions = {
   readonly path: string | undefined;
   /** `--url` names the node that is asked, in every command. */

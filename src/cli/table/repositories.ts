@@ -85,6 +85,14 @@ export const REPOSITORY_COMMANDS: readonly Command[] = [
     load: async () => (await import("../commands/repositories.ts")).repoRisk,
   }),
   command({
+    name: "repo check",
+    section: "Repositories",
+    summary: "Run the checks of the main branch now, in the sandbox",
+    notes: ["What is red is a fault that the mind mends. Ends with exit code 1 then."],
+    arguments: [NAME],
+    load: async () => (await import("../commands/repositories.ts")).repoCheck,
+  }),
+  command({
     name: "repo deliveries",
     section: "Repositories",
     summary: "List what was delivered to a repository",

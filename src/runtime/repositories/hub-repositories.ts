@@ -90,6 +90,13 @@ export class HubRepositories implements RepositoryPort {
     return ok({ name });
   }
 
+  async check(name: string): Promise<Result<RepositoryView>> {
+    const checked = await this.#parts.deliveries.check(name);
+    if (!checked.ok) return checked;
+    if (checked.value !== null) return this.find(name);
+    return err(refused("unsupported", `${name} has no checks`, "Configure a command for test, build or lint"));
+  }
+
   async deliveries(name: string, limit: number): Promise<Result<readonly DeliveryView[]>> {
     const found = await this.find(name);
     const kept = found.ok ? this.#parts.store.deliveries(name, limit) : found;

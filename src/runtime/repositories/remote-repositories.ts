@@ -39,6 +39,10 @@ export class RemoteRepositories implements RepositoryPort {
     return this.#ask("DELETE", pathOf(name));
   }
 
+  check(name: string): Promise<Result<RepositoryView>> {
+    return this.#one("POST", `${pathOf(name)}/check`);
+  }
+
   async deliveries(name: string, limit: number): Promise<Result<readonly DeliveryView[]>> {
     const path = `${pathOf(name)}/deliveries?limit=${limit}`;
     const found = await this.#ask<{ readonly deliveries: readonly DeliveryView[] }>("GET", path);

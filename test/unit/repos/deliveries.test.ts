@@ -254,6 +254,19 @@ describe("a delivery", () => {
     expect(git(path, "status", "--porcelain")).toBe("");
   });
 
+  it("is not needed to know that main is red: the checks say so, and that it is well again", async () => {
+    const { bare, deliveries, store, checks } = await world({ checks: new ScriptedChecks(RED) });
+
+    const red = must(await deliveries.check("site"));
+    const fault = must(store.conditions());
+    must(await deliveries.check("site"));
+
+    expect(red?.failing).toHaveLength(1);
+    expect(fault).toMatchObject([{ kind: "checks", subject: "main", failing: ["test"] }]);
+    expect(checks.seen[0]).toBe(git(bare, "rev-parse", "main"));
+    expect(must(store.conditions())).toEqual([]);
+  });
+
   it("of a goal that changed nothing is done", async () => {
     const { deliver } = await world();
 

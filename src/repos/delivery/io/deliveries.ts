@@ -14,6 +14,7 @@ import type { DeliveryRecord, RepositoryStore } from "../../registry/repository-
 import type { Turns } from "../../turns.ts";
 import {
   type Assessment,
+  type CheckReport,
   type CheckRunner,
   type DeliveryOrder,
   type DeliveryReceipt,
@@ -22,7 +23,7 @@ import {
   reasonOf,
   reportOf,
 } from "../delivery.ts";
-import { type AfterMergeParts, checkAfterMerge } from "./after-merge.ts";
+import { type AfterMergeParts, checkAfterMerge, noteChecks } from "./after-merge.ts";
 import { type AssessParts, assess } from "./assess.ts";
 import { moveMain, push } from "./publish.ts";
 
@@ -69,6 +70,23 @@ export class Deliveries {
       if (!opened.ok) return opened;
       const order = { branch, title: branch, models };
       return assess(this.#assessParts(), repository.value, opened.value.place, opened.value.main, order);
+    });
+  }
+
+  /** Runs the checks of the main branch as it is now, and notes what is red or well again. Null: there are none. */
+  async check(name: string): Promise<Result<CheckReport | null>> {
+    const repository = this.#find(name);
+    if (!repository.ok) return repository;
+    const { checks, turns } = this.#parts;
+    const { test, build, lint } = repository.value.checks;
+    if ((test ?? build ?? lint) === undefined) return ok(null);
+    return turns.run(name, async () => {
+      const opened = await this.#open(repository.value);
+      if (!opened.ok) return opened;
+      const { place, main } = opened.value;
+      const ran = await checks.run(repository.value, place.gitDir, main);
+      const noted = ran.ok ? await noteChecks({ ...this.#parts, repository: repository.value }, main, ran.value) : ran;
+      return noted.ok ? ran : noted;
     });
   }
 
