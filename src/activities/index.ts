@@ -82,4 +82,4 @@ export type {
 } from "./improving/ports.ts";
 export { ToolLook } from "./improving/tool-look.ts";
 export { type Care, decodeAll, type KeptMind, MemoryMindJournal, type MindJournal } from "./mind-journal.ts";
-export { type StateBudgets, UNLIMITED_STATES } from "./state-budgets.ts";
+export type { StateBudgets } from "./state-budgets.ts";

@@ -5,8 +5,3 @@ import type { ActiveState } from "#fsm";
 export interface StateBudgets {
   leftPercent(): Readonly<Record<ActiveState, number>>;
 }
-
-/** Where nobody limits the states: the budgets of models hold all the same. */
-export const UNLIMITED_STATES: StateBudgets = {
-  leftPercent: () => ({ executing: 100, improving: 100, contemplating: 100, healing: 100 }),
-};

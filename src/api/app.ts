@@ -18,6 +18,7 @@ import { RateTiers } from "./rate-tiers.ts";
 import { alertRoutes, alertRuleRoutes } from "./routes/alerts.ts";
 import { auditRoutes } from "./routes/audit.ts";
 import { breakerRoutes } from "./routes/breakers.ts";
+import { costRoutes } from "./routes/costs.ts";
 import { deadLetterRoutes } from "./routes/dead-letters.ts";
 import { docRoutes } from "./routes/docs.ts";
 import { endpointRoutes, modelRoutes, routingRoutes } from "./routes/endpoints.ts";
@@ -70,6 +71,7 @@ function allRoutes(ports: ApiPorts, streams: Streams, tiers: RateTiers, describe
     .route("/", keyRoutes(ports))
     .route("/", scheduleRoutes(ports))
     .route("/", figureRoutes(ports))
+    .route("/", costRoutes(ports))
     .route("/", eventRoutes(ports, streams.events))
     .route("/", hardwareRoutes(ports))
     .route("/", endpointRoutes(ports))

@@ -39,7 +39,15 @@ import type { Entry, Facts, FsmRules, Mind, MindEvent } from "#fsm";
 import type { Goals } from "#goals";
 import type { Notifier, WebhookReceiver } from "#hooks";
 import type { Queue } from "#queue";
-import type { AlertBook, AuditStore, MetricRegistry, RuleWatch } from "#telemetry";
+import type {
+  AlertBook,
+  AuditStore,
+  MetricRegistry,
+  RuleWatch,
+  SpendingState,
+  StateAction,
+  StateBudget,
+} from "#telemetry";
 import type { WatchdogAction } from "#watchdog";
 import type { ImprovementPort, ProposalPort } from "./improvement-port.ts";
 import type { ModelPorts } from "./model-ports.ts";
@@ -326,6 +334,15 @@ export interface ApiPorts {
   readonly alerts: Pick<AlertBook, "open" | "list" | "find" | "acknowledge" | "close">;
   /** What is looked at by itself. */
   readonly rules: Pick<RuleWatch, "rules" | "states">;
+  /** What the states of the mind may spend. */
+  readonly stateSpending: {
+    view(): readonly {
+      readonly state: SpendingState;
+      readonly leftPercent: number;
+      readonly action: StateAction;
+      readonly budgets: readonly StateBudget[];
+    }[];
+  };
   /** What this node decided. */
   readonly audit: Pick<AuditStore, "bounds" | "list" | "after" | "verify">;
   readonly repositories: RepositoryPort;

@@ -45,6 +45,7 @@ export function memberStore(replica: QueueStore, outbox: Outbox): QueueStore {
     keys: (limit) => replica.keys(limit),
     schedules: (limit) => replica.schedules(limit),
     recentAttempts: (sinceMs, limit) => replica.recentAttempts(sinceMs, limit),
+    costs: (query) => replica.costs(query),
     prune: (before, limit) => replica.prune(before, limit),
     isPaused: () => replica.isPaused(),
     requirements: (limit) => replica.requirements(limit),

@@ -13,6 +13,8 @@ export type { PlacementRule } from "./placement-rule.ts";
 export type {
   AttemptSample,
   CommandRow,
+  CostQuery,
+  CostSum,
   NoteKind,
   NoteRow,
   NoteTable,

@@ -2,6 +2,8 @@ import { assert, canonicalJson, err, type JsonValue, ok, present, type Result, r
 import { type MemoryTables, MemoryTransaction } from "./memory-transaction.ts";
 import type {
   AttemptSample,
+  CostQuery,
+  CostSum,
   Page,
   PruneBefore,
   QueueStore,
@@ -10,7 +12,7 @@ import type {
   TaskRecord,
 } from "./ports.ts";
 import type { ScheduleRow } from "./schedule.ts";
-import { type KeyRow, LANES, type LaneRow, type QueueEvent, TASK_STATES } from "./task.ts";
+import { type AttemptRow, type KeyRow, LANES, type LaneRow, type QueueEvent, TASK_STATES } from "./task.ts";
 import { hasEnded } from "./transition.ts";
 
 /** Everything that one store holds, as a value. */
@@ -145,6 +147,37 @@ export class MemoryQueueStore implements QueueStore {
     const all = [...this.#tables.attempts.values()].flat().filter((attempt) => attempt.endedAtMs >= sinceMs);
     all.sort((a, b) => b.endedAtMs - a.endedAtMs || (a.taskId < b.taskId ? 1 : -1) || b.n - a.n);
     return ok(all.slice(0, limit).map((attempt) => ({ ...attempt, title: this.#title(attempt.taskId) })));
+  }
+
+  async costs(query: CostQuery): Promise<Result<readonly CostSum[]>> {
+    const sums = new Map<string, CostSum>();
+    for (const attempt of [...this.#tables.attempts.values()].flat()) {
+      const { taskId, endedAtMs, tokens, costMicrodollars } = attempt;
+      if (endedAtMs < query.fromMs || endedAtMs >= query.toMs || tokens + costMicrodollars === 0) continue;
+      const group = this.#costGroup(query.by, attempt, this.#tables.labels.get(taskId) ?? {});
+      if (group === null) continue;
+      const sum = sums.get(group) ?? { group, attempts: 0, tokens: 0, costMicrodollars: 0 };
+      sums.set(group, {
+        group,
+        attempts: sum.attempts + 1,
+        tokens: sum.tokens + tokens,
+        costMicrodollars: sum.costMicrodollars + costMicrodollars,
+      });
+    }
+    const all = [...sums.values()];
+    if (query.by === "hour" || query.by === "day") {
+      return ok(all.sort((a, b) => Number(a.group) - Number(b.group)).slice(-query.limit));
+    }
+    const dearest = (a: CostSum, b: CostSum): number =>
+      b.costMicrodollars - a.costMicrodollars || b.tokens - a.tokens || (a.group < b.group ? -1 : 1);
+    return ok(all.sort(dearest).slice(0, query.limit));
+  }
+
+  #costGroup(by: CostQuery["by"], attempt: AttemptRow, labels: Readonly<Record<string, string>>): string | null {
+    if (typeof by === "object") return labels[by.label] ?? null;
+    if (by !== "hour" && by !== "day") return attempt[by];
+    const spanMs = by === "hour" ? 3_600_000 : 86_400_000;
+    return String(Math.floor(attempt.endedAtMs / spanMs) * spanMs);
   }
 
   async prune(before: PruneBefore, limit: number): Promise<Result<number>> {

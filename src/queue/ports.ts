@@ -112,6 +112,25 @@ export type TaskFilter = {
 
 export type Page<T> = { readonly items: readonly T[]; readonly nextCursor: string | null };
 
+/** What is asked about the cost of attempts; those that took nothing, and those without the group, are left out. */
+export type CostQuery = {
+  /** Attempts that ended in this time, the latter instant not included. */
+  readonly fromMs: number;
+  readonly toMs: number;
+  /** What is summed by: a column of the attempt, its hour or day of UTC, or the value of a label of its task. */
+  readonly by: "node" | "executor" | "model" | "endpoint" | "hour" | "day" | { readonly label: string };
+  readonly limit: number;
+};
+
+/** What attempts took that share a group: the dearest first, hours and days in their order. */
+export type CostSum = {
+  /** Of an hour and a day its first millisecond, as text. */
+  readonly group: string;
+  readonly attempts: number;
+  readonly tokens: number;
+  readonly costMicrodollars: number;
+};
+
 /** What the statistics need of an ended attempt. */
 export type AttemptSample = Pick<
   AttemptRow,
@@ -158,6 +177,8 @@ export interface QueueStore {
   schedules(limit: number): Promise<Result<readonly ScheduleRow[]>>;
   /** The latest ended attempts, newest first. */
   recentAttempts(sinceMs: number, limit: number): Promise<Result<readonly AttemptSample[]>>;
+  /** Of tasks that retention has not removed. */
+  costs(query: CostQuery): Promise<Result<readonly CostSum[]>>;
   /**
    * Bounded clean-up of ended tasks, events and idempotency keys older than the given instants, and of keys without
    * a policy and of requirements that nothing uses. A task that another still waits for, or that died with it, stays. @returns rows removed, but for

@@ -59,6 +59,7 @@ export type ApiParts = {
   readonly repositories: RepositoryPort;
   readonly improvements: ImprovementPort;
   readonly proposals: ProposalPort;
+  readonly stateSpending: ApiPorts["stateSpending"];
 };
 
 export function apiPorts(parts: ApiParts): ApiPorts {
@@ -91,6 +92,7 @@ export function apiPorts(parts: ApiParts): ApiPorts {
     breakers: breakers({ failsafes: engine.failsafes, models: engine.models.ports, watchdog: parts.watchdog }),
     alerts: parts.alerts,
     rules: parts.rules,
+    stateSpending: parts.stateSpending,
     audit: engine.stores.audit,
     executors: engine.submissionFacts.executors,
     get submissionDefaults() {

@@ -75,11 +75,19 @@ export function openBeside(parts: BesideParts, duty: HubDuty | undefined, watchd
       ...hooks.ports,
       alerts,
       rules: telemetry.watch,
+      stateSpending: telemetry.spending,
       goals: goals.port,
       repositories,
       ...improvements.ports,
     },
-    forMind: { goals, improvements: improvements.own, alerts, audit, wakeEvents: hooks.wakeEvents },
+    forMind: {
+      goals,
+      improvements: improvements.own,
+      alerts,
+      audit,
+      budgets: telemetry.spending,
+      wakeEvents: hooks.wakeEvents,
+    },
     start: (): void => {
       telemetry.start();
       void settings.watch.look();

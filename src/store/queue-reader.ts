@@ -3,6 +3,8 @@ import type {
   AttemptOutcome,
   AttemptRow,
   AttemptSample,
+  CostQuery,
+  CostSum,
   KeyRow,
   LaneRow,
   Page,
@@ -143,6 +145,24 @@ export class QueueReader {
     return found.ok ? ok(found.value.map(toAttemptSample)) : found;
   }
 
+  /** By the events of ends, whose numbers rise with time: attempts have no index by it. */
+  async costs(query: CostQuery): Promise<Result<readonly CostSum[]>> {
+    const action = "sum the costs";
+    const first = onStorage(action, () => this.#firstEventSince(query.fromMs));
+    if (!first.ok) return first;
+    const { sql, label } = costSql(query.by);
+    const params = [...label, first.value, query.fromMs, query.toMs, query.limit];
+    const rows = await this.#long.all(action, sql, params);
+    if (!rows.ok) return rows;
+    const sums = rows.value.map((row) => ({
+      group: text(row, 0),
+      attempts: number(row, 1),
+      tokens: number(row, 2),
+      costMicrodollars: number(row, 3),
+    }));
+    return ok(query.by === "hour" || query.by === "day" ? sums.reverse() : sums);
+  }
+
   requirements(limit: number): Result<readonly string[]> {
     const sql = "SELECT requirements FROM task_class ORDER BY id DESC LIMIT ?";
     return onStorage("read requirements", () =>
@@ -205,6 +225,32 @@ export class QueueReader {
     if (isLong) return this.#long.all(action, sql, params);
     return Promise.resolve(onStorage(action, () => this.#connection.prepare(sql).all(params)));
   }
+}
+
+const HOUR_MS = 3_600_000;
+const DAY_MS = 24 * HOUR_MS;
+
+const COST_GROUPS = {
+  node: "a.node",
+  executor: "a.executor",
+  model: "a.model",
+  endpoint: "a.endpoint",
+  hour: `CAST(a.ended_at_ms / ${HOUR_MS} * ${HOUR_MS} AS TEXT)`,
+  day: `CAST(a.ended_at_ms / ${DAY_MS} * ${DAY_MS} AS TEXT)`,
+} as const;
+
+function costSql(by: CostQuery["by"]): { readonly sql: string; readonly label: readonly string[] } {
+  const isLabel = typeof by === "object";
+  const group = isLabel ? "l.value" : COST_GROUPS[by];
+  const order = by === "hour" || by === "day" ? "min(a.ended_at_ms) DESC" : "4 DESC, 3 DESC, 1";
+  const sql = `SELECT ${group}, count(*), sum(a.tokens), sum(a.cost_microdollars)
+    FROM event e
+    JOIN attempt a ON a.task_id = e.task_id AND a.n = json_extract(e.data, '$.attempt')
+    ${isLabel ? "JOIN task_label l ON l.task_id = a.task_id AND l.name = ?" : ""}
+    WHERE e.seq >= ? AND e.kind IN ('task.done', 'task.retry', 'task.dead', 'task.cancelled')
+      AND a.ended_at_ms >= ? AND a.ended_at_ms < ? AND a.tokens + a.cost_microdollars > 0 AND ${group} IS NOT NULL
+    GROUP BY 1 ORDER BY ${order} LIMIT ?`;
+  return { sql, label: isLabel ? [by.label] : [] };
 }
 
 /** One index range per state, so that a page never sorts more than `states × limit` rows. */

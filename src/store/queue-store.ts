@@ -1,6 +1,8 @@
 import { type Logger, ok, type Result, type TaskId } from "#base";
 import type {
   AttemptSample,
+  CostQuery,
+  CostSum,
   KeyRow,
   LaneRow,
   Page,
@@ -108,6 +110,10 @@ export class LibsqlQueueStore implements QueueStore {
 
   async schedules(limit: number): Promise<Result<readonly ScheduleRow[]>> {
     return this.#reader.schedules(limit);
+  }
+
+  costs(query: CostQuery): Promise<Result<readonly CostSum[]>> {
+    return this.#reader.costs(query);
   }
 
   recentAttempts(sinceMs: number, limit: number): Promise<Result<readonly AttemptSample[]>> {

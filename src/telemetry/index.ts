@@ -55,6 +55,21 @@ export {
   ratesPerSecond,
 } from "./bottlenecks.ts";
 export {
+  budgetsOfState,
+  isSpent,
+  leftPercentOf,
+  MIND_LABEL,
+  NOTHING_SPENT,
+  SPENDING_STATES,
+  type SpendingState,
+  type SpentInWindows,
+  STATE_ACTIONS,
+  type StateAction,
+  type StateBudget,
+  type StateBudgets,
+  stateOfLabel,
+} from "./costs/state-budgets.ts";
+export {
   type Counter,
   type Gauge,
   type Histogram,

@@ -141,6 +141,7 @@ export class QueueWorld {
       lanes: () => store.lanes(),
       keys: (limit) => store.keys(limit),
       schedules: (limit) => store.schedules(limit),
+      costs: (query) => store.costs(query),
       recentAttempts: (sinceMs, limit) => store.recentAttempts(sinceMs, limit),
       prune: (before, limit) => store.prune(before, limit),
       isPaused: () => store.isPaused(),

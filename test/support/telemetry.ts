@@ -10,5 +10,5 @@ export function sha256(text: string): string {
 export function telemetryPorts(clock: Clock) {
   const alerts = new AlertBook({ store: new MemoryAlertStore(), clock, logger: silentLogger });
   const rules = new RuleWatch(rulesWith({}), alerts, []);
-  return { alerts, rules, audit: new MemoryAuditStore(sha256) };
+  return { alerts, rules, stateSpending: { view: () => [] }, audit: new MemoryAuditStore(sha256) };
 }

@@ -1,10 +1,12 @@
 import { err, ok } from "#base";
 import { type Command, command } from "../parsing/command.ts";
-import { flag, text, value, whole } from "../parsing/option.ts";
+import { choice, flag, text, value, whole } from "../parsing/option.ts";
 
 /** The API's own notation for a span, passed on as it is. */
 const SPAN = (given: string) =>
   /^\d{1,6}[smhd]$/.test(given) ? ok(given) : err(`must be a number with s, m, h or d, such as 24h, not "${given}"`);
+
+export const COST_WORDS = ["state", "goal", "model", "endpoint", "node", "executor", "hour", "day"] as const;
 
 export const FIGURE_COMMANDS: readonly Command[] = [
   command({
@@ -16,6 +18,19 @@ export const FIGURE_COMMANDS: readonly Command[] = [
       slowest: whole("N", "This many of the slowest", { least: 1, most: 100 }, { shownDefault: "10" }),
     },
     load: async () => (await import("../commands/figures.ts")).bottlenecks,
+  }),
+  command({
+    name: "cost",
+    section: "Figures",
+    summary: "Show what the fleet's tasks took, in tokens and money, and what is left of budgets",
+    notes: ["Counts attempts that ended, of tasks that are still kept. What other programs used: drover usage."],
+    options: {
+      by: choice(COST_WORDS, "What to sum by", { shownDefault: "day" }),
+      since: value("TIME", "Attempts that ended within this time", SPAN, { shownDefault: "7d" }),
+      limit: whole("N", "At most N rows", { least: 1, most: 500 }, { shownDefault: "100" }),
+    },
+    examples: [{ line: "drover cost --by goal --since 30d", does: "Which goals were the dearest" }],
+    load: async () => (await import("../commands/costs.ts")).cost,
   }),
   command({
     name: "metrics",

@@ -22,6 +22,13 @@ const microdollars = z.int().min(0).max(Number.MAX_SAFE_INTEGER);
 const tokens = z.int().min(0).max(Number.MAX_SAFE_INTEGER);
 const dollarsPerMillion = z.number().min(0).max(1_000_000);
 
+const stateLimits = z.strictObject({
+  hour_tokens: tokens.optional(),
+  day_tokens: tokens.optional(),
+  hour_microdollars: microdollars.optional(),
+  day_microdollars: microdollars.optional(),
+});
+
 const endpoint = z.strictObject({
   url: z.string().min(1).max(2_048),
   kind: z.enum(ENDPOINT_KINDS).default("ollama"),
@@ -143,6 +150,16 @@ export const MODEL_SETTINGS = {
   "budgets.hour_tokens": setting(tokens, 0, "tokens in any hour; 0: no limit"),
   "budgets.day_tokens": setting(tokens, 0, "tokens in any day; 0: no limit"),
   "budgets.action": setting(z.enum(BUDGET_ACTIONS), "localOnly", "what a budget that is used up does to requests"),
+  "budgets.states": setting(
+    z.partialRecord(z.enum(["executing", "improving", "contemplating", "healing"]), stateLimits),
+    {},
+    "what states of the mind may spend: hour_tokens, day_tokens, hour_microdollars, day_microdollars of each",
+  ),
+  "budgets.state_action": setting(
+    z.enum(["pause", "localOnly", "warn"]),
+    "pause",
+    "what a state of the mind does that has spent its budget: begin nothing, ask local models alone, or go on",
+  ),
   "budgets.prices": setting(
     z.record(modelName, price),
     {},

@@ -8,7 +8,7 @@ import {
   NO_REPOSITORIES,
   NOTHING_TO_DO,
   type Remedies,
-  UNLIMITED_STATES,
+  type StateBudgets,
 } from "#activities";
 import type { MindPort } from "#api";
 import { type Clock, describeFailure, err, type Logger, type NodeId, ok, type Result, refused } from "#base";
@@ -51,6 +51,7 @@ export type OpenMindParts = {
   readonly alerts: Alerts;
   readonly audit: Audit;
   readonly wakeEvents: WakeEvents;
+  readonly budgets: StateBudgets;
   /** For tests: the mind stands still from its first tick on. */
   readonly isStalled: boolean;
 };
@@ -73,14 +74,13 @@ export function openMind(parts: OpenMindParts): Result<NodeMind> {
   const isUnderstood = (): boolean => speaks(fleet.standing().featureLevel, "mind");
   const news = new MindNews({ queue, node: nodeId, logger, isUnderstood });
   const keys = new KeyActivity();
-  // Whoever brings budgets joins them here.
   // Only where the queue is written are goals worked on.
   const executing = engine.service === undefined ? undefined : parts.goals.executing;
   const seams: FactSeams = {
     improvements: parts.improvements?.facts ?? NO_IMPROVEMENTS.improvements,
     goals: executing === undefined ? undefined : () => goalFigures({ goals: stores.goals }),
     wakeEvents,
-    budgets: UNLIMITED_STATES,
+    budgets: parts.budgets,
     repositories: engine.service === undefined ? NO_REPOSITORIES : engine.repositories.goals,
   };
   const facts = gathererOf(parts, keys, seams);

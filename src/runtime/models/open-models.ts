@@ -199,7 +199,7 @@ function createInference(parts: InferenceParts): ObservedInference {
       const state = registry.state(endpoint);
       return state === undefined ? 1 : slots.of(state, model);
     },
-    admit: () => spending.admit(),
+    admit: (context) => spending.admitFor(context),
     priceMicrodollars: (model, usage, joules) => spending.priceMicrodollars(model, usage, joules),
     energyJoules: (endpoint, fromMs, toMs) => energyOf(monitor, registry.state(endpoint), fromMs, toMs),
     record: (entry) => spending.record(entry),

@@ -1,6 +1,6 @@
 import type { BudgetState } from "#api";
 import { type Clock, describeFailure, type Logger, ok, type Result } from "#base";
-import type { Admission, ModelStore, TokenUsage, UsageEntry } from "#inference";
+import type { Admission, ModelStore, RequestContext, TokenUsage, UsageEntry } from "#inference";
 import {
   BUDGET_WINDOWS,
   type Budget,
@@ -42,6 +42,7 @@ export class Spending {
   readonly #config: Config;
   readonly #counter = new BudgetCounter();
   readonly #alarm: (alarm: BudgetAlarm) => void;
+  #alsoAdmit: (context: RequestContext) => Admission = () => ({ kind: "allowed" });
   /** The latest entry on its way into the store. */
   #lastKept: Promise<unknown> = Promise.resolve();
 
@@ -82,6 +83,17 @@ export class Spending {
       tokenCost(tokens, priceOf(model, pricesOf(this.#config))) +
       energyCost(energyJoules, this.#config["budgets.dollars_per_kwh"])
     );
+  }
+
+  /** Asks `admit` too, from now on: whoever keeps further budgets. */
+  alsoAdmit(admit: (context: RequestContext) => Admission): void {
+    this.#alsoAdmit = admit;
+  }
+
+  /** As {@link admit}, and for what else is kept of whoever asks. */
+  admitFor(context: RequestContext): Admission {
+    const admission = this.admit();
+    return admission.kind === "allowed" ? this.#alsoAdmit(context) : admission;
   }
 
   /** Before a request: what its reply will cost is not known yet, so a budget ends it once it is used up. */

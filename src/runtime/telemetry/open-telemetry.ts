@@ -26,13 +26,16 @@ import {
   rulesWith,
 } from "#telemetry";
 import type { Config } from "../config/settings.ts";
+import type { Spending } from "../models/spending.ts";
 import { type ReadingParts, RuleReadings } from "./readings.ts";
+import { StateSpending, type StateView } from "./state-spending.ts";
 
 export type TelemetryParts = {
   readonly config: Config;
   readonly stores: Pick<Stores, "audit" | "alerts">;
   readonly queue: Queue;
-  readonly readings: Omit<ReadingParts, "config" | "queue" | "auditWaiting" | "clock">;
+  readonly models: { readonly spending: Pick<Spending, "alsoAdmit"> };
+  readonly readings: Omit<ReadingParts, "config" | "queue" | "auditWaiting" | "stateBudgets" | "clock">;
   /** This node, in the history of a fleet. */
   readonly nodeName: string;
   /** At which the fleet works now. */
@@ -46,6 +49,8 @@ export type NodeTelemetry = {
   readonly alerts: AlertBook;
   /** What is looked at, and what it was at the last look. */
   readonly watch: RuleWatch;
+  /** What the states of the mind may spend. */
+  readonly spending: StateSpending;
   readonly start: () => void;
   readonly stop: () => void;
 };
@@ -64,10 +69,14 @@ export function openTelemetry(parts: TelemetryParts): NodeTelemetry {
   alerts.onChange((news) => tell(parts, audit, news));
   const { config, queue } = parts;
   const auditWaiting = (): number => audit.figures.waiting;
-  const readings = new RuleReadings({ ...parts.readings, config, queue, auditWaiting, clock });
+  const spending = new StateSpending({ config, queue, clock, logger });
+  parts.models.spending.alsoAdmit((context) => spending.admit(context));
+  const stateBudgets = (): readonly StateView[] => spending.view();
+  const readings = new RuleReadings({ ...parts.readings, config, queue, auditWaiting, stateBudgets, clock });
   const watch = new RuleWatch(soundRules(config, logger), alerts, alerts.open().filter(isOfRules));
   const look = async (): Promise<void> => {
     try {
+      await spending.look();
       watch.look(await readings.read(), clock.monotonicMs());
     } catch (cause) {
       logger.error("a look at the alert rules failed by a bug", { cause: String(cause) });
@@ -81,6 +90,7 @@ export function openTelemetry(parts: TelemetryParts): NodeTelemetry {
     audit,
     alerts,
     watch,
+    spending,
     start: () => {
       const bounds = stores.audit.bounds();
       // Whoever keeps the node's log can tell later whether the chain was written anew.

@@ -7,6 +7,7 @@ import { CallWindow, distributionOf, MIN_SAMPLES, type Reading, type Readings, R
 import type { Config } from "../config/settings.ts";
 import type { Consumers } from "../consumers.ts";
 import type { NodeModels } from "../models/open-models.ts";
+import type { StateView } from "./state-spending.ts";
 
 /** Attempts that one look counts: enough for a share, and some milliseconds of work. */
 const MAX_SAMPLES = 5_000;
@@ -34,6 +35,7 @@ export type ReadingParts = {
   /** Null on a node that has no hub. */
   readonly hubAnswers: () => boolean | null;
   readonly auditWaiting: () => number;
+  readonly stateBudgets: () => readonly StateView[];
   readonly clock: Clock;
 };
 
@@ -142,11 +144,16 @@ export class RuleReadings {
 
   #budgets(): Readings["budget"] {
     const states = this.#parts.models.spending.states();
+    const all = states.map(({ span, unit, used, limit, action }) => ({ name: "", span, unit, used, limit, action }));
+    const ofMind = this.#parts
+      .stateBudgets()
+      .flatMap(({ action, budgets }) => budgets.map((budget) => ({ name: budget.state, action, ...budget })));
     return Object.fromEntries(
-      states.map(({ span, unit, used, limit, action }) => {
+      [...all, ...ofMind].map(({ name, span, unit, used, limit, action }) => {
         const percent = limit > 0 ? Math.floor((100 * used) / limit) : 100;
-        const says = `${percent} % of the ${unit} of this ${span} are used (${action} when all are)`;
-        return [`${span}:${unit}`, { value: percent, says }];
+        const of = name === "" ? "" : ` for ${name}`;
+        const says = `${percent} % of the ${unit} of this ${span}${of} are used (${action} when all are)`;
+        return [`${name === "" ? "" : `${name}:`}${span}:${unit}`, { value: percent, says }];
       }),
     );
   }

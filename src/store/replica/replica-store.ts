@@ -11,7 +11,7 @@ import {
   type TaskId,
 } from "#base";
 import type { Position } from "#fleet";
-import type { QueueEvent, QueueStore, QueueTransaction, TaskFilter, TaskRecord } from "#queue";
+import type { CostQuery, QueueEvent, QueueStore, QueueTransaction, TaskFilter, TaskRecord } from "#queue";
 import { type Connection, number, openConnection, StoreClosed, text } from "../connection.ts";
 import { EventLog } from "../event-log.ts";
 import { LongReader } from "../long-reader.ts";
@@ -198,6 +198,10 @@ export class ReplicaStore implements QueueStore {
 
   async schedules(limit: number) {
     return this.#seen(this.#reader.schedules(limit));
+  }
+
+  async costs(query: CostQuery) {
+    return this.#seen(await this.#reader.costs(query));
   }
 
   async recentAttempts(sinceMs: number, limit: number) {

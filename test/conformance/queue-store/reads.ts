@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import type { TaskId } from "#base";
+import { present, type TaskId } from "#base";
 import type { QueueEvent, TaskFilter } from "#queue";
 import { type Part, value } from "./suite.ts";
 
@@ -173,6 +173,41 @@ export const reads: Part = (suite) => {
     expect(value(await world.store.recentAttempts(world.clock.nowMs(), 10))).toHaveLength(1);
     expect(value(await world.store.recentAttempts(0, 1))).toHaveLength(1);
     expect(value(await world.store.recentAttempts(world.clock.nowMs() + 1, 10))).toEqual([]);
+  });
+
+  it("sums what attempts took by their columns, by time and by a label of their tasks", async () => {
+    const { world } = suite;
+    await suite.submit({ labels: { mind: "scan" } }, { labels: { mind: "goal" } }, { labels: {} });
+    const sinceMs = world.clock.nowMs();
+    const took = { a: 10, b: 20, c: 0 } as const;
+    for (const model of ["a", "b", "c"] as const) {
+      const [task] = await suite.claim(1);
+      const tokens = took[model];
+      await suite.finish(present(task, "one is ready"), { model, tokens, costMicrodollars: 2 * tokens });
+      await world.pass(3_600_000);
+    }
+    const span = { fromMs: sinceMs, toMs: world.clock.nowMs() + 1, limit: 10 };
+    const hour = (n: number): string => String(Math.floor(sinceMs / 3_600_000) * 3_600_000 + n * 3_600_000);
+
+    expect(value(await world.store.costs({ ...span, by: "model" }))).toEqual([
+      { group: "b", attempts: 1, tokens: 20, costMicrodollars: 40 },
+      { group: "a", attempts: 1, tokens: 10, costMicrodollars: 20 },
+    ]);
+    expect(value(await world.store.costs({ ...span, by: "node" }))).toMatchObject([{ attempts: 2, tokens: 30 }]);
+    expect(value(await world.store.costs({ ...span, by: "hour" })).map(({ group }) => group)).toEqual([
+      hour(0),
+      hour(1),
+    ]);
+    expect(value(await world.store.costs({ ...span, by: "hour", limit: 1 })).map(({ group }) => group)).toEqual([
+      hour(1),
+    ]);
+    expect(value(await world.store.costs({ ...span, by: { label: "mind" } }))).toMatchObject([
+      { group: "goal", tokens: 20 },
+      { group: "scan", tokens: 10 },
+    ]);
+    expect(value(await world.store.costs({ ...span, fromMs: sinceMs + 1, by: "model" }))).toMatchObject([
+      { group: "b" },
+    ]);
   });
 
   it("tells the distinct requirements of tasks", async () => {

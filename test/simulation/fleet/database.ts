@@ -64,6 +64,7 @@ export function openedBy(
     lanes: () => store.lanes(),
     keys: (limit) => store.keys(limit),
     schedules: (limit) => store.schedules(limit),
+    costs: (query) => store.costs(query),
     recentAttempts: (sinceMs, limit) => store.recentAttempts(sinceMs, limit),
     prune: (before, limit) => store.prune(before, limit),
     isPaused: () => store.isPaused(),

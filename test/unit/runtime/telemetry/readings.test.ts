@@ -43,6 +43,7 @@ function readingsOf(harness: Harness, more: Partial<ReadingParts> = {}) {
     self: harness.node,
     hubAnswers: () => null,
     auditWaiting: () => 0,
+    stateBudgets: () => [],
     clock: harness.clock,
     ...more,
   });
