@@ -25,7 +25,6 @@ import { describeFailure, type Logger, ok } from "#base";
 import type { Goals } from "#goals";
 import type { Queue } from "#queue";
 import type { Stores } from "#store";
-import { MetricRegistry } from "#telemetry";
 import type { LoadedConfig } from "./config/load.ts";
 import { type Config, SETTING_PATHS } from "./config/settings.ts";
 import { type Engine, nodeOffer } from "./engine.ts";
@@ -56,6 +55,7 @@ export type ApiParts = {
   readonly notices: NoticePort;
   readonly alerts: ApiPorts["alerts"];
   readonly rules: ApiPorts["rules"];
+  readonly metrics: ApiPorts["metrics"];
   readonly repositories: RepositoryPort;
   readonly improvements: ImprovementPort;
   readonly proposals: ProposalPort;
@@ -79,7 +79,7 @@ export function apiPorts(parts: ApiParts): ApiPorts {
     fleetSettings: parts.fleetSettings,
     rollouts: parts.rollouts,
     mind: parts.mind,
-    metrics: new MetricRegistry(),
+    metrics: parts.metrics,
     models: engine.models.ports,
     watchdog: parts.watchdog,
     uploads: parts.uploads,

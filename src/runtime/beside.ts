@@ -41,6 +41,7 @@ export function openBeside(parts: BesideParts, duty: HubDuty | undefined, watchd
     ...engine,
     config: options.loaded.config,
     nodeName: nodeName(options.loaded.config),
+    steps: engine.parts.reader,
     featureLevel: () => fleet.standing().featureLevel,
     readings: {
       ...engine,
@@ -75,6 +76,7 @@ export function openBeside(parts: BesideParts, duty: HubDuty | undefined, watchd
       ...hooks.ports,
       alerts,
       rules: telemetry.watch,
+      metrics: telemetry.metrics,
       stateSpending: telemetry.spending,
       goals: goals.port,
       repositories,
@@ -98,7 +100,7 @@ export function openBeside(parts: BesideParts, duty: HubDuty | undefined, watchd
     },
     stop: async (): Promise<void> => {
       await improvements.own?.stop();
-      telemetry.stop();
+      await telemetry.stop();
       settings.watch.stop();
       rollouts.stop();
       await resender?.stop();

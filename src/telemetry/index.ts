@@ -80,5 +80,8 @@ export {
   SPAN_BUCKETS_SECONDS,
 } from "./metric-registry.ts";
 export { CallWindow, type ModelCall, type ModelCallOutcome } from "./model-call.ts";
+export { type Attributes, encodeMetrics, encodeSpans, type Span, type Teller } from "./otlp/encode.ts";
+export { Outlet, type OutletFigures, type Sent } from "./otlp/outlet.ts";
+export { attemptSpan, modelCallSpan, taskSpan, toolSpan } from "./otlp/spans.ts";
 export { type Distribution, distributionOf, nearestRank } from "./percentile.ts";
 export { type MetricFamily, type MetricSample, PROMETHEUS_MEDIA_TYPE, renderFamilies } from "./prometheus-text.ts";

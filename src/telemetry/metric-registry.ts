@@ -95,8 +95,13 @@ export class MetricRegistry {
 
   /** @returns every metric in the Prometheus text format, version 0.0.4. */
   async scrape(): Promise<string> {
+    return renderFamilies(await this.collect());
+  }
+
+  /** @returns every metric as it is now. */
+  async collect(): Promise<readonly MetricFamily[]> {
     for (const collect of this.#collectors) await collect();
-    return renderFamilies(this.#families.map((family) => family()));
+    return this.#families.map((family) => family());
   }
 
   #add(name: string, family: () => MetricFamily): void {

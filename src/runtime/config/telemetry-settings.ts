@@ -48,6 +48,21 @@ export const TELEMETRY_SETTINGS = {
     {},
     "thresholds of the rules, as drover alert rules shows them: enabled, warn_at, critical_at, clear_at, for_ms, clear_for_ms",
   ),
+  "telemetry.otlp.url": setting(
+    z.union([z.literal(""), z.url({ protocol: /^https?$/ }).max(2_048)]),
+    "",
+    "collector that traces and figures are sent to by OTLP over HTTP, without /v1/traces; empty: nothing is sent",
+  ),
+  "telemetry.otlp.headers_file": setting(
+    z.string().max(4_096),
+    "",
+    "file with headers for it, one a line, which its owner alone may read",
+  ),
+  "telemetry.otlp.metrics_every_ms": setting(
+    z.int().min(0).max(DAY_MS),
+    60_000,
+    "time between figures that are sent; 0: traces alone",
+  ),
   "telemetry.otlp.texts": setting(
     z.boolean(),
     false,

@@ -10,13 +10,14 @@ import {
   refused,
   type Timer,
 } from "#base";
-import { speaks } from "#fleet";
+import { type PartReader, speaks } from "#fleet";
 import type { Queue } from "#queue";
 import type { Stores } from "#store";
 import {
   AlertBook,
   type AlertNews,
   AuditTrail,
+  MetricRegistry,
   RULE_NAMES,
   RULES_SOURCE,
   type RuleChange,
@@ -26,15 +27,25 @@ import {
   rulesWith,
 } from "#telemetry";
 import type { Config } from "../config/settings.ts";
+import type { ObservedInference } from "../models/observed-inference.ts";
 import type { Spending } from "../models/spending.ts";
+import { realRandom } from "../real-clock.ts";
+import { version } from "../version.ts";
+import { OtlpExporter } from "./otlp-exporter.ts";
 import { type ReadingParts, RuleReadings } from "./readings.ts";
 import { StateSpending, type StateView } from "./state-spending.ts";
+import { ToldTasks } from "./told-tasks.ts";
 
 export type TelemetryParts = {
   readonly config: Config;
   readonly stores: Pick<Stores, "audit" | "alerts">;
   readonly queue: Queue;
-  readonly models: { readonly spending: Pick<Spending, "alsoAdmit"> };
+  readonly models: {
+    readonly spending: Pick<Spending, "alsoAdmit">;
+    readonly inference: Pick<ObservedInference, "onCall">;
+  };
+  /** Steps of tool loops. */
+  readonly steps: Pick<PartReader, "read">;
   readonly readings: Omit<ReadingParts, "config" | "queue" | "auditWaiting" | "stateBudgets" | "clock">;
   /** This node, in the history of a fleet. */
   readonly nodeName: string;
@@ -51,8 +62,9 @@ export type NodeTelemetry = {
   readonly watch: RuleWatch;
   /** What the states of the mind may spend. */
   readonly spending: StateSpending;
+  readonly metrics: MetricRegistry;
   readonly start: () => void;
-  readonly stop: () => void;
+  readonly stop: () => Promise<void>;
 };
 
 /** What could not be written is tried again, and old rows go. */
@@ -82,6 +94,8 @@ export function openTelemetry(parts: TelemetryParts): NodeTelemetry {
       logger.error("a look at the alert rules failed by a bug", { cause: String(cause) });
     }
   };
+  const metrics = new MetricRegistry();
+  const otlp = openOtlp(parts, metrics);
   const timers = [
     repeat(clock, KEEP_EVERY_MS, async () => keep(parts, audit, alerts)),
     repeat(clock, LOOK_EVERY_MS, look),
@@ -91,18 +105,65 @@ export function openTelemetry(parts: TelemetryParts): NodeTelemetry {
     alerts,
     watch,
     spending,
+    metrics,
     start: () => {
+      otlp?.start();
       const bounds = stores.audit.bounds();
       // Whoever keeps the node's log can tell later whether the chain was written anew.
       if (bounds.ok) logger.info("the audit log stands here", { ...bounds.value.head });
       for (const timer of timers) timer.start();
       void look();
     },
-    stop: () => {
+    stop: async () => {
       readings.stop();
       for (const timer of timers) timer.stop();
       audit.flush();
       alerts.flush();
+      await otlp?.stop();
+    },
+  };
+}
+
+/** Undefined where nobody collects. */
+function openOtlp(parts: TelemetryParts, metrics: MetricRegistry) {
+  const { config, queue, models, steps, clock, logger, readings } = parts;
+  const url = config["telemetry.otlp.url"];
+  if (url === "") return undefined;
+  const attributes = {
+    "service.name": "drover",
+    "service.version": version,
+    "service.instance.id": readings.self,
+    "host.name": parts.nodeName,
+  };
+  const exporter = new OtlpExporter({
+    url,
+    headersFile: config["telemetry.otlp.headers_file"],
+    metricsEveryMs: config["telemetry.otlp.metrics_every_ms"],
+    teller: { attributes, version },
+    families: () => metrics.collect(),
+    clock,
+    random: realRandom(),
+    logger,
+    fetch: (to, init) => fetch(to, init),
+  });
+  const told = new ToldTasks({
+    queue,
+    self: readings.self,
+    isWriter: readings.isWriter,
+    steps,
+    onCall: (listener) => models.inference.onCall(listener),
+    add: (span) => exporter.add(span),
+    logger,
+  });
+  const spans = metrics.gauge("drover_otlp_spans", "Spans for the collector since the start, by what became of them");
+  metrics.onScrape(() => {
+    for (const [outcome, count] of Object.entries(exporter.figures)) spans.set(count, { outcome });
+  });
+  return {
+    start: () => exporter.start(),
+    stop: async (): Promise<void> => {
+      told.stop();
+      await exporter.stop();
     },
   };
 }
