@@ -155,6 +155,12 @@ export const exampleBottlenecks = {
   waitMs: distribution,
   outcomes,
   groups: [{ node: NODE, executor: "shell", attempts: 40, durationMs: distribution, waitMs: distribution, outcomes }],
+  by: {
+    executor: [{ name: "shell", attempts: 40, durationMs: distribution, waitMs: distribution, outcomes }],
+    model: [],
+    node: [],
+    lane: [],
+  },
   slowest: [slow],
   longestWaits: [slow],
 };

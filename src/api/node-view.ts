@@ -101,12 +101,21 @@ const attemptFigures = z.object({
   costMicrodollars: z.int(),
 });
 
+const namedFigures = z.object({ name: z.string(), ...timings });
+
 export const bottlenecksSchema = z.object({
   windowMs: z.int(),
   /** False when the window held more attempts than were looked at: the figures are of the latest ones. */
   isWhole: z.boolean(),
   ...timings,
   groups: z.array(z.object({ node: z.string(), executor: z.string(), ...timings })),
+  /** By each of these alone, the one with the longest p95 first. */
+  by: z.object({
+    executor: z.array(namedFigures),
+    model: z.array(namedFigures),
+    node: z.array(namedFigures),
+    lane: z.array(namedFigures),
+  }),
   slowest: z.array(attemptFigures),
   longestWaits: z.array(attemptFigures),
 });

@@ -146,7 +146,13 @@ export class MemoryQueueStore implements QueueStore {
   async recentAttempts(sinceMs: number, limit: number): Promise<Result<readonly AttemptSample[]>> {
     const all = [...this.#tables.attempts.values()].flat().filter((attempt) => attempt.endedAtMs >= sinceMs);
     all.sort((a, b) => b.endedAtMs - a.endedAtMs || (a.taskId < b.taskId ? 1 : -1) || b.n - a.n);
-    return ok(all.slice(0, limit).map((attempt) => ({ ...attempt, title: this.#title(attempt.taskId) })));
+    return ok(
+      all.slice(0, limit).map((attempt) => ({
+        ...attempt,
+        title: this.#title(attempt.taskId),
+        lane: this.#tables.tasks.get(attempt.taskId)?.lane ?? null,
+      })),
+    );
   }
 
   async costs(query: CostQuery): Promise<Result<readonly CostSum[]>> {

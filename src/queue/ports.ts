@@ -146,7 +146,11 @@ export type AttemptSample = Pick<
   | "waitMs"
   | "tokens"
   | "costMicrodollars"
-> & { readonly title: string };
+> & {
+  readonly title: string;
+  /** Null when its task is gone. */
+  readonly lane: number | null;
+};
 
 /**
  * Durable home of the queue.

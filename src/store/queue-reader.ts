@@ -14,7 +14,7 @@ import type {
   TaskRecord,
   TaskRow,
 } from "#queue";
-import { type Connection, number, type SqlRow, type SqlValue, text, textOrNull } from "./connection.ts";
+import { type Connection, number, numberOrNull, type SqlRow, type SqlValue, text, textOrNull } from "./connection.ts";
 import type { LongReader } from "./long-reader.ts";
 import { readMeta } from "./meta.ts";
 import {
@@ -38,10 +38,11 @@ const CURSOR = /^t_[0-9a-z]{26}$/;
 
 const TITLE = "CASE WHEN json_valid(s.body) THEN coalesce(json_extract(s.body, '$.title'), '') ELSE '' END";
 const RECENT_ATTEMPTS = `SELECT a.task_id, a.n, a.node, a.executor, a.model, a.outcome, a.started_at_ms, a.ended_at_ms,
-    a.duration_ms, a.wait_ms, a.tokens, a.cost_microdollars, CAST(${TITLE} AS TEXT)
+    a.duration_ms, a.wait_ms, a.tokens, a.cost_microdollars, CAST(${TITLE} AS TEXT), t.lane
   FROM event e
   JOIN attempt a ON a.task_id = e.task_id AND a.n = json_extract(e.data, '$.attempt')
   LEFT JOIN submission s ON s.task_id = a.task_id
+  LEFT JOIN task t ON t.id = a.task_id
   WHERE e.seq >= ? AND e.kind IN ('task.done', 'task.retry', 'task.dead', 'task.cancelled') AND e.at_ms >= ?
   ORDER BY e.seq DESC LIMIT ?`;
 
@@ -304,5 +305,6 @@ function toAttemptSample(row: SqlRow): AttemptSample {
     tokens: number(row, 10),
     costMicrodollars: number(row, 11),
     title: text(row, 12),
+    lane: numberOrNull(row, 13),
   };
 }

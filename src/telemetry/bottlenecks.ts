@@ -9,6 +9,8 @@ export type AttemptFigures = {
   readonly node: string;
   readonly executor: string;
   readonly model: string | null;
+  /** Null when its task is gone. */
+  readonly lane: string | null;
   readonly outcome: string;
   readonly endedAtMs: number;
   readonly durationMs: number;
@@ -27,6 +29,13 @@ export type GroupFigures = {
   readonly outcomes: Readonly<Record<string, number>>;
 };
 
+/** What attempts are told apart by. */
+export const FIGURE_GROUPS = ["executor", "model", "node", "lane"] as const;
+export type FigureGroup = (typeof FIGURE_GROUPS)[number];
+
+/** Figures of the attempts that have one of these in common. */
+export type NamedFigures = Omit<GroupFigures, "node" | "executor"> & { readonly name: string };
+
 export type BottleneckReport = {
   readonly attempts: number;
   readonly durationMs: Distribution;
@@ -34,6 +43,8 @@ export type BottleneckReport = {
   readonly outcomes: Readonly<Record<string, number>>;
   /** By node, then executor; the one with the longest p95 first. */
   readonly groups: readonly GroupFigures[];
+  /** By each of them alone; the one with the longest p95 first. Attempts without it are in none. */
+  readonly by: Readonly<Record<FigureGroup, readonly NamedFigures[]>>;
   /** The longest first. */
   readonly slowest: readonly AttemptFigures[];
   /** Those that waited longest before they ran, the longest first. */
@@ -77,9 +88,22 @@ export function bottleneckReport(samples: readonly AttemptFigures[], slowest: nu
     attempts: samples.length,
     ...timings(samples),
     groups,
+    by: {
+      executor: figuresBy(samples, "executor"),
+      model: figuresBy(samples, "model"),
+      node: figuresBy(samples, "node"),
+      lane: figuresBy(samples, "lane"),
+    },
     slowest: byDuration.slice(0, slowest),
     longestWaits: byWait.slice(0, slowest),
   };
+}
+
+function figuresBy(samples: readonly AttemptFigures[], group: FigureGroup): readonly NamedFigures[] {
+  const named = samples.filter((sample) => sample[group] !== null);
+  return [...groupBy(named, (sample) => sample[group] ?? "")]
+    .map(([name, members]): NamedFigures => ({ name, attempts: members.length, ...timings(members) }))
+    .sort((a, b) => b.durationMs.p95 - a.durationMs.p95 || compare(a.name, b.name));
 }
 
 /**

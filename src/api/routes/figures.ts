@@ -3,8 +3,15 @@
 import { Hono } from "hono";
 import { z } from "zod";
 import type { Result } from "#base";
-import type { AttemptSample } from "#queue";
-import { bottleneckReport, nodeFigures, PROMETHEUS_MEDIA_TYPE, ratesPerSecond } from "#telemetry";
+import { type AttemptSample, LANES } from "#queue";
+import {
+  type BottleneckReport,
+  bottleneckReport,
+  type NamedFigures,
+  nodeFigures,
+  PROMETHEUS_MEDIA_TYPE,
+  ratesPerSecond,
+} from "#telemetry";
 import type { ApiEnv } from "../environment.ts";
 import { exampleBottlenecks, exampleNodeFigures } from "../examples.ts";
 import { type BottlenecksView, bottlenecksSchema, type NodeFiguresView, nodeFiguresSchema } from "../node-view.ts";
@@ -46,6 +53,7 @@ export function figureRoutes(ports: ApiPorts) {
           ...report,
           outcomes: { ...report.outcomes },
           groups: report.groups.map((group) => ({ ...group, outcomes: { ...group.outcomes } })),
+          by: namedViews(report.by),
           slowest: [...report.slowest],
           longestWaits: [...report.longestWaits],
         };
@@ -93,11 +101,21 @@ function samplesSince(ports: ApiPorts, sinceMs: number): Promise<Result<readonly
   return ports.queue.store.recentAttempts(sinceMs, MAX_SAMPLES);
 }
 
+function namedViews({ executor, model, node, lane }: BottleneckReport["by"]) {
+  return { executor: executor.map(named), model: model.map(named), node: node.map(named), lane: lane.map(named) };
+}
+
+function named(one: NamedFigures) {
+  return { ...one, outcomes: { ...one.outcomes } };
+}
+
 /** Only what is shown: a sample may carry more. */
 function figures(sample: AttemptSample) {
   const { taskId, n, title, node, executor, model, outcome, endedAtMs, durationMs, waitMs, tokens, costMicrodollars } =
     sample;
-  return { taskId, n, title, node, executor, model, outcome, endedAtMs, durationMs, waitMs, tokens, costMicrodollars };
+  const lane = sample.lane === null ? null : (LANES[sample.lane] ?? null);
+  const whose = { taskId, n, title, node, executor, model, lane };
+  return { ...whose, outcome, endedAtMs, durationMs, waitMs, tokens, costMicrodollars };
 }
 
 /** Every node of the fleet is named, also those that ended nothing within the window. */

@@ -12,6 +12,7 @@ type Distribution = Bottlenecks["durationMs"];
 export const bottlenecks: Handler<{
   readonly since: string | undefined;
   readonly slowest: number | undefined;
+  readonly by: keyof Bottlenecks["by"] | undefined;
 }> = async ({ options }, context) => {
   const { console } = context;
   const api = await context.connect();
@@ -23,11 +24,15 @@ export const bottlenecks: Handler<{
   const report = await api.value.ask("find the bottlenecks", (client) => client.api.bottlenecks.$get({ query }));
   if (!report.ok) return console.fail(report.error);
   if (console.json) console.document(report.value);
-  else printBottlenecks(report.value, context);
+  else printBottlenecks(report.value, options.by, context);
   return EXIT.ok;
 };
 
-function printBottlenecks(report: Bottlenecks, { console, environment }: CommandContext): void {
+function printBottlenecks(
+  report: Bottlenecks,
+  by: keyof Bottlenecks["by"] | undefined,
+  { console, environment }: CommandContext,
+): void {
   const window = durationText(report.windowMs);
   if (report.attempts === 0) {
     console.note(`No attempt ended within the last ${window}. Look further back with: --since 7d`);
@@ -37,7 +42,9 @@ function printBottlenecks(report: Bottlenecks, { console, environment }: Command
   if (!report.isWhole) console.note("There were more than could be looked at; the figures are of the latest.");
   console.line();
   const rows = [
-    ...report.groups.map((group) => ({ name: `${group.executor} on ${group.node}`, ...group })),
+    ...(by === undefined
+      ? report.groups.map((group) => ({ name: `${group.executor} on ${group.node}`, ...group }))
+      : report.by[by]),
     { name: "all", attempts: report.attempts, durationMs: report.durationMs, waitMs: report.waitMs },
   ];
   console.table(rows, [

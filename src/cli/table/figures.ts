@@ -15,6 +15,7 @@ export const FIGURE_COMMANDS: readonly Command[] = [
     summary: "Show the slowest tasks, and p50, p95 and p99 of running and waiting",
     options: {
       since: value("TIME", "Attempts that ended within this time", SPAN, { shownDefault: "24h" }),
+      by: choice(["executor", "model", "node", "lane"] as const, "Tell attempts apart by this alone"),
       slowest: whole("N", "This many of the slowest", { least: 1, most: 100 }, { shownDefault: "10" }),
     },
     load: async () => (await import("../commands/figures.ts")).bottlenecks,
@@ -22,7 +23,7 @@ export const FIGURE_COMMANDS: readonly Command[] = [
   command({
     name: "cost",
     section: "Figures",
-    summary: "Show what the fleet's tasks took, in tokens and money, and what is left of budgets",
+    summary: "Show what the fleet's tasks took, in tokens and money",
     notes: ["Counts attempts that ended, of tasks that are still kept. What other programs used: drover usage."],
     options: {
       by: choice(COST_WORDS, "What to sum by", { shownDefault: "day" }),

@@ -11,6 +11,7 @@ function attempt(fields: Partial<AttemptFigures> = {}): AttemptFigures {
     node: "n_a",
     executor: "shell",
     model: null,
+    lane: "normal",
     outcome: "passed",
     endedAtMs: 1_000,
     durationMs: 10,
@@ -34,6 +35,34 @@ describe("the bottleneck report", () => {
       "n_b shell",
     ]);
     expect(report.groups[0]?.durationMs).toMatchObject({ count: 1, p95: 500 });
+  });
+
+  it("tells executors, models, nodes and lanes apart, the slowest first, and leaves out what has none", () => {
+    const { by } = bottleneckReport(
+      [
+        attempt({ model: "a", lane: "high", durationMs: 10 }),
+        attempt({ model: "b", lane: null, durationMs: 90 }),
+        attempt({ model: "a", node: "n_b", durationMs: 20 }),
+        attempt(),
+      ],
+      10,
+    );
+
+    const shown = (group: keyof typeof by) =>
+      by[group].map(({ name, attempts, durationMs }) => [name, attempts, durationMs.p95]);
+    expect(shown("model")).toEqual([
+      ["b", 1, 90],
+      ["a", 2, 20],
+    ]);
+    expect(shown("lane")).toEqual([
+      ["normal", 2, 20],
+      ["high", 1, 10],
+    ]);
+    expect(shown("node")).toEqual([
+      ["n_a", 3, 90],
+      ["n_b", 1, 20],
+    ]);
+    expect(shown("executor")).toEqual([["shell", 4, 90]]);
   });
 
   it("counts lost attempts among the outcomes but not among the durations, which nobody measured", () => {
