@@ -30,8 +30,7 @@ export type GroupFigures = {
 };
 
 /** What attempts are told apart by. */
-export const FIGURE_GROUPS = ["executor", "model", "node", "lane"] as const;
-export type FigureGroup = (typeof FIGURE_GROUPS)[number];
+type FigureGroup = "executor" | "model" | "node" | "lane";
 
 /** Figures of the attempts that have one of these in common. */
 export type NamedFigures = Omit<GroupFigures, "node" | "executor"> & { readonly name: string };

@@ -49,8 +49,6 @@ export {
   type AttemptFigures,
   type BottleneckReport,
   bottleneckReport,
-  FIGURE_GROUPS,
-  type FigureGroup,
   type GroupFigures,
   type NamedFigures,
   type NodeFigures,
