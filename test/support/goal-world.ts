@@ -3,12 +3,11 @@
  * API and the mind are left out.
  */
 import { join } from "node:path";
-import type { GoalRepositories } from "#activities";
 import { type GoalId, seededRandom, silentLogger } from "#base";
 import type { Goal, GoalSubmission, GoalTask } from "#goals";
 import { hasGoalEnded, orderOf } from "#goals";
 import { type Engine, startEngine } from "../../src/runtime/engine.ts";
-import { NO_REPOSITORIES, type NodeGoals, openGoals } from "../../src/runtime/goals/open-goals.ts";
+import { type NodeGoals, openGoals } from "../../src/runtime/goals/open-goals.ts";
 import { configWith } from "../unit/runtime/models/model-config.ts";
 import { lastOf } from "./model-attempt-world.ts";
 import type { RecordedRequest } from "./models/recorded-request.ts";
@@ -35,7 +34,8 @@ export class GoalWorld {
   readonly prompts: string[] = [];
   readonly stateDir: string;
   script: Script;
-  repositories: GoalRepositories = NO_REPOSITORIES;
+  /** Name → path of repositories that goals may be about. */
+  repositories: Readonly<Record<string, string>> = {};
   /** Replies to work, not to questions, wait for this. */
   hold: Promise<void> | undefined;
   #engine: Engine | undefined;
@@ -72,6 +72,7 @@ export class GoalWorld {
       "hw.discover": false,
       "store.backup.every_ms": 0,
       "goals.at_once": more.atOnce ?? 3,
+      repos: Object.entries(this.repositories).map(([name, path]) => ({ name, path, branch: "main" })),
       "limits.attempts": 1,
       "limits.retry_base_ms": 1,
     } as never); // `as`: checked by the schema of the settings
@@ -85,7 +86,8 @@ export class GoalWorld {
         ollamaHost: null,
       }),
     );
-    this.#goals = openGoals({ ...common, engine: this.#engine, repositories: this.repositories });
+    const repositories = this.#engine.repositories.goals;
+    this.#goals = openGoals({ ...common, engine: this.#engine, repositories });
     if (more.begin !== false) this.begin();
   }
 

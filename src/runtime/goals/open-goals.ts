@@ -38,16 +38,6 @@ export type NodeGoals = {
   readonly executing: Executing | undefined;
 };
 
-/** Where no repository is known. */
-export const NO_REPOSITORIES: GoalRepositories = {
-  describe: (name) => Promise.resolve(err(unknownRepository(name))),
-  deliver: ({ repository }) => Promise.resolve(err(unknownRepository(repository))),
-};
-
-function unknownRepository(name: string) {
-  return refused("not_found", `there is no repository "${name}"`, "Hand the goal in without one, or with --workspace");
-}
-
 export function openGoals(parts: GoalParts): NodeGoals {
   const { engine, duty } = parts;
   const { goals } = engine;

@@ -1,8 +1,10 @@
 /** Goals from their submission to their end, on a whole engine with a scripted model. */
+import { execFileSync } from "node:child_process";
 import { afterEach, describe, expect, test } from "vitest";
 import { goalFigures } from "#activities";
 import { GOAL_LABEL } from "#goals";
 import { GoalWorld, planOf, type Script } from "../../support/goal-world.ts";
+import { repositoryOf } from "../../support/model-attempt-world.ts";
 import { must } from "../../support/opened-stores.ts";
 import { temporaryFolders } from "../../support/temporary-folder.ts";
 
@@ -183,6 +185,27 @@ describe("a goal", { timeout: 40_000 }, () => {
     expect(ended[0]?.startedAtMs).toBeGreaterThanOrEqual(ended[1]?.endedAtMs ?? 0);
   });
 
+  test("of a repository is planned with its files, worked on on a branch, and delivered", async () => {
+    const at = await open({ plan: () => planOf({ ...GREETING, files: ["README.md"] }, FAREWELL) });
+    const path = repositoryOf(folder(), { "README.md": "Be polite.\n" });
+    execFileSync("git", ["branch", "-M", "main"], { cwd: path });
+    if (process.getuid?.() === 0) execFileSync("chmod", ["-R", "a+rX", path]);
+    at.repositories = { toy: path };
+    await at.start();
+
+    const id = await at.submit({
+      title: "Be polite",
+      repository: "toy",
+      verify: [exists("hello.txt"), exists("bye.txt")],
+    });
+    const goal = await at.ended(id);
+
+    expect([goal.state, goal.reason, goal.delivery?.outcome]).toEqual(["complete", null, "patch"]);
+    expect(at.prompts[0]).toContain("README.md");
+    const files = execFileSync("git", ["ls-tree", "--name-only", `drover/${id}`], { cwd: path, encoding: "utf8" });
+    expect(files.trim().split("\n")).toEqual(["README.md", "bye.txt", "hello.txt"]);
+  });
+
   test("of a repository that is not known fails and says so", async () => {
     const at = await open({});
     await at.start();
@@ -190,6 +213,6 @@ describe("a goal", { timeout: 40_000 }, () => {
     const goal = await at.ended(await at.submit({ title: "Be polite", repository: "nowhere" }));
 
     expect([goal.state, goal.reason?.code]).toEqual(["failed", "repository"]);
-    expect(goal.reason?.text).toContain('there is no repository "nowhere"');
+    expect(goal.reason?.text).toContain("no repository is registered as nowhere");
   });
 });
