@@ -249,7 +249,11 @@ export class Attempts implements AttemptObserver {
       // R1: only for an attempt whose end was taken. A repetition lands what a crash kept from it.
       const isTaken = receipt.ok && (receipt.value.kind === "applied" || receipt.value.kind === "duplicate");
       const landed = isTaken ? await work?.land() : undefined;
-      if (landed?.ok === false) throw new Error(describeFailure(landed.error)); // the pool tries again
+      if (landed?.ok === false) {
+        const failure = describeFailure(landed.error);
+        if (landed.error.kind === "retryable") throw new Error(failure); // the pool tries again
+        this.#logger.error("changes stay off their branch", { task: ref.taskId, attempt: ref.attempt, failure });
+      }
       if (receipt.ok && receipt.value.kind === "stale") await work?.drop();
       if (receipt.ok && receipt.value.kind === "journaled") work?.wait();
       return await this.#ended(ref, judged, receipt);

@@ -1,5 +1,5 @@
 /** Runs the commands by which a repository is checked, on a checkout of one commit, confined as a task's commands are. */
-import { mkdirSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { type Clock, ok, type Random, type Result } from "#base";
 import {
@@ -38,6 +38,19 @@ type Parts = {
 
 export function confinedChecks(parts: Parts): CheckRunner {
   return { run: (repository, gitDir, commit) => runAll(parts, repository, gitDir, commit) };
+}
+
+/** Longer than any run of checks; what is older was left by a node that was killed. */
+const LEFT_AFTER_MS = 24 * 3_600_000;
+
+/** Removes the checkouts of a node that was killed. Not those of one that is being replaced, which may still be used. */
+export function removeLeftChecks(stateDir: string, nowMs: number): void {
+  const root = join(stateDir, "repositories", "checks");
+  if (!existsSync(root)) return;
+  for (const name of readdirSync(root)) {
+    const stat = statSync(join(root, name), { throwIfNoEntry: false });
+    if (stat !== undefined && nowMs - stat.mtimeMs > LEFT_AFTER_MS) removeConfined(join(root, name));
+  }
 }
 
 async function runAll(

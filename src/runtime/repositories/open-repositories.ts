@@ -7,7 +7,7 @@ import type { Stores } from "#store";
 import type { Config } from "../config/settings.ts";
 import { sandboxLauncher } from "../program.ts";
 import { RepositoryWorkspaces } from "./attempt-workspaces.ts";
-import { confinedChecks } from "./check-runner.ts";
+import { confinedChecks, removeLeftChecks } from "./check-runner.ts";
 import { configuredRepositories } from "./configured.ts";
 import { GoalRepositories } from "./goal-repositories.ts";
 import { HubRepositories } from "./hub-repositories.ts";
@@ -72,6 +72,7 @@ export function openRepositories(parts: Parts): Result<OpenRepositories> {
     pushTimeoutMs,
     clock,
   });
+  removeLeftChecks(stateDir, clock.nowMs());
   const work = new AttemptWork({ stateDir, places, author, clock, turns });
   const { queue } = stores;
   return ok({
