@@ -39,6 +39,8 @@ export class Site {
       DROVER_FLEET_URL: door.url,
       DROVER_NODE_NAME: parts.name,
       DROVER_HW_DISCOVER: "false",
+      // What nodes think of by themselves needs a model, which there is none of: it would never end.
+      DROVER_FSM_ENABLED: "false",
       DROVER_FLEET_LEASE_MS: String(LEASE_MS),
       // Two processors serve four nodes; each attempt costs a process.
       DROVER_EXECUTOR_SHELL_CONCURRENCY: "2",
