@@ -51,7 +51,7 @@ export {
 export type { ConditionRecord, DeliveryOutcome, DeliveryRecord, RepositoryStore } from "./registry/repository-store.ts";
 export { FactsFile } from "./scanning/io/facts-file.ts";
 export { folderState } from "./scanning/io/folder-files.ts";
-export { allowListOf, type TrackedState, trackedState } from "./scanning/io/tracked-files.ts";
+export { allowListOf, changedPaths, type TrackedState, trackedState } from "./scanning/io/tracked-files.ts";
 export { isForeign, isTest, languageOf } from "./scanning/languages.ts";
 export { MANIFESTS, type ProjectCommand, projectCommands } from "./scanning/project-commands.ts";
 export { type Ranked, rankFindings } from "./scanning/rank.ts";

@@ -1,4 +1,5 @@
 /** Where the fleet's database is written, repositories are looked at; elsewhere the hub is asked. */
+import { UNLIMITED_STATES } from "#activities";
 import type { Logger } from "#base";
 import type { Fleet } from "#fleet";
 import { nodeName } from "../api-ports.ts";
@@ -7,12 +8,8 @@ import type { Engine } from "../engine.ts";
 import type { NodeGoals } from "../goals/open-goals.ts";
 import { realClock, realRandom } from "../real-clock.ts";
 import { goalSeam } from "./goal-seam.ts";
-import {
-  followedImprovements,
-  NO_IMPROVEMENT_SEAMS,
-  type OpenImprovements,
-  openImprovements,
-} from "./open-improvements.ts";
+import { followedImprovements, type OpenImprovements, openImprovements } from "./open-improvements.ts";
+import { aboutsOf, repositorySeam } from "./repository-seam.ts";
 
 export type NodeImprovements = {
   readonly ports: OpenImprovements["ports"];
@@ -28,15 +25,22 @@ export function improvementsOf(parts: {
   readonly fleet: Pick<Fleet, "client">;
   readonly goals: NodeGoals;
 }): NodeImprovements {
-  const { loaded, engine, fleet, goals } = parts;
+  const { loaded, stateDir, engine, fleet, goals } = parts;
   const { config } = loaded;
   if (fleet.client !== undefined) return { ports: followedImprovements(fleet.client), own: undefined };
+  const repositories = repositorySeam({
+    stateDir,
+    ...engine.repositories,
+    store: engine.stores.repositories,
+    clock: realClock,
+  });
+  // Whoever brings budgets of the mind's states joins them here.
+  const budgetLeftPercent = (state: "improving" | "contemplating"): number => UNLIMITED_STATES.leftPercent()[state];
   const own = openImprovements({
     ...parts,
     config,
     nodes: () => [{ id: engine.nodeId, name: nodeName(config) }],
-    // Repositories and budgets are joined here.
-    seams: { ...NO_IMPROVEMENT_SEAMS, goals: goalSeam(goals) },
+    seams: { repositories, goals: goalSeam(goals), abouts: () => aboutsOf(repositories), budgetLeftPercent },
     clock: realClock,
     random: realRandom(),
   });

@@ -13,7 +13,7 @@ import {
   ToolLook,
 } from "#activities";
 import type { ImprovementPort, ProposalPort } from "#api";
-import { type Clock, err, type Logger, ok, type Random, refused } from "#base";
+import type { Clock, Logger, Random } from "#base";
 import type { HubClient } from "#fleet";
 import type { Config } from "../config/settings.ts";
 import type { Engine } from "../engine.ts";
@@ -22,28 +22,13 @@ import { Measure } from "./measure.ts";
 import { QueueMindTasks } from "./mind-tasks.ts";
 import { remoteImprovements, remoteProposals } from "./remote-improvements.ts";
 
-/** What others bring. Where nobody does, nothing is looked at and nothing becomes a goal. */
+/** What others bring. */
 export type ImprovementSeams = {
   readonly repositories: ImprovedRepositories;
   readonly goals: GoalSubmissions & GoalOutcomes;
   /** What each registered repository is about, for a model that thinks of features. */
   readonly abouts: () => Promise<readonly { readonly name: string; readonly about: string }[]>;
   readonly budgetLeftPercent: (state: "improving" | "contemplating") => number;
-};
-
-const noRepository = () => err(refused("not_found", "no repository is registered", "Register one: drover repo add"));
-const noGoals = () => err(refused("unsupported", "this node works on no goals"));
-
-export const NO_IMPROVEMENT_SEAMS: ImprovementSeams = {
-  repositories: {
-    list: async () => ok([]),
-    open: async () => noRepository(),
-    delivered: async () => ok(null),
-    cache: () => ({ get: () => undefined, put: () => undefined, keep: () => undefined }),
-  },
-  goals: { submit: async () => noGoals(), outcome: async () => ok(null) },
-  abouts: async () => [],
-  budgetLeftPercent: () => 100,
 };
 
 export type ImprovementParts = {

@@ -20,6 +20,9 @@ export type OpenRepositories = {
   readonly port: HubRepositories;
   /** For goals and the mind, there too. */
   readonly goals: GoalRepositories;
+  /** By priority. */
+  readonly list: () => Result<readonly Registered[]>;
+  readonly places: RepositoryPlaces;
 };
 
 type Parts = {
@@ -79,5 +82,7 @@ export function openRepositories(parts: Parts): Result<OpenRepositories> {
     workspaces: new RepositoryWorkspaces({ work, repositories: list, queue, stateDir, clock, logger }),
     port: new HubRepositories({ store, list, places, deliveries, policy, clock }),
     goals: new GoalRepositories({ store, list, places, deliveries, turns }),
+    list,
+    places,
   });
 }

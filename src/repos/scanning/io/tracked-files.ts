@@ -12,6 +12,7 @@ export type TrackedState = {
 };
 
 const ROW = /^(?<mode>\d+) (?<type>\w+) (?<blob>[0-9a-f]+) +(?<bytes>\d+|-)\t(?<path>[\s\S]+)$/;
+const MAX_CHANGED = 500;
 /** Names of one request to git; more do not fit a command line everywhere. */
 const BATCH_BYTES = 8 * 1024 * 1024;
 
@@ -116,4 +117,17 @@ export async function allowListOf({
   } catch (cause) {
     return err(refused("invalid", `cannot read ${ALLOW_LIST_FILE}: ${String(cause)}`));
   }
+}
+
+/** Paths that differ between two commits; more than a person would read are cut. */
+export async function changedPaths(root: string, base: string, head: string): Promise<Result<readonly string[]>> {
+  const said = await git(root, ["diff", "--name-only", "-z", "--no-renames", "--end-of-options", base, head, "--"]);
+  return said.ok
+    ? ok(
+        said.value
+          .split("\0")
+          .filter((path) => path !== "")
+          .slice(0, MAX_CHANGED),
+      )
+    : said;
 }
