@@ -62,7 +62,7 @@ export function openBeside(parts: BesideParts, duty: HubDuty | undefined, watchd
   const goals = openGoals({ ...common, config: options.loaded.config, duty, repositories: engine.repositories.goals });
   const joined = { heardAtMs, alerts, goals: goals.submissions, watchdog };
   const hooks = joinHooks({ ...options, engine, fleet, ...joined });
-  const improvements = improvementsOf({ ...options, engine, fleet, goals });
+  const improvements = improvementsOf({ ...options, engine, fleet, goals, budgets: telemetry.spending });
   hubSays.announceAlso = () => ({
     pendingSettings: [...settings.watch.pending()],
     release: rollouts.taker.report,

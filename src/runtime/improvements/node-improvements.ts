@@ -1,5 +1,5 @@
 /** Where the fleet's database is written, repositories are looked at; elsewhere the hub is asked. */
-import { UNLIMITED_STATES } from "#activities";
+import type { StateBudgets } from "#activities";
 import type { Logger } from "#base";
 import type { Fleet } from "#fleet";
 import { nodeName } from "../api-ports.ts";
@@ -24,8 +24,9 @@ export function improvementsOf(parts: {
   readonly engine: Engine;
   readonly fleet: Pick<Fleet, "client">;
   readonly goals: NodeGoals;
+  readonly budgets: StateBudgets;
 }): NodeImprovements {
-  const { loaded, stateDir, engine, fleet, goals } = parts;
+  const { loaded, stateDir, engine, fleet, goals, budgets } = parts;
   const { config } = loaded;
   if (fleet.client !== undefined) return { ports: followedImprovements(fleet.client), own: undefined };
   const repositories = repositorySeam({
@@ -34,8 +35,7 @@ export function improvementsOf(parts: {
     store: engine.stores.repositories,
     clock: realClock,
   });
-  // Whoever brings budgets of the mind's states joins them here.
-  const budgetLeftPercent = (state: "improving" | "contemplating"): number => UNLIMITED_STATES.leftPercent()[state];
+  const budgetLeftPercent = (state: "improving" | "contemplating"): number => budgets.leftPercent()[state];
   const own = openImprovements({
     ...parts,
     config,
