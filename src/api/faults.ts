@@ -15,10 +15,21 @@ export function faultsOf(error: z.ZodError, schema: z.ZodType, at: Path = []): r
       const known = knownFields(schema, issue.path);
       return issue.keys.map((key) => ({ path: dotted([...at, ...issue.path, key]), reason: unknownField(key, known) }));
     }
-    // The name of a record's field has its reason one level below.
-    const reason = issue.code === "invalid_key" ? issue.issues.map(({ message }) => message).join("; ") : issue.message;
-    return [{ path: dotted([...at, ...issue.path]), reason }];
+    return [{ path: dotted([...at, ...issue.path]), reason: reasonOf(issue) }];
   });
+}
+
+/** What zod says of its own accord names its types; what is written in a schema is left as it is. */
+function reasonOf(issue: z.core.$ZodIssue): string {
+  // The name of a record's field has its reason one level below.
+  if (issue.code === "invalid_key") return issue.issues.map(({ message }) => message).join("; ");
+  if (issue.code === "invalid_type" && issue.message.endsWith(", received undefined")) return "is missing";
+  const isOption = issue.code === "invalid_value" && issue.message.startsWith("Invalid option");
+  if (isOption) return `must be one of ${issue.values.map(String).join(", ")}`;
+  if (issue.code === "too_big" && issue.origin === "string" && issue.message.startsWith("Too big")) {
+    return `must have at most ${issue.maximum} characters`;
+  }
+  return issue.message;
 }
 
 export function unknownField(key: string, known: readonly string[]): string {

@@ -51,7 +51,7 @@ export const keySet: Handler<KeyFlags> = async ({ args, options }, context) => {
     paused: options.pause || (before.paused && !options.resume),
   };
   const answer = await api.value.ask(`set the limits of ${key}`, (client) =>
-    client.api.keys[":key"].$put({ param: { key }, json: policy }),
+    client.api.keys[":key"].$put({ param: { key: encodeURIComponent(key) }, json: policy }),
   );
   if (!answer.ok) return console.fail(answer.error);
   if (console.json) console.document(answer.value);

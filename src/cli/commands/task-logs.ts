@@ -56,7 +56,7 @@ class LogReader {
       ...(only === undefined ? {} : { attempt: String(only) }),
     };
     const stream = follow(this.#api, "print the log", {
-      open: (client) => client.api.tasks[":id"].log.stream.$get({ param: { id: this.#id }, query }),
+      open: (client) => client.api.tasks[":id"].log.stream.$get({ param: { id: encodeURIComponent(this.#id) }, query }),
       lastEventId: undefined,
       signal: environment.interrupted,
     });
@@ -81,7 +81,7 @@ class LogReader {
   #chunk(attempt: number | undefined, offset: number): Promise<Result<Answer, Fault>> {
     const query = { offset: String(offset), ...(attempt === undefined ? {} : { attempt: String(attempt) }) };
     return this.#api.askBytes("print the log", (client) =>
-      client.api.tasks[":id"].log.$get({ param: { id: this.#id }, query }),
+      client.api.tasks[":id"].log.$get({ param: { id: encodeURIComponent(this.#id) }, query }),
     );
   }
 }

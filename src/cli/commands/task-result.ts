@@ -8,7 +8,7 @@ export const taskResult: Handler<{ readonly attempt: number | undefined }> = asy
   if (!api.ok) return console.fail(api.error);
   const query = options.attempt === undefined ? {} : { attempt: String(options.attempt) };
   const found = await api.value.ask("print the result", (client) =>
-    client.api.tasks[":id"].result.$get({ param: { id: args[0] ?? "" }, query }),
+    client.api.tasks[":id"].result.$get({ param: { id: encodeURIComponent(args[0] ?? "") }, query }),
   );
   if (!found.ok) return console.fail(found.error);
   console.document(found.value);

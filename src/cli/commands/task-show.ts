@@ -12,7 +12,7 @@ export const taskShow: Handler<object> = async ({ args }, context) => {
   const api = await context.connect();
   if (!api.ok) return console.fail(api.error);
   const id = args[0] ?? "";
-  const task = await api.value.ask("show the task", (client) => client.api.tasks[":id"].$get({ param: { id } }));
+  const task = await api.value.ask("show the task", (client) => client.api.tasks[":id"].$get({ param: { id: encodeURIComponent(id) } }));
   if (!task.ok) return console.fail(task.error);
   if (console.json) console.document(task.value);
   else for (const line of taskLines(task.value, environment.clock.nowMs(), console.out)) console.line(line);
@@ -32,7 +32,7 @@ export const taskExplain: Handler<object> = async ({ args }, context) => {
   if (!api.ok) return console.fail(api.error);
   const id = args[0] ?? "";
   const found = await api.value.ask("explain the task", (client) =>
-    client.api.tasks[":id"].explain.$get({ param: { id } }),
+    client.api.tasks[":id"].explain.$get({ param: { id: encodeURIComponent(id) } }),
   );
   if (!found.ok) return console.fail(found.error);
   if (console.json) console.document(found.value);

@@ -129,9 +129,11 @@ export class Console {
       return exit;
     }
     this.#stderr.write(`${paint(this.err, "bad", "drover:")} ${manyLines(redactText(failure.message))}\n`);
-    for (const fault of failure.faults ?? []) {
-      // A fault of the whole input names no field, and the message has said all of it.
-      const isSaid = fault.path === "" && failure.message.includes(fault.reason);
+    const faults = failure.faults ?? [];
+    for (const fault of faults) {
+      // A fault of the whole input names no field, and of a single one the message has said all of it.
+      const isAlone = fault.path === "" || faults.length === 1;
+      const isSaid = isAlone && failure.message.includes(fault.reason) && failure.message.includes(fault.path);
       if (!isSaid) this.#stderr.write(`  ${faultLine(fault)}\n`);
     }
     if (failure.remedy !== undefined) {

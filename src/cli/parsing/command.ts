@@ -9,8 +9,10 @@ export type Argument = {
   readonly optional?: boolean;
   /** Takes all that follow; only the last may. */
   readonly variadic?: boolean;
-  /** What completion offers. */
+  /** Everything else is refused; completion offers them. */
   readonly choices?: readonly string[];
+  /** An empty text is a value of its own. */
+  readonly mayBeEmpty?: boolean;
 };
 
 export type Example = { readonly line: string; readonly does: string };

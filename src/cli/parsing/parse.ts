@@ -44,7 +44,7 @@ export function parseArguments(
     if (words.value.positionals.length === 0) return ok({ kind: "help", topic: [], raw });
     return err(unknownCommand(words.value.positionals, commands));
   }
-  const fault = countFault(found, raw);
+  const fault = countFault(found, raw) ?? argumentFault(found, raw.args);
   if (fault !== undefined) return err({ ...fault, command: found });
   if (found.rest !== undefined || rest === undefined) return ok({ kind: "run", command: found, raw });
   return ok({ kind: "run", command: found, raw: { ...raw, args: [...args, ...rest], rest: undefined } });
@@ -187,4 +187,21 @@ function countFault(found: Command, raw: RawInvocation): UsageFault | undefined 
     message: `${found.name} does not take "${extra}"`,
     remedy: found.rest === undefined ? undefined : `Put -- in front of ${found.rest.valueName}`,
   };
+}
+
+/** What stands in a path of the API must be something: an empty id would ask for the list instead. */
+function argumentFault(found: Command, args: readonly string[]): UsageFault | undefined {
+  for (const [index, given] of args.entries()) {
+    const argument = found.arguments[index] ?? found.arguments.at(-1);
+    if (argument === undefined) return undefined;
+    const { name, description, choices, mayBeEmpty } = argument;
+    if (given === "" && mayBeEmpty !== true) return { message: `${name} must not be empty`, remedy: description };
+    if (choices === undefined || choices.includes(given)) continue;
+    const meant = nearest(given, choices);
+    return {
+      message: `${name} must be one of ${choices.join(", ")}, not "${given}"`,
+      remedy: meant === undefined ? undefined : `Did you mean ${meant}?`,
+    };
+  }
+  return undefined;
 }

@@ -77,8 +77,7 @@ export const ALERT_COMMANDS: readonly Command[] = [
     notes: [
       "Names the first row that is not.",
       "Reads the database of the state folder without changing it, whether the node runs or not; with --url that node checks its own.",
-      "Ends with exit code 1 when a row was changed, removed, put in or put elsewhere. A tail that was cut together with the",
-      "note of its end, and a log that was written anew as a whole, show only against a line that was kept elsewhere: --expect.",
+      "Ends with exit code 1 when a row was changed, removed, put in or put elsewhere. A tail that was cut together with the note of its end, and a log that was written anew as a whole, show only against a line that was kept elsewhere: --expect.",
     ],
     options: {
       file: text("FILE", "Instead an export, or another node.db"),

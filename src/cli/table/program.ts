@@ -34,7 +34,7 @@ export const PROGRAM_COMMANDS: readonly Command[] = [
     ],
     arguments: [
       { name: "KEY", description: "Such as limits.attempts" },
-      { name: "VALUE", description: "What it is set to" },
+      { name: "VALUE", description: "What it is set to", mayBeEmpty: true },
     ],
     options: { fleet: flag("For all nodes; it is the only kind that a command sets") },
     examples: [{ line: "drover config set --fleet limits.attempts 5", does: "Five attempts, everywhere" }],

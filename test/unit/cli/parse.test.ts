@@ -123,6 +123,13 @@ describe("faults of the command line", () => {
       undefined,
     ],
     [["task", "add", "--title="], "--title must not be empty", undefined],
+    [["goal", "show", ""], "ID must not be empty", "Id of a goal"],
+    [["alert", "ack", "1", ""], "ID must not be empty", "As drover alert list shows it"],
+    [
+      ["fsm", "force", "healin"],
+      'STATE must be one of resting, executing, improving, contemplating, healing, not "healin"',
+      "Did you mean healing?",
+    ],
     [["key", "set", "k", "--rate", "-1"], "--rate needs a value", "Write --rate N"],
     [
       ["bottlenecks", "--since", "1 day"],

@@ -119,7 +119,7 @@ describe("task add", () => {
     expect(refused.stderr).toMatchInlineSnapshot(`
       "drover: submit 2 tasks: the body is not valid: 0.comand: unknown field; did you mean "command"? (and 1 more)
         0.comand: unknown field; did you mean "command"?
-        1.lane: Invalid option: expected one of "critical"|"high"|"normal"|"low"|"background"
+        1.lane: must be one of critical, high, normal, low, background
       "
     `);
     const json = await cli.run("task", "add", "--file", "t.yaml", "--json");
