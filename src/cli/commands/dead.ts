@@ -52,7 +52,9 @@ export const deadShow: Handler<object> = async ({ args }, context) => {
   const api = await context.connect();
   if (!api.ok) return console.fail(api.error);
   const id = args[0] ?? "";
-  const task = await api.value.ask("show the dead letter", (client) => client.api.dead[":id"].$get({ param: { id: encodeURIComponent(id) } }));
+  const task = await api.value.ask("show the dead letter", (client) =>
+    client.api.dead[":id"].$get({ param: { id: encodeURIComponent(id) } }),
+  );
   if (!task.ok) return console.fail(task.error);
   if (console.json) console.document(task.value);
   else for (const line of taskLines(task.value, environment.clock.nowMs(), console.out)) console.line(line);
@@ -88,7 +90,9 @@ export const deadRedrive: Handler<{ readonly all: boolean }> = async ({ args, op
       );
       if (redriven.ok || !options.all || redriven.error.failure.code !== "conflict") return redriven;
       // With --all it may have come back with one it depends on a moment ago.
-      const now = await api.value.ask(`redrive ${id}`, (client) => client.api.tasks[":id"].$get({ param: { id: encodeURIComponent(id) } }));
+      const now = await api.value.ask(`redrive ${id}`, (client) =>
+        client.api.tasks[":id"].$get({ param: { id: encodeURIComponent(id) } }),
+      );
       return now.ok && now.value.state !== "dead" ? now : redriven;
     },
     changeLine,
@@ -101,7 +105,10 @@ export const deadDrop: Handler<object> = async ({ args }, context) => {
   return forEach(
     args,
     context,
-    (id) => api.value.ask(`drop ${id}`, (client) => client.api.dead[":id"].$delete({ param: { id: encodeURIComponent(id) } })),
+    (id) =>
+      api.value.ask(`drop ${id}`, (client) =>
+        client.api.dead[":id"].$delete({ param: { id: encodeURIComponent(id) } }),
+      ),
     ({ id }) => `${id} is deleted`,
   );
 };

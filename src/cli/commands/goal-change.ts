@@ -12,7 +12,9 @@ export const goalCancel: Handler<{ readonly reason: string | undefined }> = asyn
     args,
     context,
     (id) =>
-      api.value.ask(`cancel goal ${id}`, (client) => client.api.goals[":id"].cancel.$post({ param: { id: encodeURIComponent(id) }, json })),
+      api.value.ask(`cancel goal ${id}`, (client) =>
+        client.api.goals[":id"].cancel.$post({ param: { id: encodeURIComponent(id) }, json }),
+      ),
     ({ id, goal }) => (goal === null ? `${oneLine(id)} will be cancelled by the hub` : `${oneLine(id)} is cancelled`),
   );
 };
@@ -31,7 +33,9 @@ export const goalResume: Handler<BudgetFlags> = async ({ args, options }, contex
     args.slice(0, 1),
     context,
     (id) =>
-      api.value.ask(`resume goal ${id}`, (client) => client.api.goals[":id"].resume.$post({ param: { id: encodeURIComponent(id) }, json })),
+      api.value.ask(`resume goal ${id}`, (client) =>
+        client.api.goals[":id"].resume.$post({ param: { id: encodeURIComponent(id) }, json }),
+      ),
     ({ id, goal }) => (goal === null ? `${oneLine(id)} will go on with the hub` : `${oneLine(id)} goes on`),
   );
 };

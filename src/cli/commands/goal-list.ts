@@ -2,7 +2,6 @@ import { collectPages } from "../connection/pages.ts";
 import { EXIT } from "../exit-codes.ts";
 import { goalColumns } from "../goals/goal-text.ts";
 import type { Handler } from "../parsing/command.ts";
-import { GOAL_STATE_WORDS } from "../table/words.ts";
 
 type ListFlags = { readonly limit: number | undefined; readonly cursor: string | undefined };
 
@@ -10,12 +9,6 @@ const USUAL_LIMIT = 50;
 
 export const goalList: Handler<ListFlags> = async ({ options, args }, context) => {
   const { console, environment } = context;
-  const wrong = args.find((word) => !GOAL_STATE_WORDS.some((state) => state === word));
-  if (wrong !== undefined) {
-    const message = `"${wrong}" is no state of a goal; states are ${GOAL_STATE_WORDS.join(", ")}`;
-    console.fail({ kind: "refused", code: "invalid", message });
-    return EXIT.usage;
-  }
   const api = await context.connect();
   if (!api.ok) return console.fail(api.error);
   const filter = args.length === 0 ? {} : { state: args.join(",") };

@@ -12,7 +12,9 @@ export const goalShow: Handler<{ readonly history: boolean }> = async ({ args, o
   const api = await context.connect();
   if (!api.ok) return console.fail(api.error);
   const id = args[0] ?? "";
-  const goal = await api.value.ask("show the goal", (client) => client.api.goals[":id"].$get({ param: { id: encodeURIComponent(id) } }));
+  const goal = await api.value.ask("show the goal", (client) =>
+    client.api.goals[":id"].$get({ param: { id: encodeURIComponent(id) } }),
+  );
   if (!goal.ok) return console.fail(goal.error);
   if (console.json) {
     console.document(goal.value);

@@ -33,7 +33,9 @@ export async function showGoalWait(
     for (const id of ids) {
       const before = seen.get(id);
       if (before !== undefined && hasGoalEnded(before)) continue;
-      const goal = await api.ask(what, (client) => client.api.goals[":id"].$get({ param: { id: encodeURIComponent(id) } }));
+      const goal = await api.ask(what, (client) =>
+        client.api.goals[":id"].$get({ param: { id: encodeURIComponent(id) } }),
+      );
       // A node that is restarted meanwhile is waited for; so is a goal that is on its way to the hub.
       if (!goal.ok && goal.error.exit !== EXIT.unreachable) return console.fail(goal.error);
       if (!goal.ok) continue;

@@ -142,7 +142,7 @@ export const fsmHistory: Handler<{ readonly limit: number | undefined }> = async
 const ENTRY_COLUMNS: readonly Column<Entry>[] = [
   { title: "WHEN", value: ({ atMs }) => instantText(atMs) },
   { title: "WHAT", value: whatText, shrinks: true },
-  { title: "BECAUSE", value: ({ detail }) => oneLine(textOf(detail["reason"])), shrinks: true },
+  { title: "BECAUSE", value: whyText, shrinks: true },
   { title: "BY", value: ({ by }) => oneLine(by) },
 ];
 
@@ -158,9 +158,19 @@ function whatText({ kind, detail }: Entry): string {
       return `${said("remediation")} for ${said("fault")} of ${said("target")}`;
     case "judged":
       return `treatment ${said("treatment")}: ${said("verdict")}`;
+    case "stoodStill":
+      return "stood still";
     default:
       return oneLine(kind);
   }
+}
+
+function whyText({ kind, detail }: Entry): string {
+  const missedMs = detail["missedMs"];
+  if (kind === "stoodStill" && typeof missedMs === "number") {
+    return `nothing was decided for ${durationText(missedMs)}; it is held against no state`;
+  }
+  return oneLine(textOf(detail["reason"]));
 }
 
 function textOf(value: unknown): string {

@@ -96,7 +96,10 @@ export const scheduleRemove: Handler<object> = async ({ args }, context) => {
   return forEach(
     args,
     context,
-    (id) => api.value.ask(`remove schedule ${id}`, (client) => client.api.schedules[":id"].$delete({ param: { id: encodeURIComponent(id) } })),
+    (id) =>
+      api.value.ask(`remove schedule ${id}`, (client) =>
+        client.api.schedules[":id"].$delete({ param: { id: encodeURIComponent(id) } }),
+      ),
     ({ id }) => `${oneLine(id)} is removed; tasks it submitted stay`,
   );
 };

@@ -9,7 +9,10 @@ export const taskCancel: Handler<{ readonly reason: string | undefined }> = asyn
   return forEach(
     args,
     context,
-    (id) => api.value.ask(`cancel ${id}`, (client) => client.api.tasks[":id"].cancel.$post({ param: { id: encodeURIComponent(id) }, json })),
+    (id) =>
+      api.value.ask(`cancel ${id}`, (client) =>
+        client.api.tasks[":id"].cancel.$post({ param: { id: encodeURIComponent(id) }, json }),
+      ),
     changeLine,
   );
 };
@@ -20,7 +23,10 @@ export const taskRetry: Handler<object> = async ({ args }, context) => {
   return forEach(
     args,
     context,
-    (id) => api.value.ask(`retry ${id}`, (client) => client.api.tasks[":id"].retry.$post({ param: { id: encodeURIComponent(id) } })),
+    (id) =>
+      api.value.ask(`retry ${id}`, (client) =>
+        client.api.tasks[":id"].retry.$post({ param: { id: encodeURIComponent(id) } }),
+      ),
     changeLine,
   );
 };

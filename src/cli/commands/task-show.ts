@@ -12,7 +12,9 @@ export const taskShow: Handler<object> = async ({ args }, context) => {
   const api = await context.connect();
   if (!api.ok) return console.fail(api.error);
   const id = args[0] ?? "";
-  const task = await api.value.ask("show the task", (client) => client.api.tasks[":id"].$get({ param: { id: encodeURIComponent(id) } }));
+  const task = await api.value.ask("show the task", (client) =>
+    client.api.tasks[":id"].$get({ param: { id: encodeURIComponent(id) } }),
+  );
   if (!task.ok) return console.fail(task.error);
   if (console.json) console.document(task.value);
   else for (const line of taskLines(task.value, environment.clock.nowMs(), console.out)) console.line(line);

@@ -118,7 +118,11 @@ class Waiting {
     for (let index = 0; index < ids.length && !signal.aborted; index += READS_AT_ONCE) {
       const batch = ids.slice(index, index + READS_AT_ONCE);
       const answers = await Promise.all(
-        batch.map((id) => this.#api.ask(`wait for ${id}`, (client) => client.api.tasks[":id"].$get({ param: { id: encodeURIComponent(id) } }))),
+        batch.map((id) =>
+          this.#api.ask(`wait for ${id}`, (client) =>
+            client.api.tasks[":id"].$get({ param: { id: encodeURIComponent(id) } }),
+          ),
+        ),
       );
       for (const answer of answers) {
         if (answer.ok) this.#note(answer.value);

@@ -18,7 +18,7 @@ export const GOAL_COMMANDS: readonly Command[] = [
     section: "Goals",
     summary: "Hand in a goal, which is planned, carried out and verified",
     notes: [
-      "Prints its id. A model makes the plan; without one the goal is carried out as a single task. Checks (--verify-…) decide whether it is reached; without any, a model judges the criteria.",
+      "Prints its id. A model makes the plan; when none of its plans is valid, the goal is carried out as a single task. Checks (--verify-…) decide whether it is reached; without any, a model judges the criteria.",
     ],
     options: {
       title: text("TEXT", "What is to be reached, in one line"),

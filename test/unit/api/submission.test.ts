@@ -24,7 +24,7 @@ describe("a submission", () => {
 
   it.each([
     ["workspace", { workspace: "somewhere" }, "is not an absolute path"],
-    ["repo", { repo: "somewhere" }, "is not an absolute path"],
+    ["repo", { repo: "some/where" }, "is not an absolute path"],
     ["workspace", { workspace: "/a", repo: "/b" }, "exclude each other"],
   ])("whose %s no attempt could use is refused before it is queued", (path, fields, reason) => {
     const [fault] = faultsOf({ title: "x", command: ["true"], ...fields });

@@ -107,7 +107,8 @@ describe("submitting", () => {
       '"path"',
     ],
     ["a wrong type", { command: "npm test" }, "command", "array"],
-    ["a lane that is none", { lane: "urgent" }, "lane", '"critical"'],
+    ["a lane that is none", { lane: "urgent" }, "lane", "must be one of critical"],
+    ["no title", { title: undefined }, "title", "is missing"],
     ["a check that is none", { verify: [{ kind: "file_exist" }] }, "verify.0.kind", "file_exists"],
     ["too long a title", { title: "x".repeat(201) }, "title", "200"],
     [

@@ -118,7 +118,7 @@ describe("goals on the command line", () => {
       /must be an amount such as 2\.50/,
     ],
     ["a check without a pattern", ["goal", "add", "--title", "a", "--verify-contains", "a"], 2, /must be PATH=PATTERN/],
-    ["a state that is none", ["goal", "list", "done"], 2, /is no state of a goal/],
+    ["a state that is none", ["goal", "list", "done"], 2, /STATE must be one of submitted/],
     ["an id that is none", ["goal", "show", "t_1"], 1, /there is no goal t_1/],
     ["a document with a DOCTYPE", ["goal", "import", join(folder, "bad.xml")], 1, /a DOCTYPE is not allowed/],
     ["a document of a task", ["goal", "import", join(folder, "task.toml")], 1, /drover task add --file/],
