@@ -27,7 +27,8 @@ type Changed = { readonly mode: string; readonly path: string };
  */
 export async function treeOf(gitDir: string, worktree: string, base: string, scratch: string): Promise<Result<string>> {
   mkdirSync(scratch, { recursive: true, mode: 0o700 });
-  const index = join(scratch, `index-${base.slice(0, 12)}-${process.pid}`);
+  // By the worktree: two registrations of one repository may begin from the same commit at the same time.
+  const index = join(scratch, `index-${base.slice(0, 12)}-${Bun.hash(worktree).toString(36)}-${process.pid}`);
   const options: GitOptions = { env: { GIT_INDEX_FILE: index }, timeoutMs: 10 * 60_000 };
   try {
     const filters = await filtersOff(gitDir);
@@ -35,7 +36,11 @@ export async function treeOf(gitDir: string, worktree: string, base: string, scr
     const read = await git(gitDir, ["read-tree", base], options);
     if (!read.ok) return read;
     const at: Place = { gitDir, worktree };
-    const added = await git(worktree, [...filters.value, ...placeArguments(at), "add", "--all", "--", "."], options);
+    const paths = await withoutSubmodules(gitDir, base);
+    if (!paths.ok) return paths;
+    const add = ["add", "--all", "--pathspec-from-file=-", "--pathspec-file-nul"];
+    const input = paths.value.map((path) => `${path}\0`).join("");
+    const added = await git(worktree, [...filters.value, ...placeArguments(at), ...add], { ...options, input });
     if (!added.ok) return added;
     const tree = await gitLine(gitDir, ["write-tree"], options);
     if (!tree.ok) return tree;
@@ -45,6 +50,18 @@ export async function treeOf(gitDir: string, worktree: string, base: string, scr
     rmSync(index, { force: true });
     rmSync(`${index}.lock`, { force: true });
   }
+}
+
+/**
+ * Of a submodule git would ask whether it is changed, by a `git status` in its folder, which obeys the settings there. A
+ * task can put a repository of its own into that folder, with a filter that runs what it likes outside of the sandbox.
+ * So those folders are left out: they stay in the tree as they were.
+ */
+async function withoutSubmodules(gitDir: string, base: string): Promise<Result<readonly string[]>> {
+  const listed = await git(gitDir, ["ls-tree", "-r", "-z", base]);
+  if (!listed.ok) return listed;
+  const submodules = listed.value.split("\0").filter((line) => line.startsWith(`${SUBMODULE} `));
+  return ok([".", ...submodules.map((line) => `:(top,exclude,literal)${line.slice(line.indexOf("\t") + 1)}`)]);
 }
 
 function placeArguments({ gitDir, worktree }: Place): readonly string[] {

@@ -68,6 +68,31 @@ describe("the work of attempts on a repository", () => {
     expect(git(path, "status", "--porcelain")).toBe("");
   });
 
+  it("R4: runs nothing of a repository that a task puts where a submodule belongs", async () => {
+    const inner = newRepository(join(folder(), "inner"), { "file.txt": "one\n" });
+    const head = git(inner, "rev-parse", "HEAD");
+    const path = newRepository(join(folder(), "site"));
+    git(path, "update-index", "--add", "--cacheinfo", `160000,${head},sub`);
+    git(path, "commit", "--quiet", "-m", "with a submodule");
+    const { begin, end } = world();
+    const one = await begin(repository({ path }), "t1");
+    const trace = join(folder(), "was-run");
+    const planted = join(one.worktree, "sub");
+    rmSync(planted, { recursive: true, force: true });
+    git(inner, "clone", "--quiet", inner, planted);
+    put(planted, { "file.txt": "two\n", ".gitattributes": "* filter=evil\n" });
+    git(planted, "add", "--all");
+    git(planted, "config", "filter.evil.clean", `touch ${trace}; cat`);
+    put(planted, { "file.txt": "six\n" });
+    put(one.worktree, { "new.txt": "new\n" });
+
+    must(await end(one));
+
+    expect(existsSync(trace)).toBe(false);
+    expect(git(path, "ls-tree", "drover/g1", "sub")).toBe(`160000 commit ${head}\tsub`);
+    expect(git(path, "show", "drover/g1:new.txt")).toBe("new");
+  });
+
   it("R3: begins at main as it is at the remote now, and the next task of the goal at the head of the branch", async () => {
     const origin = newRepository(join(folder(), "origin"));
     const bare = bareCopy(origin, join(folder(), "bare.git"));
