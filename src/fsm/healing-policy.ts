@@ -185,8 +185,11 @@ export function aftermath(mind: Mind, outcome: EpisodeOutcome, { rules, nowMs }:
   const isForced = mind.cause === "forced";
   const recent = mind.episodes.filter(({ endedMs }) => nowMs - endedMs < healing.windowMs);
   const doubledMs = (firstMs: number): number => Math.min(healing.maxRestMs, firstMs * 2 ** recent.length);
-  const healAgainMs = nowMs + doubledMs(healing.againMs);
-  if (isForced || !FRUITLESS.includes(outcome)) return { restUntilMs: nowMs, healAgainMs, hold: null };
+  // A person's episode within the rest after an earlier one does not make that rest shorter.
+  const healAgainMs = Math.max(mind.healAgainMs, nowMs + doubledMs(healing.againMs));
+  if (isForced || !FRUITLESS.includes(outcome)) {
+    return { restUntilMs: Math.max(mind.restUntilMs, nowMs), healAgainMs, hold: null };
+  }
   const restUntilMs = nowMs + doubledMs(healing.restMs);
   const fruitless = 1 + recent.filter((episode) => FRUITLESS.includes(episode.outcome)).length;
   const isLastTry = mind.retriedAtMs !== null && nowMs - mind.retriedAtMs < healing.windowMs;

@@ -19,6 +19,8 @@ const REAL_LIMIT_MS = 900_000;
 const LOOK_EVERY_MS = 250;
 const STEP_LIMIT_MS = 60_000;
 const HELD_TASKS = 3;
+/** Shorter than usual, so that nobody waits for it; how faults are met stays as it is. */
+const DWELL_MS = { resting: 2_000, executing: 2_000, improving: 2_000, contemplating: 2_000, healing: 5_000 };
 
 const folder = mkdtempSync(join(tmpdir(), "drover-goal-"));
 const remote = join(folder, "leap.git");
@@ -116,6 +118,7 @@ async function goal(hub: FleetNode, model: GoalModel): Promise<void> {
   await show(hub, "task", "list", "--label", `drover.goal=${id}`);
   await show(hub, "repo", "risk", "leap", `drover/${id}`);
   await show(hub, "repo", "deliveries", "leap");
+  await show(hub, "cost", "--by", "goal");
   const { state } = await hub.ask(goalSchema, `/api/goals/${id}`);
   if (state !== "complete") throw new Error(`the goal is ${state}`);
 }
@@ -189,8 +192,7 @@ async function main(): Promise<void> {
   const model = await startGoalModel();
   const chain = JSON.stringify(model.models);
   const mind = {
-    // Shorter than usual, so that nobody waits for it; how faults are met stays as it is.
-    DROVER_FSM_DWELL_MS: JSON.stringify({ resting: 2_000, executing: 2_000, healing: 5_000 }),
+    DROVER_FSM_DWELL_MS: JSON.stringify(DWELL_MS),
     DROVER_ENDPOINTS: JSON.stringify([{ name: "model", url: model.url }]),
     DROVER_TIERS_TRIVIAL_MODELS: chain,
     DROVER_TIERS_STANDARD_MODELS: chain,

@@ -143,6 +143,16 @@ describe("healing", () => {
     expect(ticking.run({ ...QUIET, readyGoals: 1 }, MINUTE).mind.state).toBe("executing");
   });
 
+  it("FSM3: an episode that a person begins within the rest after another does not make that rest shorter", () => {
+    const ticking = new Ticking().run(DOWN, 5 * MINUTE + 11 * SECOND);
+    const { restUntilMs } = ticking.mind;
+
+    ticking.tell({ kind: "force", by: "ada", to: "healing", reason: "to see" });
+    ticking.run({ ...QUIET, readyGoals: 1 }, MINUTE);
+
+    expect(ticking.mind).toMatchObject({ state: "resting", restUntilMs });
+  });
+
   it("hands over what takes longer than an episode, and does not heal for it meanwhile", () => {
     const ticking = new Ticking();
 
