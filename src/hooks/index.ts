@@ -10,7 +10,7 @@ export {
   type NewDelivery,
   type WebhookDeliveries,
 } from "./incoming/delivery.ts";
-export type { GoalSubmissions, WebhookGoal } from "./incoming/goal.ts";
+export type { GoalSubmissions, NameRepository, WebhookGoal } from "./incoming/goal.ts";
 export { type Received, type SourceStanding, WebhookReceiver } from "./incoming/receiver.ts";
 export { SOURCE_KINDS, type SourceKind, type WebhookSource } from "./incoming/source.ts";
 export { jsonSender, ntfySender, type ReadSecret, webhookSender } from "./outgoing/io/http-senders.ts";

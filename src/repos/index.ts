@@ -38,6 +38,7 @@ export { MemoryRepositoryStore } from "./registry/memory-repository-store.ts";
 export {
   CHECK_NAMES,
   type CheckName,
+  findForgeRepository,
   findRepository,
   MAX_REPOSITORIES,
   type Registered,

@@ -1,6 +1,7 @@
 /** A goal from an issue. What somebody outside wrote is fenced off and said to be theirs. Pure. */
 import type { Result } from "#base";
 import type { IncomingEvent } from "./events.ts";
+import type { SourceKind } from "./source.ts";
 
 /** As `goals` takes it. */
 export type WebhookGoal = {
@@ -16,6 +17,12 @@ export type WebhookGoal = {
   readonly idempotencyKey: string;
 };
 
+/**
+ * What this node calls the repository that a source calls `owner/name`. Refused where none, or more than one, is
+ * registered as that: a goal works nowhere that nobody chose.
+ */
+export type NameRepository = (kind: SourceKind, fullName: string) => Result<string>;
+
 /** Whoever keeps goals. The same key again gives the same goal. */
 export interface GoalSubmissions {
   submit(goal: WebhookGoal): Promise<Result<{ readonly id: string; readonly existed: boolean }>>;
@@ -30,12 +37,14 @@ const INVISIBLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu;
 /**
  * @param digest SHA-256 in hexadecimal: the fence is made of that of the text, which nobody can write into the text
  * itself; and the same issue gives the same goal
+ * @param registered where the goal works, in the words of this node
  * @returns undefined for an event that is no issue
  */
 export function goalOf(
   source: string,
   event: IncomingEvent,
   digest: (text: string) => string,
+  registered: string | null,
 ): WebhookGoal | undefined {
   const { issue, repository } = event;
   if (issue === null) return undefined;
@@ -57,7 +66,7 @@ export function goalOf(
     priority: "normal",
     successCriteria: [],
     verify: [],
-    repository,
+    repository: registered,
     budget: {},
     channel: "webhook",
     labels: { "drover.untrusted": "true", "drover.webhook": source },

@@ -15,7 +15,7 @@ import { claimsOf, type ReadHeader, refusalOf } from "./credentials.ts";
 import { decide } from "./decision.ts";
 import type { Delivery, DeliveryEnd, DeliveryQuery, WebhookDeliveries } from "./delivery.ts";
 import { type IncomingEvent, readEvent } from "./events.ts";
-import { type GoalSubmissions, goalOf } from "./goal.ts";
+import { type GoalSubmissions, goalOf, type NameRepository } from "./goal.ts";
 import type { WebhookSource } from "./source.ts";
 
 export type ReceiverParts = {
@@ -26,6 +26,7 @@ export type ReceiverParts = {
   readonly wake: (reason: string) => void;
   /** Undefined where this node takes no goals. */
   readonly goals: GoalSubmissions | undefined;
+  readonly nameRepository: NameRepository;
   readonly toleranceMs: number;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -200,14 +201,21 @@ export class WebhookReceiver {
     const { goals } = this.#parts;
     const kept = this.#kept(delivery.n);
     if (!kept.ok) return failed(kept.error.message);
-    const goal = goalOf(delivery.source, kept.value.event, sha256);
+    const { source, event } = kept.value;
+    const named = event.repository === null ? ok(null) : this.#parts.nameRepository(source.kind, event.repository);
+    if (!named.ok) return this.#later(delivery, named.error);
+    const goal = goalOf(delivery.source, event, sha256, named.value);
     if (goal === undefined || goals === undefined) return failed("this node takes no goals");
     const submitted = await goals.submit(goal);
     if (submitted.ok) return { ...DONE, goalId: submitted.value.id };
     // The issue is a goal already, by another text: it was edited since. What was begun goes on as it was.
     if (submitted.error.code === "conflict") return DONE;
-    const isWorthAnotherTry = submitted.error.kind === "retryable" && delivery.tries + 1 < MAX_TRIES;
-    return { ...failed(describeFailure(submitted.error)), state: isWorthAnotherTry ? "due" : "failed" };
+    return this.#later(delivery, submitted.error);
+  }
+
+  #later(delivery: Delivery, error: Failure): DeliveryEnd {
+    const isWorthAnotherTry = error.kind === "retryable" && delivery.tries + 1 < MAX_TRIES;
+    return { ...failed(describeFailure(error)), state: isWorthAnotherTry ? "due" : "failed" };
   }
 
   #look(): Promise<void> {

@@ -148,6 +148,34 @@ export function findRepository(all: readonly Registered[], name: string): Result
   return err(refused("not_found", `no repository is registered as ${name.slice(0, 64)}`, hint));
 }
 
+/** Forges that speak for each other: Forgejo began as Gitea. A repository of no forge may be of any. */
+const SAME_FORGES: Readonly<Record<ForgeKind, readonly string[]>> = {
+  github: ["github", "generic"],
+  gitea: ["gitea", "forgejo", "generic"],
+  forgejo: ["gitea", "forgejo", "generic"],
+  none: ["github", "gitea", "forgejo", "gitlab", "generic"],
+};
+
+/**
+ * @param kind who calls it so: a forge, `gitlab`, or `generic`
+ * @param fullName `owner/name` there, in any case
+ * @returns the one repository with this `forge.repository`; a refusal when there is none, or more than one
+ */
+export function findForgeRepository(all: readonly Registered[], kind: string, fullName: string): Result<Registered> {
+  const wanted = fullName.toLowerCase();
+  const [found, another] = all.filter(
+    ({ forge: one }) => one.repository?.toLowerCase() === wanted && SAME_FORGES[one.kind].includes(kind),
+  );
+  const shown = fullName.slice(0, 200);
+  if (found === undefined) {
+    const remedy = `Set forge.repository = "${shown}" of the repository that it is: drover repo list`;
+    return err(refused("not_found", `no repository is registered with the forge name ${shown}`, remedy));
+  }
+  if (another === undefined) return ok(found);
+  const message = `${found.name} and ${another.name} both have the forge name ${shown}`;
+  return err(refused("conflict", message, "Take it from one of them, or register that one for another kind of forge"));
+}
+
 /** The branch that the tasks of a goal work on. */
 export function workBranch(id: string): string {
   return `drover/${id}`;

@@ -1,8 +1,9 @@
 /** Where a node's other parts are joined to what comes in and goes out: the mind, goals, alerts, the fleet. */
 import type { WatchdogPort } from "#api";
-import type { Logger, NodeId } from "#base";
+import { type Logger, type NodeId, ok } from "#base";
 import type { Fleet } from "#fleet";
 import type { GoalSubmissions } from "#hooks";
+import { findForgeRepository } from "#repos";
 import type { AlertBook } from "#telemetry";
 import { nodeName } from "../api-ports.ts";
 import type { LoadedConfig } from "../config/load.ts";
@@ -14,7 +15,7 @@ export type JoinedParts = {
   readonly loaded: LoadedConfig;
   readonly stateDir: string;
   readonly logger: Logger;
-  readonly engine: Pick<Engine, "stores" | "service">;
+  readonly engine: Pick<Engine, "stores" | "service" | "repositories">;
   readonly fleet: Pick<Fleet, "nodes">;
   /** When a node was heard of, where this node knows more than the shared tables say. */
   readonly heardAtMs: (node: NodeId) => number | undefined;
@@ -35,6 +36,11 @@ export function joinHooks(parts: JoinedParts): Hooks {
     logger,
     wake: (reason) => logger.debug("the mind is woken", { reason }),
     goals,
+    nameRepository: (kind, fullName) => {
+      const all = engine.repositories.list();
+      const found = all.ok ? findForgeRepository(all.value, kind, fullName) : all;
+      return found.ok ? ok(found.value.name) : found;
+    },
     alerts,
     isLeader: engine.service !== undefined,
     nodes: () => fleet.nodes().map((node) => ({ ...node, seenAtMs: Math.max(node.seenAtMs, heardAtMs(node.id) ?? 0) })),

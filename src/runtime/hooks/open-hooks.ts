@@ -2,7 +2,7 @@
 import type { NoticePort, WebhookPort } from "#api";
 import { type Clock, err, type JsonValue, type Logger, type Random, type Result, refused } from "#base";
 import type { FleetNode } from "#fleet";
-import { type GoalSubmissions, type Notices, Notifier, WebhookReceiver } from "#hooks";
+import { type GoalSubmissions, type NameRepository, type Notices, Notifier, WebhookReceiver } from "#hooks";
 import type { Stores } from "#store";
 import type { AlertBook } from "#telemetry";
 import type { Config } from "../config/settings.ts";
@@ -22,6 +22,7 @@ export type HookParts = {
   readonly wake: (reason: string) => void;
   /** Undefined where this node takes no goals. */
   readonly goals: GoalSubmissions | undefined;
+  readonly nameRepository: NameRepository;
   readonly alerts: Pick<AlertBook, "onChange">;
   /** Whether this node speaks for its fleet: it is the hub, or alone. */
   readonly isLeader: boolean;
@@ -104,7 +105,7 @@ function noticePort(notifier: Notifier): NoticePort {
   };
 }
 
-function receiverOf({ config, stores, clock, logger, wake, goals }: HookParts): WebhookReceiver {
+function receiverOf({ config, stores, clock, logger, wake, goals, nameRepository }: HookParts): WebhookReceiver {
   const sources = config["webhooks.sources"];
   return new WebhookReceiver({
     sources: sources.map(({ name, kind, repositories, goal_label, senders }) => ({
@@ -121,6 +122,7 @@ function receiverOf({ config, stores, clock, logger, wake, goals }: HookParts): 
     deliveries: stores.webhookDeliveries,
     wake,
     goals,
+    nameRepository,
     toleranceMs: config["webhooks.tolerance_ms"],
     clock,
     logger,

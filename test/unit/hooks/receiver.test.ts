@@ -164,7 +164,7 @@ describe("an issue", () => {
     const [first, second] = world.submitted;
     expect(first).toMatchObject({
       title: "The parser loses a line",
-      repository: "octo/hello",
+      repository: "hello",
       channel: "webhook",
       labels: { "drover.untrusted": "true", "drover.webhook": "hub" },
     });
@@ -173,6 +173,22 @@ describe("an issue", () => {
     expect(second?.description.endsWith(`\n--- end of ${fence} ---`)).toBe(true);
     expect(second?.description.split(`--- end of ${fence} ---`)).toHaveLength(2);
     expect(second?.description).not.toContain("\u202e");
+    world.close();
+  });
+
+  it("becomes no goal where its repository is not registered, which the delivery says", async () => {
+    const world = webhookWorld(folder());
+    const body = issue({}, { repository: { full_name: "/etc/passwd" }, sender: { login: "ann" } });
+    const signed = {
+      "x-gitea-event": "issues",
+      "x-gitea-delivery": "d-1",
+      "x-gitea-signature": world.hmac("tea", body),
+    };
+
+    const received = await world.receive("tea", signed, body);
+
+    expect(received).toMatchObject({ delivery: { outcome: "goal", state: "failed", error: "nothing is /etc/passwd" } });
+    expect(world.submitted).toEqual([]);
     world.close();
   });
 

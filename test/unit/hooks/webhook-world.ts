@@ -2,7 +2,7 @@
 import { createHmac, randomBytes } from "node:crypto";
 import { join } from "node:path";
 import type { WebhookPort } from "#api";
-import { ok, type Result, SimulatedClock, silentLogger } from "#base";
+import { err, ok, type Result, refused, SimulatedClock, silentLogger } from "#base";
 import { type WebhookGoal, WebhookReceiver, type WebhookSource } from "#hooks";
 import { openConnection } from "../../../src/store/connection.ts";
 import { LibsqlWebhookDeliveries } from "../../../src/store/hooks/webhook-deliveries.ts";
@@ -40,6 +40,8 @@ export function webhookWorld(folder: string, given: { readonly clock?: Simulated
           return answers.goal();
         },
       },
+      nameRepository: (_kind, name) =>
+        name.toLowerCase() === "octo/hello" ? ok("hello") : err(refused("not_found", `nothing is ${name}`)),
       toleranceMs: 300_000,
       clock,
       logger: silentLogger,
