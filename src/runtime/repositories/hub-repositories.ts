@@ -111,14 +111,21 @@ export class HubRepositories implements RepositoryPort {
     return ok({ repository: name, branch, base: main, head, tier: decision.tier, report: { ...report } });
   }
 
-  /** A person may let it go further than its risk would. */
-  deliver(name: string, { goal, title, description, approved }: DeliveryWish): Promise<Result<ReceiptView>> {
+  /** A person may let it go further than its risk would. What they name must be there: a wrong id is no delivery. */
+  async deliver(name: string, { goal, title, description, approved }: DeliveryWish): Promise<Result<ReceiptView>> {
+    const branch = workBranch(goal);
+    const isThere = await this.#parts.deliveries.hasBranch(name, branch);
+    if (!isThere.ok) return isThere;
+    if (!isThere.value) {
+      const remedy = "Either no task of it changed anything, or it is another goal: drover goal list";
+      return err(refused("not_found", `${name} has no branch ${branch}`, remedy));
+    }
     return this.#parts.deliveries.deliver({
       goalId: goal,
       title: title ?? `Goal ${goal}`,
       description: description ?? "",
       repository: name,
-      branch: workBranch(goal),
+      branch,
       models: [],
       ...(approved === undefined ? {} : { approved }),
     });

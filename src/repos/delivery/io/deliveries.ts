@@ -73,6 +73,17 @@ export class Deliveries {
     });
   }
 
+  /** Whether anything was ever committed for it. */
+  async hasBranch(name: string, branch: string): Promise<Result<boolean>> {
+    const repository = this.#find(name);
+    if (!repository.ok) return repository;
+    return this.#parts.turns.run(name, async () => {
+      const opened = await this.#open(repository.value);
+      const head = opened.ok ? await headOf(opened.value.place, branch) : opened;
+      return head.ok ? ok(head.value !== undefined) : head;
+    });
+  }
+
   /** Runs the checks of the main branch as it is now, and notes what is red or well again. Null: there are none. */
   async check(name: string): Promise<Result<CheckReport | null>> {
     const repository = this.#find(name);

@@ -92,11 +92,13 @@ describe("repositories, asked for on a member and kept by the hub", () => {
 
     const rated = must(await member.risk("fixed", "drover/g1"));
     const delivered = must(await member.deliver("fixed", { goal: "g1", title: "Add b" }));
+    const wrong = await member.deliver("fixed", { goal: "g2" });
     const kept = must(await member.deliveries("fixed", 10));
 
     expect(rated).toMatchObject({ tier: "pullRequest", branch: "drover/g1" });
     expect(rated.report["risk"]).toMatchObject({ terms: [{ name: "files" }] });
     expect(delivered.outcome).toBe("patch");
+    expect(wrong).toMatchObject({ ok: false, error: { message: expect.stringContaining("no branch drover/g2") } });
     expect(kept).toMatchObject([{ goal: "g1", outcome: "patch", link: delivered.link }]);
   });
 
