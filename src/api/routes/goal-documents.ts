@@ -52,7 +52,7 @@ export function goalDocumentRoutes(ports: ApiPorts) {
       }),
       async (c) => {
         const { format, text, idempotencyKey } = c.req.valid("json");
-        const order = orderFrom(text, format, idempotencyKey);
+        const order = await orderFrom(text, format, idempotencyKey);
         if (!order.ok) return answerProblem(c, order.error);
         const receipt = await ports.goals.submit(order.value);
         if (!receipt.ok) return answerProblem(c, receipt.error);
@@ -97,12 +97,12 @@ async function documentOf(
     if (goal.value === undefined) return err(noGoal(id));
     content = submissionOf(goal.value.order) as JsonObject; // `as`: likewise
   }
-  const written = writeDocument({ kind: of, body: content }, format);
+  const written = await writeDocument({ kind: of, body: content }, format);
   return written.ok ? ok(written.value) : err(refused("unsupported", written.error));
 }
 
-function orderFrom(text: string, format: Format, key: string | undefined): Result<GoalOrder> {
-  const document = readDocument(text, format, (toml) => Bun.TOML.parse(toml));
+async function orderFrom(text: string, format: Format, key: string | undefined): Promise<Result<GoalOrder>> {
+  const document = await readDocument(text, format, (toml) => Bun.TOML.parse(toml));
   if (!document.ok) return err(refused("invalid", `the document cannot be read: ${document.error}`));
   const { kind, body: fields } = document.value;
   if (kind !== "goal") {

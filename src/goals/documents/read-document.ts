@@ -1,17 +1,19 @@
 import { err, type JsonObject, ok, type Result } from "#base";
 import { type Document, type DocumentFormat, documentFault, isKind, MAX_DOCUMENT_CHARS } from "./document.ts";
-import { readMarkdown, writeMarkdown } from "./markdown.ts";
 import { writeToml } from "./toml-writer.ts";
 import { readXml } from "./xml-reader.ts";
 import { writeXml } from "./xml-writer.ts";
 
+/** With the library for YAML, which a start goes without. */
+const markdown = () => import("./markdown.ts");
+
 /** @returns the values of a text in TOML; throws what is wrong with it. */
 export type ParseToml = (text: string) => unknown;
 
-export function writeDocument(document: Document, format: DocumentFormat): Result<string, string> {
+export async function writeDocument(document: Document, format: DocumentFormat): Promise<Result<string, string>> {
   switch (format) {
     case "md":
-      return ok(writeMarkdown(document));
+      return ok((await markdown()).writeMarkdown(document));
     case "toml":
       return writeToml(document);
     case "xml":
@@ -20,10 +22,14 @@ export function writeDocument(document: Document, format: DocumentFormat): Resul
 }
 
 /** @returns the document; or in words what is wrong. What it holds is not checked here. */
-export function readDocument(text: string, format: DocumentFormat, parseToml: ParseToml): Result<Document, string> {
+export async function readDocument(
+  text: string,
+  format: DocumentFormat,
+  parseToml: ParseToml,
+): Promise<Result<Document, string>> {
   switch (format) {
     case "md":
-      return readMarkdown(text);
+      return (await markdown()).readMarkdown(text);
     case "toml":
       return readToml(text, parseToml);
     case "xml":

@@ -56,40 +56,40 @@ const goals: fc.Arbitrary<Document> = fc.record({
   ),
 });
 
-function through(document: Document, format: "md" | "toml" | "xml"): unknown {
-  const written = writeDocument(document, format);
+async function through(document: Document, format: "md" | "toml" | "xml"): Promise<unknown> {
+  const written = await writeDocument(document, format);
   if (!written.ok) return written.error;
-  const read = readDocument(written.value, format, parseToml);
+  const read = await readDocument(written.value, format, parseToml);
   return read.ok ? read.value : `${read.error} in\n${written.value}`;
 }
 
 describe("a document", () => {
-  test("of any kind, with any text in it, comes back from XML as it was", () => {
-    fc.assert(
-      fc.property(
+  test("of any kind, with any text in it, comes back from XML as it was", async () => {
+    await fc.assert(
+      fc.asyncProperty(
         documents(
           anyText,
           name.filter((one) => one !== "__proto__"),
         ),
-        (document) => {
-          expect(through(document, "xml")).toEqual(document);
+        async (document) => {
+          expect(await through(document, "xml")).toEqual(document);
         },
       ),
       { numRuns: 400 },
     );
   });
 
-  test.each(["md", "toml", "xml"] as const)("of a goal comes back from %s as it was", (format) => {
-    fc.assert(
-      fc.property(goals, (document) => {
-        expect(through(document, format)).toEqual(document);
+  test.each(["md", "toml", "xml"] as const)("of a goal comes back from %s as it was", async (format) => {
+    await fc.assert(
+      fc.asyncProperty(goals, async (document) => {
+        expect(await through(document, format)).toEqual(document);
       }),
       { numRuns: 200 },
     );
   });
 
-  test("that says null is not written as TOML", () => {
-    const written = writeDocument({ kind: "state", body: { goal: { paused: null } } }, "toml");
+  test("that says null is not written as TOML", async () => {
+    const written = await writeDocument({ kind: "state", body: { goal: { paused: null } } }, "toml");
 
     expect(written).toEqual({ ok: false, error: "TOML has no way to say that goal.paused is null; use xml" });
   });
@@ -126,25 +126,26 @@ describe("XML", () => {
     ["something else in a list", goal('<a type="list"><b/></a>'), /a list holds <item>, not <b>/],
     ["a comment without end", goal("<!-- "), /a comment has no end/],
     ["a namespace", '<x:goal xmlns:x="a"/>', /space is missing/],
-  ])("with %s is refused", (_what, text, reason) => {
-    const result = read(text);
+  ])("with %s is refused", async (_what, text, reason) => {
+    const result = await read(text);
 
     expect(result.ok ? result.value : result.error).toMatch(reason);
   });
 
-  test("that is too deep, too long or too large is refused before anything is made of it", () => {
+  test("that is too deep, too long or too large is refused before anything is made of it", async () => {
     const deep = goal(`${'<a type="object">'.repeat(40)}${"</a>".repeat(40)}`);
     const wide = goal(`<a type="list">${"<item/>".repeat(20_001)}</a>`);
     const long = goal("x".repeat(1024 * 1024));
 
-    const errors = [deep, wide, long].map((text) => read(text)).map((result) => (result.ok ? "" : result.error));
+    const results = await Promise.all([deep, wide, long].map((text) => read(text)));
+    const errors = results.map((result) => (result.ok ? "" : result.error));
 
     expect(errors[0]).toMatch(/nested deeper than 32 levels/);
     expect(errors[1]).toMatch(/more than 20000 elements/);
     expect(errors[2]).toMatch(/longer than 1048576 characters/);
   });
 
-  test("as people write it, with comments, CDATA and an entry of their own, is read", () => {
+  test("as people write it, with comments, CDATA and an entry of their own, is read", async () => {
     const text = `<?xml version="1.0"?>
       <!-- handed in by hand -->
       <goal>
@@ -154,7 +155,7 @@ describe("XML", () => {
         <labels type="object"><entry name='"a.b/c"'>x</entry></labels>
       </goal>`;
 
-    expect(read(text)).toEqual({
+    expect(await read(text)).toEqual({
       ok: true,
       value: {
         kind: "goal",
@@ -172,11 +173,11 @@ describe("XML", () => {
 describe("Markdown", () => {
   const read = (text: string) => readDocument(text, "md", parseToml);
 
-  test("without a front matter is a goal: heading, criteria below theirs, the rest is the description", () => {
+  test("without a front matter is a goal: heading, criteria below theirs, the rest is the description", async () => {
     const text =
       "# Greet in French\n\nSay it nicely.\n\n## Success criteria\n\n- [ ] bonjour.txt exists\n- it greets\n\nThanks.\n";
 
-    expect(read(text)).toEqual({
+    expect(await read(text)).toEqual({
       ok: true,
       value: {
         kind: "goal",
@@ -196,8 +197,8 @@ describe("Markdown", () => {
     ["aliases that unfold", "---\na: &a [x]\nb: *a\n---\n", /not valid YAML/],
     ["another kind", "---\nkind: recipe\n---\n", /no kind of document/],
     ["two descriptions", "---\ndescription: a\n---\nb\n", /keep one of them/],
-  ])("whose front matter has %s is refused", (_what, text, reason) => {
-    const result = read(text);
+  ])("whose front matter has %s is refused", async (_what, text, reason) => {
+    const result = await read(text);
 
     expect(result.ok ? result.value : result.error).toMatch(reason);
   });

@@ -1,6 +1,5 @@
 /** Channels that are e-mail, by SMTP (RFC 5321) with STARTTLS or TLS. */
 import { readFileSync } from "node:fs";
-import { createTransport } from "nodemailer";
 import { err, ok, type Result, refused, retryable, terminal } from "#base";
 import type { OutgoingMessage } from "../message.ts";
 import type { ChannelSender, Sent } from "../notifier.ts";
@@ -31,6 +30,8 @@ export function mailSender(options: MailOptions): ChannelSender {
       if (!password.ok) return password;
       const ca = authorities(options.caFile);
       if (!ca.ok) return ca;
+      // Most nodes never send mail, and the library is some megabytes of a start.
+      const { createTransport } = await import("nodemailer");
       const transport = createTransport({
         host: options.host,
         port: options.port,
