@@ -9,7 +9,7 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
-import { type Clock, during, err, ok, type Result, refused, retryable } from "#base";
+import { type Clock, during, err, type Failure, ok, type Result, refused, retryable } from "#base";
 import { type Repository, workBranch } from "../registry/repository.ts";
 import type { Turns } from "../turns.ts";
 import { type Author, commitTree, giveBack, mergeTrees, messageOf, moveRef, trailersOf, treeOf } from "./commits.ts";
@@ -165,6 +165,7 @@ export class AttemptWork {
   ): Promise<Result<string | null>> {
     const { gitDir, base, taskId, attempt, branch } = record;
     if (!existsSync(worktree)) return err(refused("not_found", `the worktree ${worktree} is gone`));
+    if (!existsSync(gitDir)) return err(gone(record));
     const tree = await treeOf(gitDir, worktree, base, join(this.#folder, "scratch"));
     if (!tree.ok) return err(during(tree.error, "commit the changes"));
     const before = await git(gitDir, ["rev-parse", `${base}^{tree}`]);
@@ -197,6 +198,7 @@ export class AttemptWork {
   /** R1, R2 */
   async #land(record: WorkRecord, commit: string): Promise<Result<string>> {
     const { gitDir, branch, base, main } = record;
+    if (!existsSync(gitDir)) return err(gone(record));
     const ref = `refs/heads/${branch}`;
     for (let tries = 0; tries < LAND_TRIES; tries += 1) {
       const head = await commitAt(gitDir, ref);
@@ -314,4 +316,13 @@ async function missingOf(
   const missing = needs.find((id) => !there.value.includes(id));
   if (missing === undefined) return ok(undefined);
   return err(retryable("unavailable", `the changes of task ${missing}, which this one needs, are not here yet`));
+}
+
+/** Whoever waits for it to come back waits without a word, and holds a place; the next attempt says what is wrong. */
+function gone({ repository, gitDir }: WorkRecord): Failure {
+  return refused(
+    "not_found",
+    `the repository ${repository} is gone from ${gitDir}`,
+    "Put it back, or register it anew",
+  );
 }

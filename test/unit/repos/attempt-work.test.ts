@@ -219,6 +219,27 @@ describe("the work of attempts on a repository", () => {
     expect(git(path, "rev-parse", "drover/g1^")).toBe(git(path, "rev-parse", "main"));
   });
 
+  it("is refused when the repository was taken away meanwhile, before the commit and after it", async () => {
+    const path = newRepository(join(folder(), "site"));
+    const { begin, work } = world();
+    const early = await begin(repository({ path }), "t1");
+    const late = await begin(repository({ path }), "t2");
+    put(late.worktree, { "new.txt": "new\n" });
+
+    const captured = must(await work.capture(late.record, late.worktree, SAID));
+    rmSync(path, { recursive: true });
+    const landed = await captured.land();
+    captured.close();
+    const ended = await work.capture(early.record, early.worktree, SAID);
+
+    for (const refusal of [landed, ended]) {
+      expect(refusal).toMatchObject({
+        ok: false,
+        error: { kind: "refused", remedy: expect.stringContaining("Put it back") },
+      });
+    }
+  });
+
   it("forgets what a task left that nobody knows any more", async () => {
     const path = newRepository(join(folder(), "site"));
     const { work, begin } = world();
