@@ -22,6 +22,9 @@ const PROMPTS = 3;
 /** Submitted to the hub alone, right before it is lost. */
 const LAST_TASKS = 5;
 const HUB_AWAY_MS = 15_000;
+/** What nodes hand in by themselves is not counted. */
+const LABELS = { demo: "fleet" };
+const OWN_TASKS = "/api/tasks?limit=100&label=demo%3Dfleet";
 const LOOK_EVERY_MS = 250;
 
 const code = await withinOwnNetwork();
@@ -59,7 +62,7 @@ async function until(what: string, holds: () => Promise<boolean>, limitMs: numbe
 /** Each writes its number once it has come to its end; the file is outside of every node. */
 function shellTask(number: number): object {
   const script = `sleep ${number % 5 === 0 ? 4 : 1}; echo ${number} > ${number}.$DROVER_ATTEMPT.$$`;
-  return { title: `task ${number}`, command: ["sh", "-c", script], workspace: effects, verify: [] };
+  return { title: `task ${number}`, command: ["sh", "-c", script], workspace: effects, verify: [], labels: LABELS };
 }
 
 function promptTask(number: number): object {
@@ -68,6 +71,7 @@ function promptTask(number: number): object {
     prompt: "Write the word hello into greeting.txt.",
     verify: [{ kind: "file_contains", path: "greeting.txt", pattern: "hello" }],
     requires: { models: ["corrector"] },
+    labels: LABELS,
   };
 }
 
@@ -81,7 +85,7 @@ async function submit(node: FleetNode, numbers: readonly number[]): Promise<read
 }
 
 async function countDone(node: FleetNode): Promise<number> {
-  const { items } = await node.ask(listSchema, "/api/tasks?state=done&limit=100");
+  const { items } = await node.ask(listSchema, `${OWN_TASKS}&state=done`);
   return items.length;
 }
 
@@ -125,7 +129,7 @@ async function demo(hub: FleetNode, first: FleetNode, second: FleetNode, notice:
   say("the others reach the hub again");
   await until(
     "ten more are known to the hub",
-    async () => (await hub.ask(listSchema, "/api/tasks?limit=100")).items.length === TASKS,
+    async () => (await hub.ask(listSchema, OWN_TASKS)).items.length === TASKS,
     60_000,
   );
   say("the hub knows all fifty");
