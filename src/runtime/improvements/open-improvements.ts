@@ -13,7 +13,7 @@ import {
   ToolLook,
 } from "#activities";
 import type { ImprovementPort, ProposalPort } from "#api";
-import type { Clock, Logger, Random } from "#base";
+import { type Clock, describeFailure, type Logger, type Random } from "#base";
 import type { HubClient } from "#fleet";
 import type { Config } from "../config/settings.ts";
 import type { Engine } from "../engine.ts";
@@ -77,12 +77,27 @@ export function openImprovements(parts: ImprovementParts): OpenImprovements {
       proposals: ownProposals(engine.stores.proposals, contemplating, clock),
     },
     facts: () => ({ sinceScanMs: since("scan"), sinceProposalMs: since("propose") }),
-    start: () => measure.start(),
+    start: () => {
+      measure.start();
+      void beginToPropose(store, clock, logger);
+    },
     stop: async () => {
       measure.stop();
       await Promise.all([improving.stop(), contemplating.stop()]);
     },
   };
+}
+
+/** Figures say something when there was work for a while: the first proposals come one interval after the start. */
+async function beginToPropose(
+  store: ImprovementParts["engine"]["stores"]["improvements"],
+  clock: Clock,
+  logger: Logger,
+): Promise<void> {
+  const atMs = store.lookedAtMs("propose");
+  if (!atMs.ok || atMs.value !== null) return;
+  const noted = await store.putLook("propose", clock.nowMs(), "it began");
+  if (!noted.ok) logger.warn("it cannot be noted when measuring began", { failure: describeFailure(noted.error) });
 }
 
 /** Of a node that follows a hub: its hub looks and thinks, and is asked. */
