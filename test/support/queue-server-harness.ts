@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll } from "vitest";
@@ -7,8 +7,7 @@ import { expectSame } from "./hub-stores.ts";
 import { openedStores } from "./opened-stores.ts";
 import type { StoreHarness } from "./queue-world.ts";
 import { Sqld } from "./sqld.ts";
-
-const MEMORY = "/dev/shm";
+import { IN_MEMORY } from "./temporary-folder.ts";
 
 /** Databases that a hub writes through one libSQL server, each test with one of its own. */
 export function serverStores(): { readonly open: () => Promise<OpenedOnServer> } {
@@ -16,8 +15,8 @@ export function serverStores(): { readonly open: () => Promise<OpenedOnServer> }
   let data = "";
   let count = 0;
   beforeAll(async () => {
-    // In memory where that is to be had: what survives a crash is tested elsewhere, and flushes are most of the time.
-    data = mkdtempSync(join(existsSync(MEMORY) ? MEMORY : tmpdir(), "drover-sqld-"));
+    // What survives a crash is tested elsewhere, and flushes are most of the time.
+    data = mkdtempSync(join(IN_MEMORY, "drover-sqld-"));
     sqld = await Sqld.start(data, { namespaces: true });
   });
   afterAll(async () => {

@@ -21,6 +21,8 @@ export type CareParts = {
 export class Cares {
   readonly #parts: CareParts;
   #isEnding = false;
+  /** Before this nothing is to be undone, and nothing is read: nobody else keeps any. */
+  #dueAtMs = Number.NEGATIVE_INFINITY;
 
   constructor(parts: CareParts) {
     this.#parts = parts;
@@ -45,19 +47,25 @@ export class Cares {
         name === remediation && rule.kind === "handsOver" ? Math.max(longest, rule.forMs) : longest,
       0,
     );
-    const kept = journal.putCare({ ...care, untilMs: nowMs() + forMs });
+    const untilMs = nowMs() + forMs;
+    const kept = journal.putCare({ ...care, untilMs });
+    this.#dueAtMs = Math.min(this.#dueAtMs, untilMs);
     if (kept.ok && care.kind !== "pausedKey") detours.open(care.kind);
     return kept;
   };
 
   /** Undoes what is over. Never throws. */
   async endDue(): Promise<void> {
-    if (this.#isEnding) return;
+    if (this.#isEnding || this.#parts.nowMs() < this.#dueAtMs) return;
     this.#isEnding = true;
     const { journal, logger, nowMs } = this.#parts;
     try {
       const cares = journal.cares();
-      const due = cares.ok ? cares.value.filter(({ untilMs }) => untilMs <= nowMs()) : [];
+      if (!cares.ok) return;
+      const atMs = nowMs();
+      const due = cares.value.filter(({ untilMs }) => untilMs <= atMs);
+      // Anew in the next turn while something of it could not be undone.
+      this.#dueAtMs = Math.min(...cares.value.map(({ untilMs }) => untilMs));
       for (const care of due) {
         const undone = await this.#undo(care);
         const dropped = undone.ok ? journal.dropCare(care) : undone;

@@ -9,9 +9,9 @@ import { endpointState } from "../../../support/inference-world.ts";
 import { MindWorld } from "../../../support/mind-world.ts";
 import { must } from "../../../support/opened-stores.ts";
 import { newTask } from "../../../support/queue-world.ts";
-import { temporaryFolders } from "../../../support/temporary-folder.ts";
+import { IN_MEMORY, temporaryFolders } from "../../../support/temporary-folder.ts";
 
-const folder = temporaryFolders();
+const folder = temporaryFolders(IN_MEMORY);
 let world: MindWorld | undefined;
 
 afterEach(async () => {

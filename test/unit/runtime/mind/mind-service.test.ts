@@ -4,10 +4,10 @@ import { err, retryable } from "#base";
 import { mindRules } from "../../../../src/runtime/mind/mind-rules.ts";
 import { MindWorld } from "../../../support/mind-world.ts";
 import { failureIn, must } from "../../../support/opened-stores.ts";
-import { temporaryFolders } from "../../../support/temporary-folder.ts";
+import { IN_MEMORY, temporaryFolders } from "../../../support/temporary-folder.ts";
 import { configWith } from "../models/model-config.ts";
 
-const folder = temporaryFolders();
+const folder = temporaryFolders(IN_MEMORY);
 let world: MindWorld | undefined;
 
 afterEach(async () => {
