@@ -18,9 +18,9 @@ import {
 import { type ForgeServer, forgeServer } from "../../support/forge-server.ts";
 import { bareCopy, commit, type Files, filesAt, git, newRepository } from "../../support/git-repositories.ts";
 import { must } from "../../support/opened-stores.ts";
-import { temporaryFolders } from "../../support/temporary-folder.ts";
+import { IN_MEMORY, temporaryFolders } from "../../support/temporary-folder.ts";
 
-const folder = temporaryFolders();
+const folder = temporaryFolders(IN_MEMORY);
 const servers: ForgeServer[] = [];
 afterEach(async () => {
   for (const server of servers.splice(0)) await server.stop();

@@ -10,9 +10,9 @@ import { RepositoryWorkspaces } from "../../../../src/runtime/repositories/attem
 import { filesAt, git, newRepository, put } from "../../../support/git-repositories.ts";
 import { must } from "../../../support/opened-stores.ts";
 import { sandboxPlan } from "../../../support/sandbox-plan.ts";
-import { temporaryFolders } from "../../../support/temporary-folder.ts";
+import { IN_MEMORY, temporaryFolders } from "../../../support/temporary-folder.ts";
 
-const folder = temporaryFolders();
+const folder = temporaryFolders(IN_MEMORY);
 
 /** A node without workers: what a worker would do to the worktree the test does. */
 async function world() {
