@@ -94,6 +94,14 @@ const env = z
 export const EXECUTORS = ["shell", "ollama", "claude"] as const;
 export type ExecutorKind = (typeof EXECUTORS)[number];
 
+/**
+ * What becomes of what a task changed in a registered repository: `keep` puts it onto the branch when the task has passed,
+ * `discard` removes it, for tasks that only look: plans, judgements, checks. Said by who submits the task, so nothing that
+ * the task does, and no label of it, makes it otherwise.
+ */
+export const TASK_CHANGES = ["keep", "discard"] as const;
+export type TaskChanges = (typeof TASK_CHANGES)[number];
+
 /** The fields of {@link taskSpecSchema}, for schemas that add their own beside them. */
 export const taskSpecShape = {
   title: text(MAX_TITLE_CHARS),
@@ -110,6 +118,7 @@ export const taskSpecShape = {
   verify: z.array(checkSchema).max(MAX_CHECKS).default([]),
   tier: z.enum(TIERS).optional(),
   repo: path.optional(),
+  changes: z.enum(TASK_CHANGES).optional(),
   workspace: path.optional(),
   deadlineMs: z.int().min(1).max(MAX_DEADLINE_MS).optional(),
   selfCorrections: z.int().min(0).max(MAX_SELF_CORRECTIONS).optional(),

@@ -44,6 +44,8 @@ export type GoalFacts = {
   readonly tier: string;
   /** Where a goal without a repository and without a folder works. */
   readonly home: { readonly node: NodeId; readonly folder: string };
+  /** Why the folder in which the goal works is not to be had any more; undefined while it is, or may be again. */
+  readonly homeLost: string | undefined;
 };
 
 /** Everything that one commit changes. Rows are put by their number. */
@@ -68,6 +70,7 @@ export function decide(goal: Goal, tasks: readonly GoalTask[], facts: GoalFacts)
   if (hasGoalEnded(goal)) return sweep(goal, tasks);
   const ended = noteEnds(goal, tasks, facts);
   if (ended !== undefined) return ended;
+  if (facts.homeLost !== undefined) return leaveHome(goal, tasks, facts.homeLost, facts);
   const over = overBudget(goal);
   if (over !== undefined && goal.paused === null) return stopForBudget(goal, over, facts.nowMs);
   if (goal.paused !== null) return holdBack(goal, tasks, facts);
@@ -140,6 +143,12 @@ function replyOf({ kind }: GoalTask, { reply }: SeenTask): string | null {
 function stopForBudget(goal: Goal, text: string, nowMs: number): GoalStep {
   if (goal.order.onBudget === "fail") return fail(goal, { code: "budget", text }, nowMs);
   return change({ ...goal, paused: text }, [], { kind: "paused", data: { why: text } });
+}
+
+/** Nothing was done there yet: it moves. Else what was done is gone with the folder, and nobody may think it is there. */
+function leaveHome(goal: Goal, tasks: readonly GoalTask[], why: string, { nowMs, home }: GoalFacts): GoalStep {
+  if (tasks.some(({ kind }) => kind !== "plan")) return fail(goal, { code: "home_lost", text: why }, nowMs);
+  return change({ ...goal, home }, [], { kind: "moved", data: { why, node: home.node } });
 }
 
 /** What has not begun is taken back; what runs may end. */

@@ -55,6 +55,8 @@ export const GOAL_ENDS = [
   "not_judged",
   "budget",
   "repository",
+  /** The node that had its folder is gone. */
+  "home_lost",
   "delivery",
 ] as const;
 export type GoalReason = { readonly code: (typeof GOAL_ENDS)[number]; readonly text: string };

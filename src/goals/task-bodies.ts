@@ -16,6 +16,9 @@ const ASK_ATTEMPTS = 2;
 /** Checks are deterministic; a second run tells a slow machine from a wrong result. */
 const CHECK_ATTEMPTS = 2;
 
+/** Of tasks that only look at what the work left: the branch has the changes of the work, and no others. */
+const LOOKS_ONLY = { changes: "discard" } as const;
+
 type NewTask = Pick<GoalTask, "kind" | "key" | "title" | "dependsOn"> & { readonly body: JsonObject };
 
 function row(goal: Goal, n: number, task: NewTask): GoalTask {
@@ -64,7 +67,7 @@ export function planTask(goal: Goal, n: number, tier: string, question: PlanQues
     tier,
     maxAttempts: ASK_ATTEMPTS,
     // It may look into the files; without a repository there is nothing to see yet, and any node will do.
-    ...(goal.order.repository === null ? {} : { repo: goal.order.repository }),
+    ...(goal.order.repository === null ? {} : { repo: goal.order.repository, ...LOOKS_ONLY }),
   };
   return row(goal, n, { kind: "plan", key: `plan-${goal.round}-${goal.asks}`, title: body.title, dependsOn: [], body });
 }
@@ -109,6 +112,7 @@ export function checkTask(goal: Goal, n: number): GoalTask {
   const body = {
     ...common(goal, "check"),
     ...place(goal),
+    ...LOOKS_ONLY,
     title,
     executor: "shell",
     command: ["true"],
@@ -129,6 +133,7 @@ export function judgeTask(
   const body = {
     ...common(goal, "judge"),
     ...place(goal),
+    ...LOOKS_ONLY,
     title,
     executor: "auto",
     prompt: judgePrompt(goal, tasks, refused),

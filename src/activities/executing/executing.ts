@@ -175,7 +175,7 @@ export class Executing {
   }
 
   async #next(goal: Goal, tasks: readonly GoalTask[], mayBegin: boolean): Promise<GoalStep | undefined> {
-    const { clock, vocabulary, settings, node, folder } = this.#parts;
+    const { clock, vocabulary, settings, node, folder, goneFor } = this.#parts;
     const seen = await lookAt(tasks, this.#parts);
     if (seen === undefined) return undefined;
     const nowMs = clock.nowMs();
@@ -189,8 +189,10 @@ export class Executing {
       if (described.error.kind === "retryable") return this.#wait(described.error);
       return fails("repository", described.error);
     }
-    const needsFolder =
-      goal.state === "submitted" && mayBegin && goal.order.repository === null && goal.order.workspace === null;
+    const isElsewhere = goal.home !== null && goal.home.node !== node;
+    const homeLost = isElsewhere ? goneFor(goal.home.node) : undefined;
+    const isHomeless = goal.order.repository === null && goal.order.workspace === null;
+    const needsFolder = homeLost !== undefined || (goal.state === "submitted" && mayBegin && isHomeless);
     const made = needsFolder ? folder(goal.id) : ok("");
     if (!made.ok) return made.error.kind === "retryable" ? this.#wait(made.error) : fails("tasks_failed", made.error);
     return decide(goal, tasks, {
@@ -201,6 +203,7 @@ export class Executing {
       vocabulary,
       tier: settings.tier,
       home: { node, folder: made.value },
+      homeLost,
     });
   }
 

@@ -33,6 +33,8 @@ export type ExecutingParts = {
   readonly node: NodeId;
   /** Makes the folder of a goal that has no repository. @returns its path */
   readonly folder: (goal: GoalId) => Result<string>;
+  /** Why the node that has a goal's folder will not come back; undefined while it may. */
+  readonly goneFor: (home: NodeId) => string | undefined;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly settings: ExecutingSettings;

@@ -63,6 +63,7 @@ export class ToolLook {
       executor: "shell",
       lane: "background",
       repo: name,
+      changes: "discard",
       // The words of the command are arguments of the shell: nothing of them is read as its text.
       command: ["sh", "-c", `"$@" 2>&1; echo; echo "${MARK}$?"`, "sh", ...command.command],
       env: { CI: "1", NO_COLOR: "1" },

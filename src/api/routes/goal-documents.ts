@@ -1,10 +1,11 @@
 /** Goals as files: Markdown, TOML, XML. */
 import { Hono } from "hono";
 import { z } from "zod";
-import { err, type JsonObject, ok, parseGoalId, type Result, refused } from "#base";
+import { assert, err, type JsonObject, ok, parseGoalId, type Result, refused } from "#base";
 import { checkSchema } from "#execution";
 import {
   DOCUMENT_FORMATS,
+  type Document,
   type GoalOrder,
   type GoalSubmission,
   goalSubmissionSchema,
@@ -22,11 +23,12 @@ import { exampleGoal } from "../goal-view.ts";
 import type { ApiPorts } from "../ports.ts";
 import { answerProblem } from "../problem.ts";
 import { body, json, route } from "../route.ts";
+import { submissionsToTasks } from "../submission.ts";
 import { keySchema } from "../submission-schema.ts";
 
 const submission = goalSubmissionSchema(checkSchema);
 const formatSchema = z.enum(DOCUMENT_FORMATS);
-const receiptSchema = z.object({ id: z.string(), existed: z.boolean() });
+const receiptSchema = z.object({ id: z.string(), existed: z.boolean(), kind: z.enum(["goal", "task"]) });
 const documentSchema = z.object({ format: formatSchema, text: z.string() });
 const EXAMPLE = "---\nkind: goal\ntitle: Greet in French\n---\n\nThe greeting is said in English only.\n";
 
@@ -36,7 +38,7 @@ export function goalDocumentRoutes(ports: ApiPorts) {
       "/api/goals/import",
       route({
         tag: "goals",
-        summary: "Hand in a goal as a document: Markdown with a front matter, TOML, or XML",
+        summary: "Hand in a goal, or one task, as a document: Markdown with a front matter, TOML, or XML",
         json: body(
           z.strictObject({
             format: formatSchema,
@@ -46,18 +48,21 @@ export function goalDocumentRoutes(ports: ApiPorts) {
           { format: "md", text: EXAMPLE },
         ),
         responses: {
-          201: json("Its id", receiptSchema, { id: exampleGoal.id, existed: false }),
-          200: json("The goal that the key names already", receiptSchema, { id: exampleGoal.id, existed: true }),
+          201: json("Its id", receiptSchema, { id: exampleGoal.id, existed: false, kind: "goal" }),
+          200: json("What the key names already", receiptSchema, { id: exampleGoal.id, existed: true, kind: "goal" }),
         },
       }),
       async (c) => {
         const { format, text, idempotencyKey } = c.req.valid("json");
-        const order = await orderFrom(text, format, idempotencyKey);
-        if (!order.ok) return answerProblem(c, order.error);
-        const receipt = await ports.goals.submit(order.value);
+        const document = await readDocument(text, format, (toml) => Bun.TOML.parse(toml));
+        if (!document.ok) {
+          return answerProblem(c, refused("invalid", `the document cannot be read: ${document.error}`));
+        }
+        const receipt = await handIn(ports, document.value, idempotencyKey);
         if (!receipt.ok) return answerProblem(c, receipt.error);
-        c.header("location", `/api/goals/${receipt.value.id}`);
-        return c.json({ ...receipt.value }, receipt.value.existed ? 200 : 201);
+        const { id, existed, kind } = receipt.value;
+        c.header("location", kind === "task" ? `/api/tasks/${id}` : `/api/goals/${id}`);
+        return c.json({ id, existed, kind }, existed ? 200 : 201);
       },
     )
     .get(
@@ -101,15 +106,41 @@ async function documentOf(
   return written.ok ? ok(written.value) : err(refused("unsupported", written.error));
 }
 
-async function orderFrom(text: string, format: Format, key: string | undefined): Promise<Result<GoalOrder>> {
-  const document = await readDocument(text, format, (toml) => Bun.TOML.parse(toml));
-  if (!document.ok) return err(refused("invalid", `the document cannot be read: ${document.error}`));
-  const { kind, body: fields } = document.value;
+type Receipt = z.output<typeof receiptSchema>;
+
+/** What is only ever made by drover itself, and where to say the same. */
+const NOT_HANDED_IN = {
+  proposal: "Proposals are made by drover: drover proposal list. Hand in what is to be done as a goal",
+  improvement: "Improvements are found in repositories: drover improvement look. Hand in what is to be done as a goal",
+  state: "It says how a goal stood. Export it without --whole for a document that can be handed in",
+} as const;
+
+async function handIn(ports: ApiPorts, { kind, body: given }: Document, key: string | undefined) {
+  const fields = key === undefined ? given : { ...given, idempotencyKey: key };
+  if (kind === "task") return handInTask(ports, fields);
   if (kind !== "goal") {
-    const message = `the document is a ${kind}, and only goals are handed in here`;
-    return err(refused("unsupported", message, "Hand tasks in with: drover task add --file FILE"));
+    return err(refused("unsupported", `a document of kind ${kind} cannot be handed in`, NOT_HANDED_IN[kind]));
   }
-  const parsed = submission.safeParse(key === undefined ? fields : { ...fields, idempotencyKey: key });
+  const order = orderFrom(fields);
+  if (!order.ok) return order;
+  const receipt = await ports.goals.submit(order.value);
+  return receipt.ok ? ok<Receipt>({ id: receipt.value.id, existed: receipt.value.existed, kind }) : receipt;
+}
+
+/** Through the same door as any other task, with the same checks. */
+async function handInTask(ports: ApiPorts, fields: JsonObject): Promise<Result<Receipt>> {
+  const { ids, executors, submissionDefaults: defaults } = ports;
+  const tasks = submissionsToTasks(fields, { ids, executors, defaults });
+  if (!tasks.ok) return tasks;
+  const receipts = await ports.queue.submit(tasks.value);
+  if (!receipts.ok) return receipts;
+  const [receipt] = receipts.value;
+  assert(receipt !== undefined, "one task was submitted");
+  return ok({ id: receipt.id, existed: !receipt.created, kind: "task" });
+}
+
+function orderFrom(fields: JsonObject): Result<GoalOrder> {
+  const parsed = submission.safeParse(fields);
   if (!parsed.success) {
     const faults = faultsOf(parsed.error, submission);
     const [first] = faults;

@@ -5,6 +5,7 @@
  * R2: the changes of an attempt are on its branch at most once, however often its end is reported.
  * R3: a worktree begins from the head of its work's branch, or from the main branch as it was just fetched.
  * R4: nothing that a task wrote is run: no hook, filter, or program of a configuration.
+ * R5: what a task changed whose submission says `discard` is on no branch, and in no commit.
  */
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -25,6 +26,8 @@ export type WorkOrder = WorkRef & {
   readonly workId: string;
   /** Tasks whose changes must be there. */
   readonly needs: readonly string[];
+  /** As the task was submitted. */
+  readonly changes: "keep" | "discard";
   /** Whether it goes on in the worktree that an attempt before it left. */
   readonly resumes: boolean;
 };
@@ -38,6 +41,7 @@ const recordSchema = z.object({
   gitDir: z.string(),
   base: z.string(),
   main: z.string(),
+  changes: z.enum(["keep", "discard"]).default("keep"),
   /** What it changed, while nobody has said yet whether its end counts. */
   waiting: z.string().optional(),
 });
@@ -49,7 +53,7 @@ export type PreparedWork = { readonly record: WorkRecord; readonly goesOn: boole
 
 /** What an attempt changed, as a commit that no branch shows yet. While it is open no other changes the repository. */
 export type CapturedWork = {
-  /** Null: it changed nothing. */
+  /** Null: it changed nothing, or nothing that is kept. */
   readonly commit: string | null;
   readonly record: WorkRecord;
   /** Puts it onto the branch. @returns the head of the branch afterwards, null when there was nothing to put */
@@ -105,7 +109,7 @@ export class AttemptWork {
     const left = order.resumes ? this.#read(order.taskId) : undefined;
     const goesOn = left !== undefined && left.repository === repository.name && left.branch === branch;
     const base = goesOn ? left.base : (head.value ?? main.value.commit);
-    const { taskId, attempt, fence } = order;
+    const { taskId, attempt, fence, changes } = order;
     const record: WorkRecord = {
       repository: repository.name,
       taskId,
@@ -115,6 +119,7 @@ export class AttemptWork {
       gitDir,
       base,
       main: main.value.commit,
+      changes,
     };
     this.#write(record);
     giveBack(gitDir);
@@ -150,6 +155,7 @@ export class AttemptWork {
       };
       const wait = (): void => {
         if (commit.value !== null) this.#write({ ...record, waiting: commit.value });
+        else rmSync(this.#path(record.taskId), { force: true }); // nothing will be put anywhere, whatever the hub says
       };
       return ok({ commit: commit.value, record, land, wait, drop: () => this.#forget(record), close: done });
     } catch (cause) {
@@ -163,6 +169,7 @@ export class AttemptWork {
     worktree: string,
     said: { readonly title: string; readonly text: string },
   ): Promise<Result<string | null>> {
+    if (record.changes === "discard") return ok(null); // R5
     const { gitDir, base, taskId, attempt, branch } = record;
     if (!existsSync(worktree)) return err(refused("not_found", `the worktree ${worktree} is gone`));
     if (!existsSync(gitDir)) return err(gone(record));

@@ -14,5 +14,10 @@ export const GOAL_SETTINGS = {
     "goals that are worked on at once, not counting less urgent ones; each has at most 20 tasks in the queue",
   ),
   "goals.plan_tier": setting(z.enum(TIERS), "standard", "complexity of the tasks that plan goals and judge results"),
+  "goals.home_lost_ms": setting(
+    durationMs,
+    DAY_MS,
+    "how long the node that has the folder of a goal may be away before a hub after it gives the goal up, or begins it anew where nothing was done",
+  ),
   "goals.keep_ms": setting(durationMs, 90 * DAY_MS, "how long ended goals are kept"),
 };

@@ -4,7 +4,7 @@ import { Executing, type GoalRepositories, lastWords } from "#activities";
 import { submissionsToTasks } from "#api";
 import { type Clock, err, InvariantBroken, type Logger, ok, type Result, refused, type TaskId } from "#base";
 import { checkSchema, EXECUTORS } from "#execution";
-import { FleetQueue, onReplicas, type ReplicaWatch } from "#fleet";
+import { type FleetNode, FleetQueue, onReplicas, type ReplicaWatch } from "#fleet";
 import { type GoalReceipt, type GoalSubmission, type Goals, goalSubmissionSchema, orderOf } from "#goals";
 import { TIERS } from "#hw";
 import type { Config } from "../config/settings.ts";
@@ -90,11 +90,26 @@ function executingOf({ config, stateDir, engine, repositories, clock, logger }: 
     submissions: (values) => submissionsToTasks([...values], engine.submissionFacts),
     wholeReply: (taskId, attempt) => wholeReply(engine, taskId, attempt),
     node: engine.nodeId,
+    goneFor: (home) => goneFor(engine.stores.fleetNodes.find(home), clock.nowMs(), config["goals.home_lost_ms"]),
     folder: (goal) => makeGoalFolder(stateDir, goal, config["sandbox.user"]),
     clock,
     logger,
     settings: { atOnce: config["goals.at_once"], tier: config["goals.plan_tier"] },
   });
+}
+
+/** @returns why a node that has the folder of a goal counts as gone; undefined while it may come back. */
+export function goneFor(
+  node: Pick<FleetNode, "name" | "state" | "seenAtMs"> | undefined,
+  nowMs: number,
+  lostMs: number,
+): string | undefined {
+  const remedy = "what was done there is lost: hand the goal in again";
+  if (node === undefined) return `the node that had its folder is no node of this fleet any more; ${remedy}`;
+  const { name, state, seenAtMs } = node;
+  if (state === "removed") return `${name}, which had its folder, was removed from the fleet; ${remedy}`;
+  if (nowMs - seenAtMs < lostMs) return undefined;
+  return `${name}, which had its folder, was last heard of at ${new Date(seenAtMs).toISOString()}; ${remedy}`;
 }
 
 async function wholeReply(

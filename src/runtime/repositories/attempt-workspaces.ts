@@ -55,7 +55,7 @@ export class RepositoryWorkspaces implements AttemptWorkspaces {
     this.#parts = parts;
   }
 
-  async prepare(task: ClaimedTask, { repo }: TaskSpec): Promise<Result<WorkspacePlan | undefined>> {
+  async prepare(task: ClaimedTask, { repo, changes = "keep" }: TaskSpec): Promise<Result<WorkspacePlan | undefined>> {
     const { work, repositories, stateDir, queue } = this.#parts;
     if (repo === undefined || !isRegisteredName(repo)) return ok(undefined);
     const all = repositories();
@@ -73,6 +73,7 @@ export class RepositoryWorkspaces implements AttemptWorkspaces {
       repository: repository.value,
       workId: workIdOf(task.row.id, task.body, found.value?.labels ?? {}),
       needs: needs.value,
+      changes,
       // A tool loop that a worker left goes on with the files that it knows.
       resumes: existsSync(checkpointPathOf(stateDir, task.row.id)),
     });

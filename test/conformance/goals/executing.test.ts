@@ -19,6 +19,7 @@ afterEach(async () => {
 const GREETING = { title: "Write the greeting", prompt: "Write hello.txt.", key: "t1" };
 const FAREWELL = { title: "Write the farewell", prompt: "Write bye.txt.", key: "t2", dependsOn: ["t1"] };
 const exists = (path: string) => ({ kind: "file_exists", path });
+const leaves = (path: string) => ({ kind: "command_succeeds", command: ["sh", "-c", `echo left > ${path}`] });
 const FILES: Readonly<Record<string, string>> = { [GREETING.title]: "hello.txt", [FAREWELL.title]: "bye.txt" };
 const writes: Script["work"] = (title) => {
   const path = FILES[title];
@@ -196,7 +197,8 @@ describe("a goal", { timeout: 40_000 }, () => {
     const id = await at.submit({
       title: "Be polite",
       repository: "toy",
-      verify: [exists("hello.txt"), exists("bye.txt")],
+      // What a check leaves in its worktree is no work.
+      verify: [exists("hello.txt"), exists("bye.txt"), leaves("checked.txt")],
     });
     const goal = await at.ended(id);
 

@@ -6,12 +6,16 @@ import { waitUntil } from "../../support/wait-until.ts";
 import { createCli } from "./cli-harness.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "drover-goals-"));
+const TASK_XML = `<task version="1"><title>Say hello</title><command type="list"><item>echo</item><item>hello</item></command></task>`;
 const MARKDOWN = join(folder, "goal.md");
 
 beforeAll(() => {
   writeFileSync(MARKDOWN, "# Greet in French\n\nSay it nicely.\n\n## Success criteria\n\n- it greets\n");
   writeFileSync(join(folder, "bad.xml"), "<!DOCTYPE goal><goal/>");
-  writeFileSync(join(folder, "task.toml"), 'kind = "task"\ntitle = "one"\n');
+  writeFileSync(join(folder, "wrong-task.xml"), "<task><title>one</title><lane>fast</lane></task>");
+  for (const kind of ["proposal", "improvement"]) {
+    writeFileSync(join(folder, `${kind}.xml`), `<${kind}><title>one</title></${kind}>`);
+  }
 });
 
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -96,6 +100,19 @@ describe("goals on the command line", () => {
     expect(repeated.stdout.trim()).toBe(id);
   });
 
+  it("may be a single task, which is submitted, once under its key", async () => {
+    const cli = createCli();
+    const file = join(folder, "task.xml");
+    writeFileSync(file, TASK_XML);
+
+    const first = await cli.run("goal", "import", file, "--idempotency-key", "k");
+    const again = await cli.run("goal", "import", file, "--idempotency-key", "k");
+    const task = JSON.parse((await cli.run("task", "show", first.stdout.trim(), "--json")).stdout) as object;
+
+    expect([first.exit, first.stderr, again.stdout]).toEqual([0, "", first.stdout]);
+    expect(task).toMatchObject({ title: "Say hello", state: "ready" });
+  });
+
   it("say everything that is known of them as a document of their state", async () => {
     const cli = createCli();
     const id = (await cli.run("goal", "add", "--title", "Greet")).stdout.trim();
@@ -121,7 +138,14 @@ describe("goals on the command line", () => {
     ["a state that is none", ["goal", "list", "done"], 2, /STATE must be one of submitted/],
     ["an id that is none", ["goal", "show", "t_1"], 1, /there is no goal t_1/],
     ["a document with a DOCTYPE", ["goal", "import", join(folder, "bad.xml")], 1, /a DOCTYPE is not allowed/],
-    ["a document of a task", ["goal", "import", join(folder, "task.toml")], 1, /drover task add --file/],
+    ["a document of a proposal", ["goal", "import", join(folder, "proposal.xml")], 1, /drover proposal list/],
+    ["a document of an improvement", ["goal", "import", join(folder, "improvement.xml")], 1, /drover improvement look/],
+    [
+      "a document of a task that is none",
+      ["goal", "import", join(folder, "wrong-task.xml")],
+      1,
+      /the task is not valid: /,
+    ],
     ["a file of no known form", ["goal", "import", join(folder, "a.docx")], 2, /Use \.md, \.toml or \.xml/],
     ["a file that is not there", ["goal", "import", join(folder, "none.md")], 2, /cannot be read/],
   ])("of %s say what is wrong", async (_what, line, exit, message) => {

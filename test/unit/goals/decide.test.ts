@@ -1,8 +1,9 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import type { TaskId } from "#base";
+import type { NodeId, TaskId } from "#base";
 import { decide, type GoalTask, hasGoalEnded, MAX_ASKS, MAX_ROUNDS } from "#goals";
 import { readJudgement } from "../../../src/goals/judgement.ts";
+import { goneFor } from "../../../src/runtime/goals/open-goals.ts";
 import { type Chances, GoalPlay } from "./goal-play.ts";
 
 const CERTAIN: Chances = { taskFails: 0, planIsBad: 0, judgeIsBad: 0, checkFails: 0, dies: 0 };
@@ -150,6 +151,51 @@ describe("a goal", () => {
       tasks: [{ n: 2 }],
       change: { tasks: [{ n: 2, state: "planned", taskId: null, tries: 1 }] },
     });
+  });
+});
+
+describe("a goal whose folder is gone with its node", () => {
+  const elsewhere = { node: "n_06d3w4q000e7v9w2m5x1y3z6zz" as NodeId, folder: "/goals/old" }; // `as`: the form of an id
+  const started = async () => {
+    const play = new GoalPlay(1, CERTAIN);
+    const goal = { ...(await play.submit({ title: "one" })), state: "decomposing", round: 1, home: elsewhere } as const;
+    return { goal, facts: { ...play.facts(), homeLost: "old was removed" } };
+  };
+
+  test("moves to the node that decides while nothing but a plan was asked for", async () => {
+    const { goal, facts } = await started();
+
+    const step = decide(goal, [], facts);
+
+    expect(step).toMatchObject({ kind: "change", change: { goal: { state: "decomposing", home: facts.home } } });
+  });
+
+  test("fails, and says which node had it, once work was planned there", async () => {
+    const { goal, facts } = await started();
+    const plan = { tasks: [{ key: "a", title: "a", prompt: "do it" }] };
+    const reply = JSON.stringify(plan);
+    const asked = decide(goal, [], { ...facts, homeLost: undefined });
+    const [task] = asked.kind === "change" ? asked.change.tasks : [];
+    const done = task === undefined ? [] : [{ ...task, state: "done", reply } as const];
+    const planned = decide({ ...goal, asks: 1 }, done, { ...facts, homeLost: undefined });
+    if (planned.kind !== "change") throw new Error(planned.kind);
+
+    const step = decide(planned.change.goal, [...done, ...planned.change.tasks], facts);
+
+    const reason = { code: "home_lost", text: "old was removed" };
+    expect(step).toMatchObject({ kind: "change", change: { goal: { state: "failed", reason } } });
+  });
+
+  test.each([
+    ["is unknown", undefined, /no node of this fleet/],
+    ["was removed", { name: "old", state: "removed", seenAtMs: 90 }, /old, which had its folder, was removed/],
+    ["was away too long", { name: "old", state: "active", seenAtMs: 0 }, /last heard of at 1970/],
+    ["was heard of lately", { name: "old", state: "active", seenAtMs: 60 }, undefined],
+  ] as const)("its node %s", (_what, node, why) => {
+    const said = goneFor(node, 100, 50);
+
+    if (why === undefined) expect(said).toBeUndefined();
+    else expect(said).toMatch(why);
   });
 });
 

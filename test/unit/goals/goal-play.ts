@@ -89,6 +89,7 @@ export class GoalPlay {
       vocabulary: VOCABULARY,
       tier: "standard",
       home: { node: NODE, folder: "/goals/one" },
+      homeLost: undefined,
     };
   }
 

@@ -30,6 +30,7 @@ function world(stateDir = join(folder(), "state")) {
       repository: one,
       workId: "g1",
       needs: [],
+      changes: "keep" as const,
       resumes: false,
       ...more,
     };
@@ -164,7 +165,15 @@ describe("the work of attempts on a repository", () => {
   it("needs the changes of the tasks before it, and says which are not there", async () => {
     const { work } = world();
     const site = repository({ path: newRepository(join(folder(), "site")) });
-    const order = { taskId: "t2", attempt: 1, fence: "1.1", repository: site, workId: "g1", resumes: false };
+    const order = {
+      taskId: "t2",
+      attempt: 1,
+      fence: "1.1",
+      repository: site,
+      workId: "g1",
+      changes: "keep" as const,
+      resumes: false,
+    };
 
     const prepared = await work.prepare({ ...order, needs: ["t1"] });
 
@@ -259,7 +268,16 @@ describe("the main branch of a repository", () => {
   it("is refused with what to do when it cannot be resolved", async () => {
     const { work } = world();
     const site = repository({ path: newRepository(join(folder(), "site")), branch: "trunk" });
-    const order = { taskId: "t1", attempt: 1, fence: "1.1", repository: site, workId: "g", needs: [], resumes: false };
+    const order = {
+      taskId: "t1",
+      attempt: 1,
+      fence: "1.1",
+      repository: site,
+      workId: "g",
+      needs: [],
+      changes: "keep" as const,
+      resumes: false,
+    };
 
     const prepared = await work.prepare(order);
 

@@ -195,6 +195,37 @@ describe("an attempt at a task that names a registered repository", () => {
     expect(git(path, "for-each-ref", "--format=%(refname)")).toBe("refs/heads/main");
   });
 
+  it("R5: leaves nothing on a branch when its submission says that its changes are discarded, whatever its labels say", async () => {
+    const { path, queue, node, submit, begin } = await world();
+    await submit({ changes: "discard", labels: { "drover.mind": "goal", "drover.goal": "g1" } });
+    const attempts = node();
+    const { ref, worktree } = await begin(attempts);
+    put(worktree, { "look.txt": "seen\n", "README.md": "# Changed\n" });
+
+    await attempts.finished(ref, result());
+
+    const record = must(await queue.store.find(ref.taskId));
+    expect(record?.row.state).toBe("done");
+    expect(record?.attempts[0]?.result?.["repository"]).toMatchObject({ name: "site", commit: null });
+    expect(git(path, "for-each-ref", "--format=%(refname)")).toBe("refs/heads/main");
+    expect(existsSync(worktree)).toBe(false);
+  });
+
+  it("R5: leaves nothing either when another process of its node reports its end, and does so twice", async () => {
+    const { path, queue, node, submit, begin } = await world();
+    await submit({ changes: "discard" });
+    const { ref, worktree } = await begin(node());
+    put(worktree, { "look.txt": "seen\n" });
+
+    const later = node();
+    await later.finished(ref, result());
+    await later.finished(ref, result());
+    await later.tend();
+
+    expect(must(await queue.store.find(ref.taskId))?.row.state).toBe("done");
+    expect(git(path, "for-each-ref", "--format=%(refname)")).toBe("refs/heads/main");
+  });
+
   it("has failed when what it changed cannot be committed", async () => {
     const { path, queue, node, submit, begin } = await world();
     await submit({ maxAttempts: 2 });
