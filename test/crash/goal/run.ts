@@ -25,7 +25,6 @@ export type GoalCrashReport = {
   readonly complete: number;
   readonly workTasks: number;
   readonly commits: number;
-  /** Rounds of planning that came from attempts that were lost, not from the model. */
   readonly tookMs: number;
   readonly faults: readonly string[];
 };
