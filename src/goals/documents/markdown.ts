@@ -4,6 +4,11 @@ import { err, type JsonObject, type JsonValue, ok, type Result } from "#base";
 import { type Document, documentFault, isKind, MAX_DOCUMENT_CHARS } from "./document.ts";
 
 const FENCE = "---";
+/**
+ * All that a goal may hold fits, besides its description. The time that a reader of YAML takes grows with the square of
+ * what is wrong, or of the keys of one map.
+ */
+const MAX_FRONT_CHARS = 64 * 1024;
 const CRITERIA = /^#{2,3} (?:success criteria|acceptance criteria|done when)\s*$/i;
 const BULLET = /^\s{0,3}(?:[-*+]|\d{1,3}[.)])\s+(?:\[[ xX]\]\s+)?(.+)$/;
 
@@ -60,6 +65,7 @@ function frontMatterOf(text: string): Result<{ readonly front: JsonObject; reado
   const isAtEnd = normal.endsWith(`\n${FENCE}`);
   if (end < 0 && !isAtEnd) return err(`its front matter has no end: a line ${FENCE} is missing`);
   const stop = end < 0 ? normal.length - FENCE.length - 1 : end;
+  if (stop > MAX_FRONT_CHARS) return err(`its front matter is longer than ${MAX_FRONT_CHARS} characters`);
   try {
     const front: unknown = parse(normal.slice(FENCE.length + 1, stop + 1), {
       maxAliasCount: 0,

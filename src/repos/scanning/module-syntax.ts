@@ -141,7 +141,9 @@ function exportList(tokens: readonly Token[], start: number): ReadExport {
   return { ...NOTHING, exports, imports: [{ specifier: unquoted(source.text), names }] };
 }
 
-const FROM = /^[ \t]*from[ \t]+(?<module>\.*[\w.]*)[ \t]+import[ \t]+(?:\((?<many>[^)]*)\)|(?<one>[^\n#;]+))/gm;
+// Each part has one way to be read, and a list that never ends is given up: a hostile file is read in the time of others.
+const FROM =
+  /^[ \t]*from[ \t]+(?<module>\.*(?:\w[\w.]*)?)[ \t]+import[ \t]+(?:\((?<many>[^)]{0,8000})\)|(?<one>[^\n#;]+))/gm;
 const IMPORT = /^[ \t]*import[ \t]+(?<modules>[\w., \t]+)/gm;
 const DEFINITION = /^(?:async[ \t]+)?(?:def|class)[ \t]+(?<name>\w+)/;
 

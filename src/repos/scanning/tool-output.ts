@@ -17,6 +17,8 @@ export type ToolReading =
 
 const MAX_FINDINGS = 200;
 const SHOWN_CHARS = 400;
+/** A place stands at the beginning of a line. What a repository's code writes is longer only to hold up who reads it. */
+const MAX_LINE_CHARS = 2_000;
 
 /** Not found, or cannot be executed, by POSIX; and how programs of a package say that they are not there. */
 const NOT_THERE =
@@ -53,10 +55,10 @@ export function readToolRun(run: ToolRun, exists: (path: string) => boolean): To
 
 /** `path:line:column: message` and `path(line,column): message`, as compilers write since ever. */
 const PLACES = [
-  /^(?:\s*(?:-->|error|warning)?[:\s]*)?(?<path>[\w@./+-]+\.[A-Za-z]{1,5}):(?<line>\d+)(?::\d+)?:?\s+(?<text>\S.*)$/,
+  /^\s*(?:(?:-->|error|warning|:)[:\s]*)?(?<path>[\w@./+-]+\.[A-Za-z]{1,5}):(?<line>\d+)(?::\d+)?:?\s+(?<text>\S.*)$/,
   /^(?<path>[\w@./+-]+\.[A-Za-z]{1,5})\((?<line>\d+),\d+\):\s+(?<text>\S.*)$/,
   /^\s*-->\s+(?<path>[\w@./+-]+\.[A-Za-z]{1,5}):(?<line>\d+):\d+(?<text>)$/,
-  /^\s*at .*?\(?(?<path>[\w@./+-]+\.[cm]?[jt]sx?):(?<line>\d+):\d+\)?(?<text>)$/,
+  /^\s*at (?:.*[^\w@./+-])?(?<path>[\w@./+-]+\.[cm]?[jt]sx?):(?<line>\d+):\d+\)?(?<text>)$/,
 ];
 
 function placesIn(
@@ -68,7 +70,8 @@ function placesIn(
   const seen = new Set<string>();
   const findings: Sighted[] = [];
   let before = "";
-  for (const line of plain(output).split("\n")) {
+  for (const whole of plain(output).split("\n")) {
+    const line = whole.slice(0, MAX_LINE_CHARS);
     const groups = PLACES.map((pattern) => pattern.exec(line)?.groups).find((found) => found !== undefined);
     const path = relative(groups?.["path"] ?? "", exists);
     if (groups === undefined || path === undefined) {
