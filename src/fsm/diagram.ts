@@ -17,7 +17,7 @@ export function renderDiagram(): string {
     "  [*] --> resting",
     ...[...arrows].map(([arrow, guards]) => `  ${arrow}: ${guards.join(", ")}`),
     "  healing --> hold: did not help again and again",
-    "  hold --> resting: released by a person, or once by itself",
+    "  hold --> resting: its cause is gone, or released by a person, or once by itself",
   ].join("\n");
 }
 

@@ -26,7 +26,9 @@ export type Effect =
       readonly message: string;
     }
   /** The mind does not go on by itself, or not soon. Raised once per `key`. */
-  | { readonly kind: "askPerson"; readonly key: string; readonly message: string };
+  | { readonly kind: "askPerson"; readonly key: string; readonly message: string }
+  /** Nobody needs to do any more what was asked under this key. */
+  | { readonly kind: "unask"; readonly key: string };
 
 /** @returns the effects of an entry, in their order. */
 export function effectsOf(entry: Entry): readonly Effect[] {
@@ -37,6 +39,8 @@ export function effectsOf(entry: Entry): readonly Effect[] {
       const { seq: treatment, remediation, fault, target, onlyIfIdle } = entry;
       return [{ kind: "treat", treatment, remediation, fault, target, onlyIfIdle }];
     }
+    case "holdOver":
+      return [{ kind: "unask", key: keyOfHold(entry.sinceMs) }];
     case "judged":
     case "paused":
     case "resumed":
@@ -77,5 +81,9 @@ function changed(entry: Extract<Entry, { readonly kind: "changed" }>): readonly 
 function asking(sinceMs: number, reason: string, retryAtMs: number | null): readonly Effect[] {
   const remedy = "Look at what is wrong, then release the hold";
   const retry = retryAtMs === null ? "It does not try again by itself" : "It tries once more by itself";
-  return [{ kind: "askPerson", key: `fsm-hold:${sinceMs}`, message: `${reason}. ${retry}. ${remedy}` }];
+  return [{ kind: "askPerson", key: keyOfHold(sinceMs), message: `${reason}. ${retry}. ${remedy}` }];
+}
+
+function keyOfHold(sinceMs: number): string {
+  return `fsm-hold:${sinceMs}`;
 }

@@ -79,6 +79,8 @@ export type Facts = {
   readonly runningAttempts: number;
   /** Whether the activity of the present state says that it has nothing left to do. */
   readonly isActivityDone: boolean;
+  /** For how long nothing has been wrong but what was handed over, as far back as this process looked without a gap. */
+  readonly wellForMs: number;
   /** Whole percents of what each state may spend; 0 is spent. */
   readonly budgetLeftPercent: Readonly<Record<ActiveState, number>>;
   /** Since repositories were last scanned, and since something was last proposed; null: never. */
@@ -97,6 +99,7 @@ export const QUIET: Facts = {
   readyTasks: 0,
   runningAttempts: 0,
   isActivityDone: false,
+  wellForMs: 0,
   budgetLeftPercent: { executing: 100, improving: 100, contemplating: 100, healing: 100 },
   sinceScanMs: 0,
   sinceProposalMs: 0,

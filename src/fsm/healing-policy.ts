@@ -57,6 +57,12 @@ export function plan(mind: Mind, moment: Moment, bound: "enterAt" | "leaveAt", u
   return { kind: rest };
 }
 
+/** @returns whether nothing is wrong but what was handed over. */
+export function isWell(mind: Mind, moment: Moment): boolean {
+  const { kind } = plan(mind, moment, "leaveAt", moment.nowMs);
+  return kind === "recovered" || kind === "handedOver";
+}
+
 /** @returns the level of a kind: the sum of its targets or the worst of them, as its measure says. */
 export function levelOf(kind: FaultKind, faults: readonly Fault[]): number {
   let level = 0;

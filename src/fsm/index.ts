@@ -18,6 +18,7 @@ export {
   QUIET,
   type SuspectTask,
 } from "./facts.ts";
+export { isWell } from "./healing-policy.ts";
 export { apply, type Deed, type Entry, historyOf, replay, type Stay } from "./journal.ts";
 export { decodeEntry, decodeMind, encodeEntry, encodeMind } from "./journal-text.ts";
 export {

@@ -45,6 +45,7 @@ const DEEDS = {
   paused: record({ reason: REASON, untilMs: nullable(whole) }),
   resumed: record({}),
   released: record({ isRetry: flag }),
+  holdOver: record({ sinceMs: whole }),
   stoodStill: record({ missedMs: whole }),
 } as const satisfies { readonly [Kind in Deed["kind"]]: Reader<Omit<Extract<Deed, { kind: Kind }>, "kind">> };
 

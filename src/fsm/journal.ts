@@ -44,6 +44,8 @@ export type Deed =
   | { readonly kind: "resumed" }
   /** The hold ended: by a person, or by itself for one retry. */
   | { readonly kind: "released"; readonly isRetry: boolean }
+  /** The hold ended by itself: what it was for is gone (FSM11). `sinceMs` is when it began. */
+  | { readonly kind: "holdOver"; readonly sinceMs: number }
   /** Neither the process nor the host ran; that time is not held against a state or a treatment. */
   | { readonly kind: "stoodStill"; readonly missedMs: number };
 
@@ -79,6 +81,8 @@ export function apply(mind: Mind, entry: Entry): Mind {
       return entry.isRetry
         ? { ...next, hold: null, retriedAtMs: entry.atMs }
         : { ...next, hold: null, retriedAtMs: null, episodes: [], restUntilMs: entry.atMs, healAgainMs: entry.atMs };
+    case "holdOver":
+      return { ...next, hold: null, restUntilMs: entry.atMs };
     case "stoodStill":
       return putOff(next, entry.missedMs);
   }

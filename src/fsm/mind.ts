@@ -72,7 +72,7 @@ export type Pause = {
   readonly untilMs: number | null;
 };
 
-/** Safe hold: healing did not help, and a person is needed. `retryAtMs` is null when it was tried again already. */
+/** Safe hold: healing did not help, and a person is needed, or that the cause goes by itself. `retryAtMs` is null when it was tried again already. */
 export type Hold = { readonly sinceMs: number; readonly reason: string; readonly retryAtMs: number | null };
 
 /** Entries of each state since a period began. */

@@ -7,7 +7,8 @@
  *       After some episodes that did not help comes the hold: nothing is begun until a person releases it, or by itself
  *       once in a window.
  * FSM4  A state is kept for its dwell time. A fault makes the mind heal from one level on, and is over only at a lower
- *       one. So no input, however it flaps, changes the state more than once in a dwell time.
+ *       one. So no input, however it flaps, changes the state more than once in a dwell time. A fault interrupts what
+ *       is done for later, improving and contemplating, after the dwell time of resting.
  * FSM5  Each entry of a state but resting takes one of that state's entries of the period; at none left it is not
  *       entered. Without resting the table has no cycle.
  * FSM6  State changes by journal entries alone, and an entry is applied without settings or clock: the same journal
@@ -17,11 +18,13 @@
  *       healing, once per entry, also after a crash.
  * FSM9  Paused or on hold the mind rests and begins nothing.
  * FSM10 Time that goes back is time that stands still.
+ * FSM11 A hold whose cause is gone is over: when nothing was wrong for the time between two episodes. No episode is
+ *       forgotten by it, so that what flickers is held against the bounds of FSM3 as before.
  */
 import { type Failure, refused } from "#base";
 import { type Effect, effectsOf } from "./effects.ts";
 import type { Facts } from "./facts.ts";
-import { aftermath, forgetBeforeMs, judge, type Moment, plan } from "./healing-policy.ts";
+import { aftermath, forgetBeforeMs, isWell, judge, type Moment, plan } from "./healing-policy.ts";
 import { apply, BY_ITSELF, type Deed, type Entry, MAX_NAME_CHARS } from "./journal.ts";
 import type { Cause, EpisodeOutcome, FsmState, Mind } from "./mind.ts";
 import type { FsmRules } from "./settings.ts";
@@ -139,7 +142,11 @@ function tick(pen: Pen, moment: Moment): void {
     return; // FSM9
   }
   if (hold !== null) {
-    if (hold.retryAtMs !== null && nowMs >= hold.retryAtMs) pen.write({ kind: "released", isRetry: true }, BY_ITSELF);
+    // FSM11
+    const isOver = moment.facts.wellForMs >= moment.rules.settings.healing.againMs && isWell(pen.mind, moment);
+    const isDue = hold.retryAtMs !== null && nowMs >= hold.retryAtMs;
+    if (isOver) pen.write({ kind: "holdOver", sinceMs: hold.sinceMs }, BY_ITSELF);
+    else if (isDue) pen.write({ kind: "released", isRetry: true }, BY_ITSELF);
     return; // FSM9
   }
   const move = nextMove(pen.mind, moment);

@@ -1,6 +1,7 @@
 /** The table of the mind: from which state to which, and what must hold. The diagram in the documents is made from it. */
 import { type Moment, mayBeginHealing, plan } from "./healing-policy.ts";
 import type { ActiveState, Cause, FsmState, Mind } from "./mind.ts";
+import type { FsmSettings } from "./settings.ts";
 
 /** A guard: what it says to a reader of the table, and why it holds now, or null when it does not. */
 type Guard = { readonly says: string; readonly reason: (mind: Mind, moment: Moment) => string | null };
@@ -116,17 +117,24 @@ export const TRANSITIONS: readonly Transition[] = [
 
 export type Move = { readonly to: FsmState; readonly cause: GuardName; readonly reason: string };
 
-/** @returns the first row that holds, once the state has been kept for its dwell time (FSM4); null to stay. */
+/** @returns the first row that holds, once the state has been kept for its least time (FSM4); null to stay. */
 export function nextMove(mind: Mind, moment: Moment): Move | null {
   const { rules, nowMs } = moment;
-  if (nowMs - mind.sinceMs < rules.settings.dwellMs[mind.state]) return null;
+  const keptMs = nowMs - mind.sinceMs;
   for (const { from, to, when } of TRANSITIONS) {
-    if (from !== mind.state || (to !== "resting" && !mayEnter(mind, to, moment))) continue;
+    if (from !== mind.state || keptMs < leastMs(from, to, rules.settings)) continue;
+    if (to !== "resting" && !mayEnter(mind, to, moment)) continue;
     if (!when.every((name) => GUARDS[name].reason(mind, moment) !== null)) continue;
     const [cause] = when;
     return { to, cause, reason: GUARDS[cause].reason(mind, moment) ?? cause };
   }
   return null;
+}
+
+/** FSM4: a fault need not wait for the end of what is done for later. */
+function leastMs(from: FsmState, to: FsmState, { dwellMs }: FsmSettings): number {
+  const isForLater = from === "improving" || from === "contemplating";
+  return isForLater && to === "healing" ? Math.min(dwellMs[from], dwellMs.resting) : dwellMs[from];
 }
 
 /** FSM5: with no entries left in this period the state waits for the next one. */

@@ -65,6 +65,8 @@ export class MindWorld {
   readonly improving = new Counted();
   readonly contemplating = new Counted();
   readonly alerts: Raise[] = [];
+  /** Keys. */
+  readonly resolved: string[] = [];
   readonly entries: Entry[] = [];
   readonly calls: string[] = [];
 
@@ -230,7 +232,7 @@ export class MindWorld {
       },
       activities,
       healing,
-      alerts: { raise: (alert) => this.alerts.push(alert), resolve: () => undefined },
+      alerts: { raise: (alert) => this.alerts.push(alert), resolve: (key) => this.resolved.push(key) },
       audit,
       told: (entry) => this.entries.push(entry),
       crashPoint: (label) => {

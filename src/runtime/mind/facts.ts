@@ -118,6 +118,7 @@ export class FactGatherer {
       runningAttempts: 0,
       ...seams.improvements(nowMs),
       isActivityDone: false,
+      wellForMs: 0,
       budgetLeftPercent: seams.budgets.leftPercent(),
       wakeEvents: seams.wakeEvents.count(),
       faults: this.#faults(),

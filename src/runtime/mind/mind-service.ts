@@ -15,6 +15,7 @@ import {
   effectsAtStart,
   type Facts,
   type FsmRules,
+  isWell,
   type Mind,
   type MindEvent,
   newMind,
@@ -44,7 +45,7 @@ export type MindServiceParts = {
   readonly logger: Logger;
   readonly journal: MindJournal;
   readonly rules: FsmRules;
-  /** Never throws; may take a moment. Whether the present activity is done is added here. */
+  /** Never throws; may take a moment. Whether the present activity is done, and for how long all is well, are added here. */
   readonly facts: (nowMs: number) => Promise<Facts>;
   readonly activities: Activities;
   readonly healing: Pick<Healing, "treat" | "settled">;
@@ -67,6 +68,8 @@ export class MindService {
   #timer: Timer | undefined;
   #ticking: Promise<void> | undefined;
   #tickedAtMs: number | undefined;
+  /** On the monotonic clock; undefined while something is wrong, and after a gap. */
+  #wellSinceMs: number | undefined;
   #livedAtMs = Number.NEGATIVE_INFINITY;
   #settledSeq = 0;
   #unkept: string | undefined;
@@ -163,12 +166,16 @@ export class MindService {
     const nowMonotonicMs = clock.monotonicMs();
     const gapMs = nowMonotonicMs - (this.#tickedAtMs ?? nowMonotonicMs);
     try {
-      if (gapMs > GAP_MS) this.#step({ kind: "stoodStill", missedMs: Math.round(gapMs) });
+      if (gapMs > GAP_MS) {
+        this.#wellSinceMs = undefined;
+        this.#step({ kind: "stoodStill", missedMs: Math.round(gapMs) });
+      }
       const found = await facts(this.nowMs());
       if (this.#isStopped) return;
       const { state } = this.#mind;
       const isActivityDone = state !== "resting" && this.#parts.activities[state].isDone;
-      this.#facts = { ...found, isActivityDone };
+      const wellForMs = this.#wellForMs(found);
+      this.#facts = { ...found, isActivityDone, wellForMs };
       this.#step({ kind: "tick" });
       this.#noteLife();
       this.#settle();
@@ -176,6 +183,13 @@ export class MindService {
       logger.error("a tick of the mind failed by a bug", { cause: String(cause) });
     }
     this.#tickedAtMs = clock.monotonicMs();
+  }
+
+  #wellForMs(facts: Facts): number {
+    const nowMs = this.#parts.clock.monotonicMs();
+    const wellNow = isWell(this.#mind, { facts, rules: this.rules, nowMs: this.nowMs() });
+    this.#wellSinceMs = wellNow ? (this.#wellSinceMs ?? nowMs) : undefined;
+    return Math.round(nowMs - (this.#wellSinceMs ?? nowMs));
   }
 
   #later(): void {
@@ -253,6 +267,9 @@ export class MindService {
         alerts.raise({ key, severity, title: "The mind ended a state", message, source: "mind" });
         break;
       }
+      case "unask":
+        alerts.resolve(effect.key);
+        break;
       case "askPerson": {
         const { key, message } = effect;
         alerts.raise({ key, severity: "critical", title: "The mind is on hold", message, source: "mind" });

@@ -9,6 +9,7 @@ const KINDS: Readonly<Partial<Record<Entry["kind"], AnnouncementKind>>> = {
   paused: "mind.paused",
   resumed: "mind.resumed",
   released: "mind.released",
+  holdOver: "mind.released",
   treated: "mind.treated",
   judged: "mind.judged",
 };

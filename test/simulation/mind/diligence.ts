@@ -1,6 +1,6 @@
 /** What the mind must not fail to do: laws that forbid things are kept best by one that does nothing. */
 import type { Entry, FsmState } from "../../../src/fsm/index.ts";
-import { above, levelOf, type Seen } from "./seen.ts";
+import { above, leastMs, levelOf, type Seen } from "./seen.ts";
 import { holds } from "./violation.ts";
 
 /** For a tick: where all conditions of a move are met beyond doubt, it is made. */
@@ -13,13 +13,20 @@ export function diligence(seen: Seen): void {
   }
   if (before.hold !== null) {
     const { retryAtMs } = before.hold;
+    const isGone = above(seen.facts, rules).length === 0 && seen.facts.wellForMs >= rules.settings.healing.againMs;
+    if (isGone) {
+      holds(result.mind.hold === null, "FSM11: a hold whose cause is gone is over");
+      holds(result.mind.restUntilMs <= nowMs, "FSM11: after it work need not wait");
+      holds(result.mind.healAgainMs === before.healAgainMs, "FSM11: healing waits as before");
+      holds(result.mind.retriedAtMs === before.retriedAtMs, "FSM11: its end is not the one retry");
+    }
     if (retryAtMs !== null && nowMs >= retryAtMs) holds(result.mind.hold === null, "FSM3: a hold is tried again");
     return;
   }
   judgement(seen);
   const hasDwelt = nowMs - before.sinceMs >= rules.settings.dwellMs[before.state];
   if (before.state === "healing") healing(seen, hasDwelt);
-  else if (hasDwelt) {
+  else if (hasDwelt || (seen.facts.faults.length > 0 && mayInterrupt(seen))) {
     const expected = expectedState(seen);
     if (expected !== null)
       holds(result.mind.state === expected, `FSM1: in ${before.state} it goes to ${expected} when it can`);
@@ -50,6 +57,10 @@ function healing(seen: Seen, hasDwelt: boolean): void {
     (row) => row.fault === fault.kind && !row.mayInterrupt && !row.costs && row.needs === null,
   );
   if (mayTreat) holds(result.entries.some(isTreatment), "FSM3: what can be treated is treated");
+}
+
+function mayInterrupt({ before, nowMs, rules }: Seen): boolean {
+  return nowMs - before.sinceMs >= leastMs(before.state, "healing", rules.settings);
 }
 
 function isTreatment(entry: Entry): boolean {

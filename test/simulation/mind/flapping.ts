@@ -67,6 +67,7 @@ function pauseBefore(random: Random, { mind, nowMs }: Player, mood: Mood): numbe
   if (chance < 0.4) return SECOND;
   const edges = [
     mind.sinceMs + DEFAULT_RULES.settings.dwellMs[mind.state],
+    mind.sinceMs + DEFAULT_RULES.settings.dwellMs.resting,
     mind.deadlineMs ?? 0,
     mind.healAgainMs,
     mind.restUntilMs,
@@ -103,11 +104,16 @@ function factsOf(random: Random, mood: Mood, state: FsmState, broken: readonly F
   const flips = random.next() < 0.5;
   switch (mood) {
     case "quiet":
-      return QUIET;
+      return flips ? QUIET : { ...QUIET, wellForMs: MINUTE };
     case "broken":
       return { ...QUIET, readyTasks: flips ? 1 : 0, faults: broken, means: ["fallbackModel"] };
     case "flickering":
-      return { ...QUIET, runningAttempts: 1, faults: flips ? some([faultOf(random, 1), faultOf(random, 0.95)]) : [] };
+      return {
+        ...QUIET,
+        runningAttempts: 1,
+        faults: flips ? some([faultOf(random, 1), faultOf(random, 0.95)]) : [],
+        wellForMs: MINUTE,
+      };
     case "contrary":
       return contrary(random, state);
   }
@@ -124,6 +130,7 @@ function contrary(random: Random, state: FsmState): Facts {
       return random.next() < 0.5 ? QUIET : { ...QUIET, faults: [faultOf(random, 1)] };
     case "improving":
     case "contemplating":
+      if (random.next() < 0.2) return { ...QUIET, faults: [faultOf(random, 1)] };
       return { ...QUIET, isActivityDone: true, sinceProposalMs: null, readyTasks: random.next() < 0.3 ? 1 : 0 };
     case "healing":
       return random.next() < 0.7 ? QUIET : { ...QUIET, faults: [faultOf(random, 0.95)] };

@@ -100,6 +100,7 @@ const facts: fc.Arbitrary<Facts> = fc
     readyTasks: fc.constantFrom(0, 0, 2),
     runningAttempts: fc.constantFrom(0, 0, 1),
     isActivityDone: fc.boolean(),
+    wellForMs: fc.constantFrom(0, 0, SECOND, 10 * MINUTE),
     left: fc.constantFrom(100, 100, 100, 3, 0),
     sinceScanMs: fc.constantFrom(0, 0, null, 7 * 3_600_000),
     sinceProposalMs: fc.constantFrom(0, 0, null, 2 * 86_400_000),

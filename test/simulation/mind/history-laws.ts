@@ -1,6 +1,6 @@
 /** What must hold of a whole history of the mind. Keeps a memory of its own, beside that of the mind. */
 import type { Entry, FsmState } from "../../../src/fsm/index.ts";
-import type { Seen } from "./seen.ts";
+import { leastMs, type Seen } from "./seen.ts";
 import { holds } from "./violation.ts";
 
 type Changed = Extract<Entry, { kind: "changed" }>;
@@ -33,6 +33,7 @@ export class HistoryLaws {
       if (entry.kind === "judged") this.#judged(seen, entry);
       if (entry.kind === "stoodStill") this.#missedMs += entry.missedMs;
       if (entry.kind === "released") this.#released(seen, entry);
+      if (entry.kind === "holdOver") this.#restUntilMs = 0; // its episodes count on
     }
   }
 
@@ -45,7 +46,7 @@ export class HistoryLaws {
     const isOwn = by === "mind";
     const sinceMs = this.#sinceMs ?? before.sinceMs;
     if (isOwn) {
-      const dwells = (atMs - sinceMs) / rules.settings.dwellMs[from];
+      const dwells = (atMs - sinceMs) / leastMs(from, to, rules.settings);
       holds(dwells >= 1, "FSM4: one change of state in a dwell time at most");
       this.shortestStay = Math.min(this.shortestStay, dwells);
     }

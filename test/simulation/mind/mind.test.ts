@@ -14,12 +14,12 @@ const SEED = Number(process.env["DROVER_TEST_SEED"] ?? 20_261_127);
 const WAYS = TRANSITIONS.map(({ from, to, when: [cause] }) => `${from}>${to}:${cause}`);
 
 describe("the mind", () => {
-  it("keeps FSM1 to FSM10 in every mind that small rules allow, and each of them comes to rest", () => {
+  it("keeps FSM1 to FSM11 in every mind that small rules allow, and each of them comes to rest", () => {
     const { minds, steps, ways } = search(smallRules("tiny"), alphabetOf("tiny"));
 
     // A part of the space that is not visited any more shows here; a change of the rules changes them, too.
-    expect({ minds, steps }).toEqual({ minds: 1_647, steps: 95_526 });
-    const missing = [...WAYS, "released", "resumed", "treated", "judged"].filter((way) => !ways.has(way));
+    expect({ minds, steps }).toEqual({ minds: 1_692, steps: 118_440 });
+    const missing = [...WAYS, "released", "holdOver", "resumed", "treated", "judged"].filter((way) => !ways.has(way));
     // Nothing is handed over in the smallest rules.
     expect(missing).toEqual(["healing>resting:handedOver"]);
   });
@@ -52,6 +52,6 @@ describe("the mind", () => {
 
     expect(misplaced()).toEqual([]);
     expect(MUTATIONS.length).toBeGreaterThanOrEqual(30);
-    expect(rules.size).toBe(10);
+    expect(rules.size).toBe(11);
   });
 });

@@ -97,6 +97,7 @@ function signOf(entry: Entry): string {
       return `pause ${entry.untilMs}`;
     case "resumed":
     case "released":
+    case "holdOver":
     case "stoodStill":
       return entry.kind;
   }
@@ -109,13 +110,15 @@ const stuck = (level: number, healthyAttempts: number): Fault => ({
   healthyAttempts,
 });
 const skewed: Fault = { kind: "clockSkew", target: "a", level: 2, healthyAttempts: 0 };
-const FAULTS: readonly (readonly Fault[])[] = [
-  [],
-  [stuck(2, 0)],
-  [stuck(3, 0)],
-  [stuck(3, 1)],
-  [skewed],
-  [stuck(4, 0), skewed],
+/** Whoever says that all is well may be wrong: levels have the last word. */
+const FAULTS: readonly Pick<Facts, "faults" | "wellForMs">[] = [
+  { faults: [], wellForMs: 0 },
+  { faults: [stuck(2, 0)], wellForMs: 0 },
+  { faults: [stuck(3, 0)], wellForMs: 0 },
+  { faults: [stuck(3, 1)], wellForMs: 1 },
+  { faults: [], wellForMs: 1 },
+  { faults: [skewed], wellForMs: 1 },
+  { faults: [stuck(4, 0), skewed], wellForMs: 0 },
 ];
 const WORK: readonly Partial<Facts>[] = [{}, { readyTasks: 1 }, { runningAttempts: 1 }];
 const DUE: readonly Partial<Facts>[] = [
@@ -143,10 +146,10 @@ const PURSES: readonly Partial<Facts>[] = [
 export function alphabetOf(size: "tiny" | "small"): readonly Facts[] {
   const some = <T>(all: readonly T[], tiny: readonly number[]): readonly T[] =>
     size === "tiny" ? all.filter((_one, index) => tiny.includes(index)) : all;
-  return some(FAULTS, [0, 1, 2, 3]).flatMap((faults) =>
+  return some(FAULTS, [0, 1, 2, 3, 4]).flatMap((health) =>
     some(WORK, [0, 1]).flatMap((work) =>
       some(DUE, [1, 2]).flatMap((due) =>
-        some(PURSES, [0, 1, 2]).map((purse) => ({ ...QUIET, ...work, ...due, ...purse, faults })),
+        some(PURSES, [0, 1, 2]).map((purse) => ({ ...QUIET, ...work, ...due, ...purse, ...health })),
       ),
     ),
   );

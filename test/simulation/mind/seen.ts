@@ -3,6 +3,8 @@ import {
   type Facts,
   type FaultKind,
   type FsmRules,
+  type FsmSettings,
+  type FsmState,
   type Mind,
   type MindEvent,
   type MindStep,
@@ -39,4 +41,23 @@ export function isSick(facts: Facts, { settings }: FsmRules): boolean {
 /** @returns the kinds that are above the lower threshold. */
 export function above(facts: Facts, { settings }: FsmRules): readonly FaultKind[] {
   return facts.faults.map(({ kind }) => kind).filter((kind) => levelOf(facts, kind) > settings.leaveAt[kind]);
+}
+
+/** Whether all that is wrong of a kind, but for what may stay, is somebody else's for now. */
+export function isHandedOver({ before, facts, rules, nowMs, result }: Seen, kind: FaultKind): boolean {
+  const treatments = [...before.treatments, ...result.mind.treatments];
+  const open = facts.faults.filter(
+    ({ kind: other, target }) =>
+      !treatments.some(
+        (each) =>
+          each.fault === other && each.target === target && each.verdict === "handedOver" && each.untilMs > nowMs,
+      ),
+  );
+  return levelOf({ ...facts, faults: open }, kind) <= rules.settings.leaveAt[kind];
+}
+
+/** FSM4: how long a state is kept at least before that way is taken. */
+export function leastMs(from: FsmState, to: FsmState, { dwellMs }: FsmSettings): number {
+  if (to !== "healing" || (from !== "improving" && from !== "contemplating")) return dwellMs[from];
+  return Math.min(dwellMs.resting, dwellMs[from]);
 }

@@ -43,8 +43,8 @@ export function smallRules(size: "tiny" | "small"): FsmRules {
   return {
     settings: {
       ...DEFAULT_SETTINGS,
-      dwellMs: { resting: 1, executing: 1, improving: 1, contemplating: 1, healing: 1 },
-      deadlineMs: { executing: 2, improving: 2, contemplating: 2, healing: 2 },
+      dwellMs: { resting: 1, executing: 1, improving: 2, contemplating: isTiny ? 1 : 2, healing: 1 },
+      deadlineMs: { executing: 2, improving: 3, contemplating: isTiny ? 2 : 3, healing: 2 },
       entriesPerPeriod: { executing: 1, improving: 1, contemplating: 1, healing: isTiny ? 1 : 2 },
       enterAt: { ...DEFAULT_SETTINGS.enterAt, stuckTasks: 3, clockSkew: 2 },
       leaveAt: { ...DEFAULT_SETTINGS.leaveAt, stuckTasks: 0, clockSkew: 0 },

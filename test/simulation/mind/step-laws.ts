@@ -1,5 +1,5 @@
 /**
- * What must hold of every single step of the mind, FSM1 to FSM10, told without the code that decides: the laws have a
+ * What must hold of every single step of the mind, FSM1 to FSM11, told without the code that decides: the laws have a
  * table, levels and limits of their own reckoning.
  */
 import {
@@ -15,7 +15,7 @@ import {
   replay,
 } from "../../../src/fsm/index.ts";
 import { diligence } from "./diligence.ts";
-import { above, isSick, type Seen } from "./seen.ts";
+import { above, isHandedOver, isSick, leastMs, type Seen } from "./seen.ts";
 import { holds } from "./violation.ts";
 
 type Changed = Extract<Entry, { kind: "changed" }>;
@@ -133,7 +133,8 @@ function checkTick(seen: Seen): void {
 }
 
 /** FSM9 */
-function checkQuiet({ before, nowMs }: Seen, entry: Entry): void {
+function checkQuiet(seen: Seen, entry: Entry): void {
+  const { before, nowMs } = seen;
   if (entry.kind === "resumed") {
     const untilMs = before.pause?.untilMs ?? Infinity;
     holds(nowMs >= untilMs, "FSM9: a pause ends by itself at its end alone");
@@ -146,6 +147,15 @@ function checkQuiet({ before, nowMs }: Seen, entry: Entry): void {
   if (before.hold === null) return;
   const { retryAtMs } = before.hold;
   const mayTry = entry.kind === "released" && entry.isRetry && retryAtMs !== null && nowMs >= retryAtMs;
+  if (entry.kind === "holdOver") {
+    const { facts, rules } = seen;
+    holds(facts.wellForMs >= rules.settings.healing.againMs, "FSM11: a hold is over when all was well for a while");
+    holds(
+      above(facts, rules).every((kind) => isHandedOver(seen, kind)),
+      "FSM11: a hold is not over while something is wrong",
+    );
+    return;
+  }
   holds(
     entry.kind === "judged" || mayTry,
     "FSM3: a hold ends by itself when it is to be tried again, and begins nothing",
@@ -159,7 +169,10 @@ function checkChange(seen: Seen, change: Changed): void {
     change.from === before.state && WAYS[before.state].includes(change.to),
     "FSM1: it goes only the ways of the table",
   );
-  holds(nowMs - before.sinceMs >= settings.dwellMs[before.state], "FSM4: a state is kept for its dwell time");
+  holds(
+    nowMs - before.sinceMs >= leastMs(before.state, change.to, settings),
+    "FSM4: a state is kept for its dwell time",
+  );
   const effects = result.effects.map((effect) =>
     effect.kind === "begin" || effect.kind === "end" ? `${effect.kind} ${effect.state}` : effect.kind,
   );

@@ -153,6 +153,31 @@ describe("healing", () => {
     expect(ticking.mind).toMatchObject({ state: "resting", restUntilMs });
   });
 
+  it("FSM11: a hold that only a person could end is over when nothing was wrong for a minute, and not before", () => {
+    const ticking = new Ticking().run(sick("endpointsDown", 100), 8 * 60 * MINUTE);
+    const { episodes, healAgainMs } = ticking.mind;
+
+    ticking.run({ ...QUIET, readyGoals: 1, wellForMs: 59 * SECOND }, MINUTE);
+    const early = ticking.mind.hold;
+    ticking.run({ ...sick("endpointsDown", 100), readyGoals: 1, wellForMs: MINUTE }, MINUTE);
+    const sickly = ticking.mind.hold;
+    ticking.run({ ...QUIET, readyGoals: 1, wellForMs: MINUTE }, 2 * SECOND);
+
+    expect([early?.retryAtMs, sickly?.retryAtMs]).toEqual([null, null]);
+    expect(ticking.mind).toMatchObject({ state: "executing", hold: null, episodes, healAgainMs });
+    expect(ticking.effects.some(({ kind }) => kind === "unask")).toBe(true);
+  });
+
+  it("FSM4: interrupts improving after the dwell time of resting, and work after that of its own", () => {
+    const broken = sick("repositoryBroken", 1);
+    const improving = new Ticking().run(DUE, 11 * SECOND).run({ ...DUE, ...broken, sinceScanMs: 0 }, MINUTE);
+    const working = new Ticking().run({ ...QUIET, readyGoals: 1 }, 11 * SECOND).run(broken, MINUTE);
+
+    const lasted = (ticking: Ticking) => ticking.entries.filter(({ kind }) => kind === "changed").slice(0, 2);
+    expect(lasted(improving)).toMatchObject([{ to: "improving" }, { to: "healing", lastedMs: 10 * SECOND }]);
+    expect(lasted(working)).toMatchObject([{ to: "executing" }, { to: "healing", lastedMs: 30 * SECOND }]);
+  });
+
   it("hands over what takes longer than an episode, and does not heal for it meanwhile", () => {
     const ticking = new Ticking();
 
