@@ -43,7 +43,7 @@ export function above(facts: Facts, { settings }: FsmRules): readonly FaultKind[
   return facts.faults.map(({ kind }) => kind).filter((kind) => levelOf(facts, kind) > settings.leaveAt[kind]);
 }
 
-/** Whether all that is wrong of a kind, but for what may stay, is somebody else's for now. */
+/** Whether all that is wrong of a kind, but for what may stay, was handed over and still is. */
 export function isHandedOver({ before, facts, rules, nowMs, result }: Seen, kind: FaultKind): boolean {
   const treatments = [...before.treatments, ...result.mind.treatments];
   const open = facts.faults.filter(

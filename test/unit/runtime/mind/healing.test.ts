@@ -227,29 +227,6 @@ describe("endpoints that are all down", () => {
   });
 });
 
-describe("a server of models on a laptop", () => {
-  it("that is quit puts the mind on hold, and work goes on by itself when it is started again", async () => {
-    const at = await open({ "fsm.healing": { rest_ms: 1_000, max_rest_ms: 60_000, again_ms: 60_000, fruitless: 1 } });
-    at.endpoints = [down("laptop")];
-    at.goals = { readyGoals: 1, readyTasks: 1 };
-    await at.until(() => at.service.mind.hold !== null, 1_000);
-    const key = `fsm-hold:${at.service.mind.hold?.sinceMs}`;
-    await at.pass(90);
-    const begins = at.executing.begins;
-
-    at.endpoints = [endpointState("laptop", "http://127.0.0.1:1/laptop")];
-    await at.pass(30);
-    at.endpoints = [down("laptop")]; // it flickers
-    await at.pass(2);
-    at.endpoints = [endpointState("laptop", "http://127.0.0.1:1/laptop")];
-    const tookSeconds = await at.until(() => at.state === "executing");
-
-    expect(tookSeconds).toBe(62);
-    expect([at.executing.begins, at.service.mind.hold, at.resolved]).toEqual([begins + 1, null, [key]]);
-    expect(at.service.mind.episodes).toMatchObject([{ outcome: "exhausted" }]);
-  });
-});
-
 describe("a key", () => {
   it("whose attempts are lost again and again is paused for half an hour and resumes by itself", async () => {
     const at = await open();
