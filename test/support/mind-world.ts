@@ -81,6 +81,8 @@ export class MindWorld {
   members: { id: NodeId; isWell: boolean; running: number }[] = [];
   /** How long the other node was silent; undefined: it was taken out of the fleet. */
   silentMs: number | undefined = 0;
+  /** The same by node, where a fleet knows it. */
+  silenceOf: (node: NodeId) => number | undefined = () => this.silentMs;
   brokenDatabases: Record<string, Failure> = {};
   sinceScanMs: number | null = 0;
   sinceProposalMs: number | null = 0;
@@ -89,6 +91,9 @@ export class MindWorld {
   repositories: RepositoryHealth = NO_REPOSITORIES;
   /** What a remedy does to the knobs. */
   readonly onCall: Record<string, () => void> = {};
+  /** In the place of those that only note that they were asked. */
+  restartOther: ((node: string) => Promise<Result<unknown>>) | undefined;
+  attached: { reattach(): Promise<void> } | undefined;
   crashAt: string | undefined;
   /** Counts from the next {@link rebuild} or start on. */
   hasWatchdog = true;
@@ -243,7 +248,7 @@ export class MindWorld {
 
   #heldParts(): TasksHeldParts {
     const { clock, queue } = this;
-    return { self: this.self, queue, clock, silentMs: () => this.silentMs };
+    return { self: this.self, queue, clock, silentMs: (node) => this.silenceOf(node) };
   }
 
   #facts(): FactGatherer {
@@ -308,8 +313,11 @@ export class MindWorld {
         },
         prune: () => called("prune"),
         restartSelf: this.hasWatchdog ? () => this.#call("restartSelf") : undefined,
-        restartOther: (node) => called(`restartOther ${node}`),
-        replica: { reattach: async () => this.#call("reattach"), renew: () => this.#call("renew") },
+        restartOther: (node) => this.restartOther?.(node) ?? called(`restartOther ${node}`),
+        replica: {
+          reattach: async () => (this.#call("reattach"), this.attached?.reattach()),
+          renew: () => this.#call("renew"),
+        },
       }),
       ...endpointRemedies({
         config: this.#config,

@@ -219,7 +219,17 @@ function checkEntrance({ before, nowMs, rules, result }: Seen, to: Exclude<FsmSt
   const { pace, entriesPerPeriod } = rules.settings;
   const { period } = result.mind;
   holds(nowMs >= before.restUntilMs, "FSM3: after healing that did not help it rests");
-  if (to === "healing") holds(nowMs >= before.healAgainMs, "FSM3: episodes of healing have a time between them");
+  if (to === "healing") {
+    const { healing, deadlineMs } = rules.settings;
+    const healedMs = before.episodes.reduce((sum, { startedMs, endedMs }) => {
+      return sum + Math.max(0, endedMs - Math.max(startedMs, nowMs - healing.windowMs));
+    }, 0);
+    holds(nowMs >= before.healAgainMs, "FSM3: episodes of healing have a time between them");
+    holds(
+      healedMs + deadlineMs.healing <= (healing.windowMs * healing.sharePercent) / 100,
+      "FSM3: an episode begins only where its window has room for all of it",
+    );
+  }
   if (period.sinceMs === before.period.sinceMs) {
     holds(
       period.entries[to] === before.period.entries[to] + 1,
