@@ -29,7 +29,13 @@ export {
 } from "./contemplating/proposal.ts";
 export { similarity } from "./contemplating/similarity.ts";
 export { Executing, type GoalFigures, goalFigures } from "./executing/executing.ts";
-export type { DeliveryOrder, ExecutingParts, ExecutingSettings, GoalRepositories } from "./executing/ports.ts";
+export {
+  type DeliveryOrder,
+  type ExecutingParts,
+  type ExecutingSettings,
+  type GoalRepositories,
+  modelsOf,
+} from "./executing/ports.ts";
 export { lastWords } from "./executing/seen-tasks.ts";
 export { diskFault, memoryFault } from "./facts/host-faults.ts";
 export { KeyActivity } from "./facts/key-activity.ts";

@@ -6,6 +6,7 @@ export {
   type Assessment,
   type CheckReport,
   type CheckRunner,
+  type DeliveryNews,
   type DeliveryOrder,
   type DeliveryReceipt,
   reportOf,

@@ -29,7 +29,7 @@ const KINDS: Readonly<Record<PathKind, RegExp>> = {
   migration: /(?:^|\/)(?:migrations?|db\/migrate|alembic)\/|\.(?:sql|ddl)$/i,
   ci: /(?:^|\/)(?:\.github|\.gitea|\.forgejo)\/|(?:^|\/)(?:\.gitlab-ci\.ya?ml|Jenkinsfile|\.travis\.yml|azure-pipelines\.yml|\.woodpecker(?:\.ya?ml|\/)|\.circleci\/|\.drone\.ya?ml)/i,
   build:
-    /(?:^|\/)(?:Makefile|Dockerfile[^/]*|Containerfile|CMakeLists\.txt|justfile|Rakefile|install[^/]*|postinstall[^/]*)$|\.(?:sh|bash|ps1|bat|cmd)$/i,
+    /(?:^|\/)(?:Makefile|Dockerfile[^/]*|Containerfile|CMakeLists\.txt|justfile|Rakefile|(?:pre|post|un)?install)$|(?:^|[/_-])(?:(?:pre|post|un)?install|build|configure|bootstrap|setup|package|release|deploy)(?:[_-][^/]*)?\.(?:sh|bash|ps1|bat|cmd)$|(?:^|\/)(?:build|packaging|\.?ci)\/(?:[^/]+\/)*[^/]+\.(?:sh|bash|ps1|bat|cmd)$/i,
   sensitive:
     /(?:^|[/._-])(?:auth|authn|authz|security|crypto|secrets?|permissions?|payments?|billing|sudo|login|password|token)/i,
   publication: /(?:^|\/)(?:\.drover-publish\.toml|\.gitattributes|\.gitmodules|CODEOWNERS)$/,

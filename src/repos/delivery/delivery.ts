@@ -1,11 +1,12 @@
 /** The delivery of a goal's branch: what is asked, what comes back, and in which words a forge is told. */
+import { z } from "zod";
 import type { JsonObject, Result } from "#base";
 import type { Change } from "../autonomy/change.ts";
 import type { Decision, Tier } from "../autonomy/decision.ts";
 import type { Risk } from "../autonomy/risk.ts";
 import type { Finding } from "../publication/finding.ts";
 import type { CheckName, Repository } from "../registry/repository.ts";
-import type { DeliveryOutcome } from "../registry/repository-store.ts";
+import type { DeliveryOutcome, DeliveryRecord } from "../registry/repository-store.ts";
 
 export type DeliveryOrder = {
   readonly goalId: string;
@@ -24,6 +25,26 @@ export type DeliveryReceipt = {
   readonly detail: string;
   readonly link: string | null;
 };
+
+/** What became of a delivery that had to wait. */
+export type DeliveryNews = DeliveryReceipt & { readonly goal: string };
+
+const waitingSchema = z.object({
+  /** Since when, by the clock of the node. */
+  sinceMs: z.number(),
+  title: z.string(),
+  description: z.string(),
+  models: z.array(z.string()),
+  approved: z.enum(["pullRequest", "merge"]).exactOptional(),
+});
+/** What is kept of an order whose pull request waits for the checks of its forge. */
+export type Waiting = z.infer<typeof waitingSchema>;
+
+/** @returns undefined for a delivery that waits for nothing */
+export function waitingOf({ outcome, report }: Pick<DeliveryRecord, "outcome" | "report">): Waiting | undefined {
+  if (outcome !== "pullRequest") return undefined;
+  return waitingSchema.safeParse(report["waits"]).data;
+}
 
 /** What the commands of a repository said about one commit. */
 export type CheckReport = {
@@ -51,6 +72,11 @@ export type Assessment = {
   /** The commit that a merge would make; null in a conflict. */
   readonly merge: string | null;
 };
+
+/** @returns whether there is a command by which it is checked. */
+export function hasChecks({ checks: { test, build, lint } }: Repository): boolean {
+  return (test ?? build ?? lint) !== undefined;
+}
 
 /** @returns whether the tests ran, and everything that ran passed; null when no test ran. */
 export function testsPassed(checks: CheckReport | null): boolean | null {

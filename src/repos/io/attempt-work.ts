@@ -68,7 +68,7 @@ export type CapturedWork = {
 
 /** Others of the work may land while this one does; each try takes in what they did. */
 const LAND_TRIES = 5;
-const TASK_TRAILER = "Drover-Task";
+export const TASK_TRAILER = "Drover-Task";
 const ATTEMPT_TRAILER = "Drover-Attempt";
 
 export type AttemptWorkParts = {

@@ -81,6 +81,14 @@ export class RepositoryPlaces {
     });
   }
 
+  /** Both at once: the repository, and its main branch as it is now. */
+  async openMain(repository: Repository): Promise<Result<{ readonly place: RepositoryPlace; readonly main: string }>> {
+    const place = await this.open(repository);
+    if (!place.ok) return place;
+    const main = await this.fresh(repository, place.value);
+    return main.ok ? ok({ place: place.value, main: main.value.commit }) : main;
+  }
+
   /**
    * Fetches the main branch and drover's own branches. Where that fails because nobody answers, what was fetched last
    * stands for it, for as long as the settings say.

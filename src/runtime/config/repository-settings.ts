@@ -73,6 +73,16 @@ export const REPOSITORY_SETTINGS = {
     86_400_000,
     "how long what was fetched last stands for a main branch that cannot be fetched now",
   ),
+  "repositories.look_every_ms": setting(
+    count(86_400_000),
+    300_000,
+    "between two looks at whether main branches have moved, whose checks run then, and at pull requests that wait; 0: never",
+  ),
+  "repositories.forge_wait_ms": setting(
+    durationMs,
+    86_400_000,
+    "how long a pull request may wait for the checks of its forge to be merged",
+  ),
   "autonomy.at_most": setting(
     z.enum(MODES),
     "pullRequest",

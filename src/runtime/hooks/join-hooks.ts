@@ -34,7 +34,10 @@ export function joinHooks(parts: JoinedParts): Hooks {
     clock: realClock,
     random: realRandom(),
     logger,
-    wake: (reason) => logger.debug("the mind is woken", { reason }),
+    wake: (reason) => {
+      logger.debug("the mind is woken", { reason });
+      engine.repositories.watch.wake();
+    },
     goals,
     nameRepository: (kind, fullName) => {
       const all = engine.repositories.list();

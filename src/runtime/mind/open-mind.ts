@@ -149,6 +149,9 @@ function joined(given: {
       },
     },
     start: () => {
+      // Without a mind nothing else asks for the time.
+      const mayCheck = (): boolean => !isEnabled || ["resting", "improving"].includes(service.mind.state);
+      if (engine.service !== undefined) engine.repositories.watch.start({ mayCheck, alerts: parts.alerts });
       if (!isEnabled) return;
       const started = service.start();
       const opened = started.ok ? cares.start() : started;
@@ -163,6 +166,7 @@ function joined(given: {
     },
     stop: async () => {
       unsubscribe();
+      engine.repositories.watch.stop();
       await service.stop();
       for (const state of ACTIVE_STATES) activities[state].end();
     },

@@ -11,7 +11,9 @@ import { confinedChecks, removeLeftChecks } from "./check-runner.ts";
 import { configuredRepositories } from "./configured.ts";
 import { GoalRepositories } from "./goal-repositories.ts";
 import { HubRepositories } from "./hub-repositories.ts";
+import { modelsOfTasks } from "./models-of-tasks.ts";
 import { passRateOf } from "./pass-rate.ts";
+import { RepositoryWatch } from "./repository-watch.ts";
 
 export type OpenRepositories = {
   /** Where attempts work that name one. */
@@ -23,6 +25,8 @@ export type OpenRepositories = {
   /** By priority. */
   readonly list: () => Result<readonly Registered[]>;
   readonly places: RepositoryPlaces;
+  /** Begins where the fleet's database is written. */
+  readonly watch: RepositoryWatch;
 };
 
 type Parts = {
@@ -73,15 +77,20 @@ export function openRepositories(parts: Parts): Result<OpenRepositories> {
     list,
     forgeOf: (repository) => openForge(repository, clock),
     pushTimeoutMs,
+    forgeWaitMs: config["repositories.forge_wait_ms"],
+    modelsOf: (tasks) => modelsOfTasks(stores.queue, tasks),
     clock,
   });
   removeLeftChecks(stateDir, clock.nowMs());
   const work = new AttemptWork({ stateDir, places, author, clock, turns });
   const { queue } = stores;
+  const goals = new GoalRepositories({ store, list, places, deliveries, turns });
+  const everyMs = config["repositories.look_every_ms"];
   return ok({
     workspaces: new RepositoryWorkspaces({ work, repositories: list, queue, stateDir, clock, logger }),
     port: new HubRepositories({ store, list, places, deliveries, policy, clock }),
-    goals: new GoalRepositories({ store, list, places, deliveries, turns }),
+    goals,
+    watch: new RepositoryWatch({ deliveries, active: () => goals.active(), everyMs, clock, logger }),
     list,
     places,
   });

@@ -112,6 +112,25 @@ describe("the risk of a diff", () => {
     expect(terms.find((term) => term.name === name)?.because).toContain(path);
   });
 
+  it.each([
+    ["lib/colours.sh", false],
+    ["src/installer/page.ts", false],
+    ["tools/rebuild-index.sh", false],
+    ["bin/start.bash", false],
+    ["lib/build.sh", true],
+    ["scripts/build-release.sh", true],
+    ["uninstall.ps1", true],
+    ["ci/run.sh", true],
+    [".ci/steps/one.sh", true],
+    ["packaging/deb/rules.sh", true],
+    ["Makefile", true],
+    ["install", true],
+  ])("takes a script for what it is by its name and place: %s is part of the build: %s", (path, isBuild) => {
+    const { terms } = riskOf({ ...NONE, changes: [{ ...small, path }] });
+
+    expect(terms.some(({ name }) => name === "build")).toBe(isBuild);
+  });
+
   it("names tests that are removed", () => {
     const removed = { ...small, path: "test/app.test.ts", added: 0, removed: 40, isDeleted: true };
 

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
 import { type Clock, ok, type Result, SimulatedClock } from "#base";
@@ -98,10 +98,12 @@ async function world({ repository = {}, checks = new ScriptedChecks(), policy = 
     policy,
     checks,
     watched: [],
-    passRate: () => 1,
+    passRate: (model) => (model.startsWith("worked-on-") ? null : 1),
     list: () => ok(registered([site], must(store.entries()))),
     forgeOf: (one) => openForge(one, impatient),
     pushTimeoutMs: 60_000,
+    forgeWaitMs: 60_000,
+    modelsOf: async (tasks) => ok(tasks.map((task) => `worked-on-${task}`)),
     clock,
   });
   /** As the tasks of goal `g1` have left it. */
@@ -125,7 +127,22 @@ async function world({ repository = {}, checks = new ScriptedChecks(), policy = 
     models: ["a:7b"],
   };
   const deliver = (more: object = {}) => deliveries.deliver({ ...order, ...more });
-  return { origin, bare, stateDir, store, deliveries, checks, change, deliver, server, token, tokenFile, waits, site };
+  return {
+    origin,
+    bare,
+    stateDir,
+    store,
+    deliveries,
+    checks,
+    change,
+    deliver,
+    server,
+    token,
+    tokenFile,
+    waits,
+    site,
+    clock,
+  };
 }
 
 describe("a delivery", () => {
@@ -267,6 +284,48 @@ describe("a delivery", () => {
     expect(must(store.conditions())).toEqual([]);
   });
 
+  it("is followed by the checks of main when that moves, by itself and once for each commit", async () => {
+    const { origin, bare, deliveries, store, checks } = await world({ checks: new ScriptedChecks(GREEN, RED) });
+
+    must(await deliveries.checkMoved("site"));
+    must(await deliveries.checkMoved("site"));
+    const moved = commit(origin, { "lib/two.ts": "2;\n" });
+    git(origin, "push", "--quiet", bare, "main");
+    must(await deliveries.checkMoved("site"));
+    must(await deliveries.checkMoved("site"));
+
+    expect(checks.seen).toEqual([git(bare, "rev-parse", "main^"), moved]);
+    expect(must(store.conditions())).toMatchObject([{ kind: "checks", failing: ["test"], commit: moved }]);
+  });
+
+  it("A7: that was merged by a node that was killed then is checked at the next start, and taken back when red", async () => {
+    const { bare, change, deliver, deliveries, store, stateDir } = await world({
+      checks: new ScriptedChecks(GREEN, GREEN, RED),
+    });
+    await change();
+    must(await deliver());
+    const merged = git(bare, "rev-parse", "main");
+    // As if it had ended before it noted what came of the checks.
+    rmSync(join(stateDir, "repositories", "checked"), { recursive: true });
+
+    must(await deliveries.checkMoved("site"));
+
+    expect(git(bare, "log", "-n", "1", "--format=%s", "main")).toBe("Revert: Merge: Add one");
+    expect(must(store.deliveries("site", 1))).toMatchObject([
+      { report: { merge: merged }, reverted: { reason: "test failed after it was merged" } },
+    ]);
+    expect(must(store.conditions())).toEqual([]);
+  });
+
+  it("counts the models that worked on its commits, whoever asks for it", async () => {
+    const { change, deliver, store } = await world();
+    await change(CHANGE, "Add one\n\nDrover-Task: t7");
+
+    must(await deliver({ models: [] }));
+
+    expect(JSON.stringify(must(store.deliveries("site", 1))[0]?.report)).toContain("worked-on-t7");
+  });
+
   it("of a goal that changed nothing is done", async () => {
     const { deliver } = await world();
 
@@ -303,6 +362,36 @@ describe.each(["github", "gitea"] as const)("a delivery to %s", (forge) => {
     expect(waiting).toMatchObject({ outcome: "pullRequest", detail: "the checks of the forge are pending" });
     expect(merged.outcome).toBe("merged");
     expect(server?.pulls).toMatchObject([{ isOpen: false, mergedBy: git(bare, "rev-parse", "main") }]);
+  });
+
+  it("goes on by itself with what waits for the forge: merges it, or says why it never will", async () => {
+    const { change, deliver, deliveries, server, store, clock, bare } = await world({ forge: "gitea" });
+    if (server === undefined) throw new Error("this test has a forge");
+    const follow = async () => must(await deliveries.followWaiting("site"));
+    const head = await change();
+    server.status = "pending";
+    must(await deliver());
+    expect(await follow()).toEqual([]);
+    server.status = "success";
+
+    expect(await follow()).toMatchObject([{ goal: "g1", outcome: "merged" }]);
+    expect(git(bare, "rev-parse", "main^2")).toBe(head);
+    expect(await follow()).toEqual([]);
+
+    for (const [status, detail] of [
+      ["failure", "the checks of the forge are failing"],
+      ["pending", "the checks of the forge did not end in time"],
+    ] as const) {
+      clock.advance(1);
+      await change({ "lib/more.ts": `${detail}\n`, "test/more.test.ts": "check();\n" }, detail);
+      server.status = "pending";
+      must(await deliver());
+      server.status = status;
+      clock.advance(60_000);
+      expect(await follow()).toMatchObject([{ outcome: "pullRequest", detail }]);
+      expect(await follow()).toEqual([]);
+      expect(must(store.deliveryOf("site", "g1"))).toMatchObject({ outcome: "pullRequest", detail });
+    }
   });
 
   it("waits as long as the server asks, and tries faults of the server again", async () => {

@@ -5,10 +5,12 @@ import type { Author } from "../../io/commits.ts";
 import type { RepositoryPlace, RepositoryPlaces } from "../../io/repository-place.ts";
 import type { Registered } from "../../registry/repository.ts";
 import type { DeliveryRecord, RepositoryStore } from "../../registry/repository-store.ts";
-import { type CheckReport, type CheckRunner, testsPassed } from "../delivery.ts";
+import { type CheckReport, type CheckRunner, hasChecks } from "../delivery.ts";
+import { noteCheckedMain } from "./checked-mains.ts";
 import { moveMain, push, revertCommit } from "./publish.ts";
 
 export type AfterMergeParts = {
+  readonly stateDir: string;
   readonly repository: Registered;
   readonly place: RepositoryPlace;
   readonly forge: Forge | undefined;
@@ -31,8 +33,7 @@ export async function checkAfterMerge(
   merge: string,
 ): Promise<Result<AfterMerge | undefined>> {
   const { repository, place, places, checks } = parts;
-  const { test, build, lint, afterMerge } = repository.checks;
-  if (!afterMerge || (test ?? build ?? lint) === undefined) return ok(undefined);
+  if (!repository.checks.afterMerge || !hasChecks(repository)) return ok(undefined);
   const main = await places.fresh(repository, place);
   // It is merged; what cannot be looked at now is looked at with the next check of the repository.
   if (!main.ok) return ok(undefined);
@@ -43,19 +44,18 @@ export async function checkAfterMerge(
   }
   const noted = await noteChecks(parts, main.value.commit, ran.value);
   if (!noted.ok) return noted;
-  if (testsPassed(ran.value) !== false && ran.value.failing.length === 0) return ok(undefined);
-  const names = ran.value.failing.map(({ name }) => name).join(", ");
-  const back = await takeBack(parts, record, merge, main.value.commit, `${names} failed after it was merged`);
+  if (ran.value.failing.length === 0) return ok(undefined);
+  const back = await takeBack(parts, record, merge, main.value.commit, ran.value);
   return back.ok ? ok({ isRed: true, detail: back.value }) : back;
 }
 
 /** What the checks of the main branch came to, for whoever heals it. */
-export function noteChecks(
-  { store, repository, clock }: Pick<AfterMergeParts, "store" | "repository" | "clock">,
+export async function noteChecks(
+  { stateDir, store, repository, clock }: Pick<AfterMergeParts, "stateDir" | "store" | "repository" | "clock">,
   commit: string,
   { failing }: CheckReport,
 ): Promise<Result<void>> {
-  return store.putCondition({
+  const noted = await store.putCondition({
     repository: repository.name,
     kind: "checks",
     subject: repository.branch,
@@ -67,15 +67,19 @@ export function noteChecks(
     commit,
     atMs: clock.nowMs(),
   });
+  if (noted.ok) noteCheckedMain(stateDir, repository.name, commit);
+  return noted;
 }
 
-async function takeBack(
+/** @returns in a sentence what was done */
+export async function takeBack(
   parts: AfterMergeParts,
   record: DeliveryRecord,
   merge: string,
   tip: string,
-  reason: string,
+  { failing }: CheckReport,
 ): Promise<Result<string>> {
+  const reason = `${failing.map(({ name }) => name).join(", ")} failed after it was merged`;
   const { place, repository, author, clock, store, pushTimeoutMs } = parts;
   const note = async (commit: string | null, said: string): Promise<Result<string>> => {
     const reverted = { atMs: clock.nowMs(), commit, reason };

@@ -8,7 +8,14 @@ import { type Author, commitTree, mergeTrees } from "../../io/commits.ts";
 import type { RepositoryPlace } from "../../io/repository-place.ts";
 import type { Registered } from "../../registry/repository.ts";
 import type { RepositoryStore } from "../../registry/repository-store.ts";
-import { type Assessment, type CheckReport, type CheckRunner, type DeliveryOrder, testsPassed } from "../delivery.ts";
+import {
+  type Assessment,
+  type CheckReport,
+  type CheckRunner,
+  type DeliveryOrder,
+  hasChecks,
+  testsPassed,
+} from "../delivery.ts";
 
 /** Deliveries that say how well those before went. */
 const HISTORY = 20;
@@ -94,9 +101,7 @@ async function run(
   gitDir: string,
   commit: string,
 ): Promise<Result<CheckReport | null>> {
-  const { test, build, lint } = repository.checks;
-  if (test === undefined && build === undefined && lint === undefined) return ok(null);
-  return checks.run(repository, gitDir, commit);
+  return hasChecks(repository) ? checks.run(repository, gitDir, commit) : ok(null);
 }
 
 async function mergeCommit(

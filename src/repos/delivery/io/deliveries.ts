@@ -3,11 +3,11 @@
  * Whatever came of it is kept; asked again for the same goal and commit, it answers the same.
  */
 import { join } from "node:path";
-import { type Clock, during, err, ok, type Result, refused } from "#base";
+import { type Clock, during, err, type JsonObject, ok, type Result, refused } from "#base";
 import type { Forge, PullRequest } from "../../forge/forge.ts";
-import { headOf, isAncestor } from "../../io/attempt-work.ts";
+import { headOf, isAncestor, TASK_TRAILER } from "../../io/attempt-work.ts";
 import { writePatch } from "../../io/changes.ts";
-import type { Author } from "../../io/commits.ts";
+import { type Author, trailersOf } from "../../io/commits.ts";
 import { commitAt, type RepositoryPlace, type RepositoryPlaces } from "../../io/repository-place.ts";
 import { findRepository, type Registered } from "../../registry/repository.ts";
 import type { DeliveryRecord, RepositoryStore } from "../../registry/repository-store.ts";
@@ -16,16 +16,20 @@ import {
   type Assessment,
   type CheckReport,
   type CheckRunner,
+  type DeliveryNews,
   type DeliveryOrder,
   type DeliveryReceipt,
   goesTo,
   pullRequestText,
   reasonOf,
   reportOf,
+  waitingOf,
 } from "../delivery.ts";
-import { type AfterMergeParts, checkAfterMerge, noteChecks } from "./after-merge.ts";
+import { checkAfterMerge } from "./after-merge.ts";
 import { type AssessParts, assess } from "./assess.ts";
+import { checkMain, checkMovedMain, type MainCheckParts } from "./main-checks.ts";
 import { moveMain, push } from "./publish.ts";
+import { followWaiting } from "./waiting-pulls.ts";
 
 export type DeliveriesParts = Omit<AssessParts, "nowMs"> & {
   readonly stateDir: string;
@@ -37,6 +41,10 @@ export type DeliveriesParts = Omit<AssessParts, "nowMs"> & {
   readonly list: () => Result<readonly Registered[]>;
   readonly forgeOf: (repository: Registered) => Result<Forge | undefined>;
   readonly pushTimeoutMs: number;
+  /** How long a pull request may wait for the checks of its forge. */
+  readonly forgeWaitMs: number;
+  /** The models that worked on these tasks. */
+  readonly modelsOf: (tasks: readonly string[]) => Promise<Result<readonly string[]>>;
   readonly clock: Clock;
 };
 
@@ -49,7 +57,8 @@ type Under = {
   readonly assessment: Assessment;
 };
 
-type Ended = DeliveryReceipt & { readonly merge?: string };
+/** `merge`: the commit of it; `waits`: for the checks of the forge. */
+type Ended = DeliveryReceipt & { readonly merge?: string; readonly waits?: true };
 
 /** Of a main branch that others move while a merge is made. */
 const MERGE_TRIES = 3;
@@ -66,10 +75,11 @@ export class Deliveries {
     const repository = this.#find(name);
     if (!repository.ok) return repository;
     return this.#parts.turns.run(name, async () => {
-      const opened = await this.#open(repository.value);
+      const opened = await this.#parts.places.openMain(repository.value);
       if (!opened.ok) return opened;
-      const order = { branch, title: branch, models };
-      return assess(this.#assessParts(), repository.value, opened.value.place, opened.value.main, order);
+      const { place, main } = opened.value;
+      const order = await this.#withModels({ branch, title: branch, models }, place, main);
+      return order.ok ? assess(this.#assessParts(), repository.value, place, main, order.value) : order;
     });
   }
 
@@ -86,19 +96,21 @@ export class Deliveries {
 
   /** Runs the checks of the main branch as it is now, and notes what is red or well again. Null: there are none. */
   async check(name: string): Promise<Result<CheckReport | null>> {
+    const parts = this.#mainParts(name);
+    return parts.ok ? checkMain(parts.value) : parts;
+  }
+
+  /** The same, if it has moved since they ran last; null too when it has not. */
+  async checkMoved(name: string): Promise<Result<CheckReport | null>> {
+    const parts = this.#mainParts(name);
+    return parts.ok ? checkMovedMain(parts.value) : parts;
+  }
+
+  /** Goes on with pull requests that wait for their forge. @returns those that wait no longer */
+  async followWaiting(name: string): Promise<Result<readonly DeliveryNews[]>> {
     const repository = this.#find(name);
     if (!repository.ok) return repository;
-    const { checks, turns } = this.#parts;
-    const { test, build, lint } = repository.value.checks;
-    if ((test ?? build ?? lint) === undefined) return ok(null);
-    return turns.run(name, async () => {
-      const opened = await this.#open(repository.value);
-      if (!opened.ok) return opened;
-      const { place, main } = opened.value;
-      const ran = await checks.run(repository.value, place.gitDir, main);
-      const noted = ran.ok ? await noteChecks({ ...this.#parts, repository: repository.value }, main, ran.value) : ran;
-      return noted.ok ? ran : noted;
-    });
+    return followWaiting({ ...this.#parts, repository: repository.value, deliver: (order) => this.deliver(order) });
   }
 
   async deliver(order: DeliveryOrder): Promise<Result<DeliveryReceipt>> {
@@ -111,16 +123,19 @@ export class Deliveries {
     return this.#parts.turns.run(order.repository, () => this.#deliver(order, repository.value));
   }
 
-  async #deliver(order: DeliveryOrder, repository: Registered): Promise<Result<DeliveryReceipt>> {
+  async #deliver(asked: DeliveryOrder, repository: Registered): Promise<Result<DeliveryReceipt>> {
     for (let tries = 1; ; tries += 1) {
-      const opened = await this.#open(repository);
+      const opened = await this.#parts.places.openMain(repository);
       if (!opened.ok) return opened;
       const { place, main } = opened.value;
-      const head = await headOf(place, order.branch);
+      const head = await headOf(place, asked.branch);
       if (!head.ok) return head;
       if (head.value === undefined) return ok({ outcome: "merged", detail: "no task changed anything", link: null });
-      const known = await this.#known(order, place);
+      const known = await this.#known(asked, place);
       if (!known.ok || known.value !== undefined) return known as Result<DeliveryReceipt>; // `as`: it is there
+      const withModels = await this.#withModels(asked, place, main);
+      if (!withModels.ok) return withModels;
+      const order = withModels.value;
       const forge = this.#parts.forgeOf(repository);
       if (!forge.ok) return forge;
       const assessed = await assess(this.#assessParts(), repository, place, main, order);
@@ -144,6 +159,7 @@ export class Deliveries {
     const before = this.#parts.store.deliveryOf(order.repository, order.goalId);
     if (!before.ok || before.value === undefined) return before.ok ? ok(undefined) : before;
     const { outcome, detail, link, head, reverted } = before.value;
+    if (waitingOf(before.value) !== undefined) return ok(undefined);
     const isFinal =
       outcome === "merged" || (order.approved === undefined && (outcome === "pullRequest" || outcome === "patch"));
     if (!isFinal || (await commitAt(place.gitDir, `refs/heads/${order.branch}`)) !== head) return ok(undefined);
@@ -227,6 +243,7 @@ export class Deliveries {
         outcome: "pullRequest",
         detail: `the checks of the forge are ${status.value}`,
         link: pull.value.url,
+        ...(status.value === "pending" ? { waits: true } : {}),
       });
     }
     const merged = await forge.merge(pull.value.number, assessment.head, `Merge: ${order.title}`.slice(0, 200));
@@ -266,9 +283,11 @@ export class Deliveries {
     });
   }
 
-  async #keep(under: Under, { merge, ...receipt }: Ended): Promise<Result<DeliveryReceipt>> {
+  async #keep(under: Under, { merge, waits, ...receipt }: Ended): Promise<Result<DeliveryReceipt>> {
     const { order, repository, assessment } = under;
     const { store, clock } = this.#parts;
+    const waiting = waits === true ? this.#waiting(under) : ok(undefined);
+    if (!waiting.ok) return waiting;
     const record: DeliveryRecord = {
       id: `${repository.name}/${order.goalId}/${assessment.head.slice(0, 12)}`,
       repository: repository.name,
@@ -277,32 +296,61 @@ export class Deliveries {
       base: assessment.main,
       head: assessment.head,
       ...receipt,
-      report: reportOf(assessment),
+      report: {
+        ...reportOf(assessment),
+        ...(merge === undefined ? {} : { merge }),
+        ...(waiting.value === undefined ? {} : { waits: waiting.value }),
+      },
       atMs: clock.nowMs(),
       reverted: null,
     };
     const kept = await store.putDelivery(record);
     if (!kept.ok) return kept;
     if (merge === undefined) return ok(receipt);
-    const after = await checkAfterMerge(this.#afterParts(under), record, merge);
+    const after = await checkAfterMerge({ ...this.#parts, ...under }, record, merge);
     if (!after.ok || after.value === undefined) return after.ok ? ok(receipt) : after;
     const { isRed, detail } = after.value;
     return ok({ ...receipt, outcome: isRed ? "blocked" : receipt.outcome, detail });
   }
 
-  #afterParts({ repository, place, forge }: Under): AfterMergeParts {
-    return { ...this.#parts, repository, place, forge };
+  /** What is needed to go on with it; one that waited for this commit already has waited since then. */
+  #waiting({ order, repository, assessment }: Under): Result<JsonObject> {
+    const before = this.#parts.store.deliveryOf(repository.name, order.goalId);
+    if (!before.ok) return before;
+    const known = before.value?.head === assessment.head ? waitingOf(before.value) : undefined;
+    const { title, description, models, approved } = order;
+    return ok({
+      sinceMs: known?.sinceMs ?? this.#parts.clock.nowMs(),
+      title,
+      description,
+      models: [...models],
+      ...(approved === undefined ? {} : { approved }),
+    });
+  }
+
+  /** With those that worked on the commits of the branch, whoever asks for its delivery. */
+  async #withModels<T extends Pick<DeliveryOrder, "branch" | "models">>(
+    order: T,
+    place: RepositoryPlace,
+    main: string,
+  ): Promise<Result<T>> {
+    const head = await headOf(place, order.branch);
+    if (!head.ok) return head;
+    const tasks = head.value === undefined ? ok([]) : await trailersOf(place.gitDir, TASK_TRAILER, main, head.value);
+    if (!tasks.ok) return tasks;
+    const models = await this.#parts.modelsOf([...new Set(tasks.value)]);
+    return models.ok ? ok({ ...order, models: [...new Set([...order.models, ...models.value])].sort() }) : models;
+  }
+
+  #mainParts(name: string): Result<MainCheckParts> {
+    const repository = this.#find(name);
+    const forge = repository.ok ? this.#parts.forgeOf(repository.value) : repository;
+    if (!repository.ok) return repository;
+    return forge.ok ? ok({ ...this.#parts, repository: repository.value, forge: forge.value }) : forge;
   }
 
   #assessParts(): AssessParts {
     return { ...this.#parts, nowMs: () => this.#parts.clock.nowMs() };
-  }
-
-  async #open(repository: Registered): Promise<Result<{ readonly place: RepositoryPlace; readonly main: string }>> {
-    const place = await this.#parts.places.open(repository);
-    if (!place.ok) return place;
-    const main = await this.#parts.places.fresh(repository, place.value);
-    return main.ok ? ok({ place: place.value, main: main.value.commit }) : main;
   }
 
   #find(name: string): Result<Registered> {

@@ -44,6 +44,8 @@ function world() {
     list,
     forgeOf: () => ok(undefined),
     pushTimeoutMs: 60_000,
+    forgeWaitMs: 60_000,
+    modelsOf: async () => ok([]),
     clock,
   });
   const hub = new HubRepositories({ store, list, places, deliveries, policy: POLICY, clock });
