@@ -88,7 +88,7 @@ export class Deliveries {
     const repository = this.#find(name);
     if (!repository.ok) return repository;
     return this.#parts.turns.run(name, async () => {
-      const opened = await this.#open(repository.value);
+      const opened = await this.#parts.places.openMain(repository.value);
       const head = opened.ok ? await headOf(opened.value.place, branch) : opened;
       return head.ok ? ok(head.value !== undefined) : head;
     });
