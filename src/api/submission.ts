@@ -80,6 +80,24 @@ export function parseSubmissions(value: unknown): Result<Batch, readonly FieldFa
   return faults.length > 0 ? err(faults) : ok({ isArray: true, tasks });
 }
 
+/** Labels by which the node knows its own tasks; from them follow budgets and the branch that changes go to. */
+const RESERVED_LABELS = "drover.";
+
+/** {@link newTasks} for whoever asks from outside. */
+export function tasksOfCaller(batch: Batch, facts: SubmissionFacts): Result<readonly NewTask[]> {
+  const faults = batch.tasks.flatMap(({ labels }, index) =>
+    Object.keys(labels ?? {})
+      .filter((name) => name.startsWith(RESERVED_LABELS))
+      .map((name): FieldFault => {
+        const path = `${batch.isArray ? `${index}.` : ""}labels.${name}`;
+        return { path, reason: `labels that begin with ${RESERVED_LABELS} are the node's own; choose another name` };
+      }),
+  );
+  const [first] = faults;
+  if (first === undefined) return newTasks(batch, facts);
+  return err(refused("invalid", `the body is not valid: ${first.path}: ${first.reason}`, undefined, faults));
+}
+
 /**
  * Makes the tasks of one batch ready for the queue: executor resolved, refs replaced by ids, sizes checked.
  * A refusal names every fault with its path.

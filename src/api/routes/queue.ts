@@ -21,7 +21,7 @@ import {
   scheduleViewSchema,
 } from "../queue-view.ts";
 import { body, json, route } from "../route.ts";
-import { newTasks } from "../submission.ts";
+import { tasksOfCaller } from "../submission.ts";
 import { keySchema, submissionSchema } from "../submission-schema.ts";
 
 /** Keys shown with the queue; all of them are under /api/keys. */
@@ -170,7 +170,7 @@ export function scheduleRoutes(ports: ApiPorts) {
       }),
       async (c) => {
         const { task, ...when } = c.req.valid("json");
-        const tasks = newTasks(
+        const tasks = tasksOfCaller(
           { isArray: false, tasks: [task] },
           { ids, executors, defaults: ports.submissionDefaults },
         );

@@ -8,7 +8,7 @@ import { exampleSubmission, exampleTask, exampleWaitingTask } from "../examples.
 import type { ApiPorts } from "../ports.ts";
 import { answerProblem } from "../problem.ts";
 import { type JsonBody, json, route } from "../route.ts";
-import { type Batch, newTasks, parseSubmissions } from "../submission.ts";
+import { type Batch, parseSubmissions, tasksOfCaller } from "../submission.ts";
 import { keySchema, type SubmissionInput, submissionSchema } from "../submission-schema.ts";
 import { taskSchema, taskView } from "../task-view.ts";
 import { findTask } from "./tasks.ts";
@@ -49,7 +49,7 @@ export function submissionRoutes(ports: ApiPorts) {
       const batch = c.req.valid("json");
       const header = headerKey(c);
       if (!header.ok) return answerProblem(c, header.error);
-      const tasks = newTasks(batch, {
+      const tasks = tasksOfCaller(batch, {
         ids: ports.ids,
         executors: ports.executors,
         batchKey: header.value,

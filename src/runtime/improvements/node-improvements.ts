@@ -35,12 +35,22 @@ export function improvementsOf(parts: {
     store: engine.stores.repositories,
     clock: realClock,
   });
+  const hasRepositories = (): boolean => {
+    const all = engine.repositories.list();
+    return all.ok && all.value.some(({ paused }) => !paused);
+  };
   const budgetLeftPercent = (state: "improving" | "contemplating"): number => budgets.leftPercent()[state];
   const own = openImprovements({
     ...parts,
     config,
     nodes: () => [{ id: engine.nodeId, name: nodeName(config) }],
-    seams: { repositories, goals: goalSeam(goals), abouts: () => aboutsOf(repositories), budgetLeftPercent },
+    seams: {
+      repositories,
+      hasRepositories,
+      goals: goalSeam(goals),
+      abouts: () => aboutsOf(repositories),
+      budgetLeftPercent,
+    },
     clock: realClock,
     random: realRandom(),
   });

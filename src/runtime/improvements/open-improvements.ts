@@ -25,6 +25,8 @@ import { remoteImprovements, remoteProposals } from "./remote-improvements.ts";
 /** What others bring. */
 export type ImprovementSeams = {
   readonly repositories: ImprovedRepositories;
+  /** Whether one is active. */
+  readonly hasRepositories: () => boolean;
   readonly goals: GoalSubmissions & GoalOutcomes;
   /** What each registered repository is about, for a model that thinks of features. */
   readonly abouts: () => Promise<readonly { readonly name: string; readonly about: string }[]>;
@@ -76,7 +78,8 @@ export function openImprovements(parts: ImprovementParts): OpenImprovements {
       improvements: new OwnImprovements({ store, improving, repositories, rules: rulesOf(config), clock }),
       proposals: ownProposals(engine.stores.proposals, contemplating, clock),
     },
-    facts: () => ({ sinceScanMs: since("scan"), sinceProposalMs: since("propose") }),
+    // Without a repository there is nothing to look through.
+    facts: () => ({ sinceScanMs: seams.hasRepositories() ? since("scan") : 0, sinceProposalMs: since("propose") }),
     start: () => {
       measure.start();
       void beginToPropose(store, clock, logger);

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { submissionsToTasks } from "#api";
 import { createIdFactory, type FieldFault, SimulatedClock, seededRandom } from "#base";
+import { parseSubmissions, tasksOfCaller } from "../../../src/api/submission.ts";
 
 const facts = { ids: createIdFactory(new SimulatedClock(), seededRandom(1)), executors: ["shell"] } as const;
 
@@ -31,6 +32,15 @@ describe("a submission", () => {
 
     expect(fault?.path).toBe(path);
     expect(fault?.reason).toContain(reason);
+  });
+
+  it("of a caller does not carry the labels by which the node knows its own tasks", () => {
+    const batch = parseSubmissions([{ title: "x", command: ["true"], labels: { team: "a", "drover.goal": "g_1" } }]);
+    if (!batch.ok) throw new Error("its form is right");
+
+    const tasks = tasksOfCaller(batch.value, facts);
+
+    expect(tasks).toMatchObject({ ok: false, error: { code: "invalid", faults: [{ path: "0.labels.drover.goal" }] } });
   });
 
   it("that sets a reserved variable is told so, and what to do instead", () => {
