@@ -6,7 +6,7 @@ export {
   renderStates,
   renderThresholds,
 } from "./diagram.ts";
-export { type Effect, effectsAtStart, effectsOf } from "./effects.ts";
+export { alertKeyOf, type Effect, effectsAtStart, effectsOf, HOLD_KEY } from "./effects.ts";
 export {
   type Facts,
   type Fault,

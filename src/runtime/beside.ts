@@ -36,23 +36,7 @@ export function openBeside(parts: BesideParts, duty: HubDuty | undefined, watchd
   const { options, engine, fleet, restart, hubSays } = parts;
   const common = { ...options, engine, fleet, clock: realClock };
   const heardAtMs = (node: NodeId): number | undefined => duty?.presence.of(node)?.atMs;
-  const telemetry = openTelemetry({
-    ...common,
-    ...engine,
-    config: options.loaded.config,
-    nodeName: nodeName(options.loaded.config),
-    steps: engine.parts.reader,
-    featureLevel: () => fleet.standing().featureLevel,
-    readings: {
-      ...engine,
-      stateDir: options.stateDir,
-      isWriter: engine.service !== undefined,
-      nodes: engine.stores.fleetNodes,
-      heardAtMs,
-      self: engine.nodeId,
-      hubAnswers: () => (engine.queue instanceof FleetQueue ? engine.queue.isReaching : null),
-    },
-  });
+  const telemetry = telemetryOf(parts, heardAtMs);
   const { alerts, audit } = telemetry;
   const settings = openFleetSettings(common);
   const uploads = new Uploads(options.stateDir, realClock);
@@ -107,6 +91,28 @@ export function openBeside(parts: BesideParts, duty: HubDuty | undefined, watchd
       await hooks.stop();
     },
   };
+}
+
+function telemetryOf({ options, engine, fleet }: BesideParts, heardAtMs: (node: NodeId) => number | undefined) {
+  const { config } = options.loaded;
+  return openTelemetry({
+    ...options,
+    ...engine,
+    clock: realClock,
+    config,
+    nodeName: nodeName(config),
+    steps: engine.parts.reader,
+    featureLevel: () => fleet.standing().featureLevel,
+    readings: {
+      ...engine,
+      stateDir: options.stateDir,
+      isWriter: engine.service !== undefined,
+      nodes: engine.stores.fleetNodes,
+      heardAtMs,
+      self: engine.nodeId,
+      hubAnswers: () => (engine.queue instanceof FleetQueue ? engine.queue.isReaching : null),
+    },
+  });
 }
 
 /** Undefined for a node that is alone: there is nobody to whom it would have to send anything. */

@@ -12,6 +12,10 @@ import type { RepositoryWorkspaces } from "./repositories/attempt-workspaces.ts"
 const PRUNE_ROWS = 1_000;
 /** Each with its tasks and events. */
 const PRUNE_GOALS = 50;
+/** Of findings that are gone, of questions that were answered and of tries that ended, each. */
+const PRUNE_IMPROVEMENTS = 500;
+/** What failed or was done decides for months what is tried again; what was taken back is never forgotten. */
+const KEEP_IMPROVEMENTS_MS = 180 * 24 * 3_600_000;
 const PRUNE_SOON_MS = 50;
 const PRUNE_EVERY_MS = 60_000;
 /** So much of their time ended tasks and events are kept while the disk is low. */
@@ -28,58 +32,35 @@ export type Maintenance = {
   readonly pruneNow: () => Promise<Result<number>>;
 };
 
+type MaintenanceParts = {
+  readonly stores: Stores;
+  /** Undefined where this node writes no queue of its own. */
+  readonly service?: unknown;
+  readonly queue: Queue;
+  readonly stateDir: string;
+  readonly failsafes: Pick<Failsafes, "isDiskLow">;
+  /** Absent where nothing of the kind is kept. */
+  readonly parts?: Pick<NodeParts, "collect">;
+  /** Absent where no repository is worked on. */
+  readonly repositories?: { readonly workspaces: Pick<RepositoryWorkspaces, "tend"> };
+  readonly clock: Clock;
+  readonly logger: Logger;
+};
+
 /** What a node does beside its work so that it can run for months: retention, journal, backups. */
-export function startMaintenance(
-  parts: {
-    readonly stores: Stores;
-    /** Undefined where this node writes no queue of its own. */
-    readonly service?: unknown;
-    readonly queue: Queue;
-    readonly stateDir: string;
-    readonly failsafes: Pick<Failsafes, "isDiskLow">;
-    /** Absent where nothing of the kind is kept. */
-    readonly parts?: Pick<NodeParts, "collect">;
-    /** Absent where no repository is worked on. */
-    readonly repositories?: { readonly workspaces: Pick<RepositoryWorkspaces, "tend"> };
-    readonly clock: Clock;
-    readonly logger: Logger;
-  },
-  config: Config,
-): Maintenance {
-  const { stores, queue, clock, logger } = parts;
+export function startMaintenance(parts: MaintenanceParts, config: Config): Maintenance {
+  const { stores, clock, logger } = parts;
   let timer: Timer | undefined;
   let isStopped = false;
-
   let lookedAtUpTo: TaskId | undefined;
 
-  const removeRows = (share: number): Promise<Result<number>> =>
-    queue.store.prune(oldRows(config, clock.nowMs(), share), PRUNE_ROWS);
-
-  /** @returns whether more is left. */
-  const prune = async (): Promise<boolean> => {
-    const nowMs = clock.nowMs();
-    const removed = await removeRows(parts.failsafes.isDiskLow ? LOW_DISK_SHARE : 1);
-    if (!removed.ok) logger.warn("retention could not remove old rows", { failure: describeFailure(removed.error) });
-    const forgotten = await stores.models.prune(
-      { usageMs: nowMs - config["queue.keep_usage_ms"], decisionsMs: nowMs - config["queue.keep_dead_ms"] },
-      PRUNE_ROWS,
-    );
-    if (!forgotten.ok)
-      logger.warn("retention could not remove old usage", { failure: describeFailure(forgotten.error) });
-    if (parts.service !== undefined) await pruneGoals(parts, nowMs - config["goals.keep_ms"]);
-    lookedAtUpTo = await removeWorkspacesOfRemovedTasks(parts, lookedAtUpTo);
-    await parts.repositories?.workspaces.tend();
-    await parts.parts?.collect();
-    const flushed = stores.checkpoint();
-    if (!flushed.ok) logger.warn("the journal could not be written back", { failure: describeFailure(flushed.error) });
-    const left = Math.max(removed.ok ? removed.value : 0, forgotten.ok ? forgotten.value : 0);
-    return left >= PRUNE_ROWS;
-  };
   /** An exception is a bug; it must not end retention for as long as the node runs. */
   const pruneAgain = async (): Promise<void> => {
     let isMoreLeft = false;
     try {
-      isMoreLeft = await prune();
+      isMoreLeft = await removeOld(parts, config);
+      lookedAtUpTo = await removeWorkspacesOfRemovedTasks(parts, lookedAtUpTo);
+      await tidyUp(parts);
     } catch (cause) {
       logger.error("retention failed by a bug", { cause: String(cause) });
     } finally {
@@ -103,11 +84,42 @@ export function startMaintenance(
       stopBackups();
     },
     pruneNow: async () => {
-      const removed = await inRounds(() => removeRows(LOW_DISK_SHARE));
+      const removed = await inRounds(() => removeRows(parts, config, LOW_DISK_SHARE));
       await parts.parts?.collect();
       return removed;
     },
   };
+}
+
+function removeRows({ queue, clock }: MaintenanceParts, config: Config, share: number): Promise<Result<number>> {
+  return queue.store.prune(oldRows(config, clock.nowMs(), share), PRUNE_ROWS);
+}
+
+/** @returns whether more is left. */
+async function removeOld(parts: MaintenanceParts, config: Config): Promise<boolean> {
+  const { stores, clock, logger } = parts;
+  const nowMs = clock.nowMs();
+  const removed = await removeRows(parts, config, parts.failsafes.isDiskLow ? LOW_DISK_SHARE : 1);
+  if (!removed.ok) logger.warn("retention could not remove old rows", { failure: describeFailure(removed.error) });
+  const forgotten = await stores.models.prune(
+    { usageMs: nowMs - config["queue.keep_usage_ms"], decisionsMs: nowMs - config["queue.keep_dead_ms"] },
+    PRUNE_ROWS,
+  );
+  if (!forgotten.ok) logger.warn("retention could not remove old usage", { failure: describeFailure(forgotten.error) });
+  if (parts.service !== undefined) {
+    await pruneGoals(parts, nowMs - config["goals.keep_ms"]);
+    const improved = await stores.improvements.prune(nowMs - KEEP_IMPROVEMENTS_MS, PRUNE_IMPROVEMENTS);
+    if (!improved.ok)
+      logger.warn("retention could not remove old findings", { failure: describeFailure(improved.error) });
+  }
+  return Math.max(removed.ok ? removed.value : 0, forgotten.ok ? forgotten.value : 0) >= PRUNE_ROWS;
+}
+
+async function tidyUp({ stores, repositories, parts, logger }: MaintenanceParts): Promise<void> {
+  await repositories?.workspaces.tend();
+  await parts?.collect();
+  const flushed = stores.checkpoint();
+  if (!flushed.ok) logger.warn("the journal could not be written back", { failure: describeFailure(flushed.error) });
 }
 
 async function pruneGoals(

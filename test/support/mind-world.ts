@@ -26,7 +26,7 @@ import type { Entry } from "#fsm";
 import type { EndpointState } from "#hw";
 import { QueueService } from "#queue";
 import type { Stores } from "#store";
-import { AuditTrail, type Raise } from "#telemetry";
+import { type Alerts, AuditTrail, type Raise } from "#telemetry";
 import type { Config } from "../../src/runtime/config/settings.ts";
 import { Cares } from "../../src/runtime/mind/cares.ts";
 import { FactGatherer } from "../../src/runtime/mind/facts.ts";
@@ -65,8 +65,8 @@ export class MindWorld {
   readonly improving = new Counted();
   readonly contemplating = new Counted();
   readonly alerts: Raise[] = [];
-  /** Keys. */
-  readonly resolved: string[] = [];
+  /** Keys of alerts that nothing has ended. */
+  readonly openAlerts = new Set<string>();
   readonly entries: Entry[] = [];
   readonly calls: string[] = [];
 
@@ -237,7 +237,7 @@ export class MindWorld {
       },
       activities,
       healing,
-      alerts: { raise: (alert) => this.alerts.push(alert), resolve: (key) => this.resolved.push(key) },
+      alerts: this.#alertsPort(),
       audit,
       told: (entry) => this.entries.push(entry),
       crashPoint: (label) => {
@@ -346,10 +346,20 @@ export class MindWorld {
           broken: (name) => this.repositories.broken(name),
           conflict: (name) => this.repositories.conflict(name),
         },
-        alerts: { raise: (alert) => this.alerts.push(alert), resolve: () => undefined },
+        alerts: this.#alertsPort(),
         clock,
         handOver: cares.handOver,
       }),
+    };
+  }
+
+  #alertsPort(): Alerts {
+    return {
+      raise: (alert) => {
+        this.alerts.push(alert);
+        this.openAlerts.add(alert.key);
+      },
+      resolve: (key) => void this.openAlerts.delete(key),
     };
   }
 }

@@ -45,8 +45,14 @@ export type Choice = {
   readonly left: ReadonlyMap<string, string>;
 };
 
-/** Secrets are for a person: whoever reads one in a prompt has it. */
-const FOR_PEOPLE: ReadonlySet<string> = new Set(["secret"]);
+/** @returns why no goal is made of it by itself; undefined for what may become one. */
+function forPeople({ kind, rule }: Pick<KnownFinding, "kind" | "rule">): string | undefined {
+  if (kind === "secret") return "it is for a person: no model may read it";
+  if (kind === "missing-document" && rule === "license") {
+    return "it is for a person: under which terms others may use this is no matter for a model";
+  }
+  return undefined;
+}
 
 /**
  * @param repositories those that may be worked on, the most important first
@@ -136,7 +142,8 @@ class History {
   whyNot(finding: KnownFinding): string | undefined {
     const { atOnce, perRepository, perDay, maxReturns } = this.#rules;
     if (finding.state !== "open") return `it is ${finding.state}`; // AO5
-    if (FOR_PEOPLE.has(finding.kind)) return "it is for a person: no model may read it";
+    const person = forPeople(finding);
+    if (person !== undefined) return person;
     const own = this.#tries.filter(
       (one) => one.repository === finding.repository && one.fingerprint === finding.fingerprint,
     );

@@ -2,6 +2,7 @@
 import { Hono } from "hono";
 import { z } from "zod";
 import { PROPOSAL_KINDS, PROPOSAL_SOURCES, PROPOSAL_STATES, type Proposal } from "#activities";
+import type { KnownNode } from "#fleet";
 import type { ApiEnv } from "../environment.ts";
 import { integerField, listField } from "../parameters.ts";
 import type { ApiPorts } from "../ports.ts";
@@ -12,6 +13,7 @@ const DEFAULT_PROPOSALS = 100;
 const MAX_PROPOSALS = 1_000;
 const MAX_REASON_CHARS = 500;
 const reason = z.string().trim().min(1).max(MAX_REASON_CHARS);
+const by = z.string().min(1).max(100).default("api");
 
 const proposalSchema = z.object({
   id: z.string(),
@@ -108,7 +110,7 @@ export function proposalDecisionRoutes({ proposals }: ApiPorts) {
         tag: "repositories",
         summary: "Approve a proposal: it becomes a goal",
         description: "The same again changes nothing. What was rejected stays so.",
-        json: body(z.strictObject({ reason: reason.nullable().default(null) }), { reason: null }),
+        json: body(z.strictObject({ by, reason: reason.nullable().default(null) }), { reason: null }),
         responses: {
           200: json("The proposal", proposalSchema, {
             ...exampleProposal,
@@ -119,7 +121,8 @@ export function proposalDecisionRoutes({ proposals }: ApiPorts) {
         },
       }),
       async (c) => {
-        const changed = await proposals.approve(c.req.param("id"), "api", c.req.valid("json").reason);
+        const { by: who, reason: why } = c.req.valid("json");
+        const changed = await proposals.approve(c.req.param("id"), decider(who, c.get("fleetNode")), why);
         return changed.ok ? c.json(view(changed.value), 200) : answerProblem(c, changed.error);
       },
     )
@@ -128,7 +131,7 @@ export function proposalDecisionRoutes({ proposals }: ApiPorts) {
       route({
         tag: "repositories",
         summary: "Reject a proposal: it is not made again for a while, in whatever words",
-        json: body(z.strictObject({ reason }), { reason: "the box is on its way out" }),
+        json: body(z.strictObject({ by, reason }), { reason: "the box is on its way out" }),
         responses: {
           200: json("The proposal", proposalSchema, {
             ...exampleProposal,
@@ -139,10 +142,16 @@ export function proposalDecisionRoutes({ proposals }: ApiPorts) {
         },
       }),
       async (c) => {
-        const changed = await proposals.reject(c.req.param("id"), "api", c.req.valid("json").reason);
+        const { by: who, reason: why } = c.req.valid("json");
+        const changed = await proposals.reject(c.req.param("id"), decider(who, c.get("fleetNode")), why);
         return changed.ok ? c.json(view(changed.value), 200) : answerProblem(c, changed.error);
       },
     );
+}
+
+/** Which node asked is proved; which person it was there, that node says. */
+function decider(who: string, node: KnownNode | undefined): string {
+  return node === undefined ? who : `${who} at ${node.name}`;
 }
 
 function view(proposal: Proposal) {

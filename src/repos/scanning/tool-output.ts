@@ -201,7 +201,10 @@ function vulnerability(name: string, severity: string, title: string, id: string
 }
 
 function npmAudit(json: unknown): readonly Vulnerability[] {
-  const own = Object.entries(objectOf(objectOf(json)["vulnerabilities"])).map(([name, value]) => {
+  // cargo has figures and a list under the same name.
+  const listed = Object.entries(objectOf(objectOf(json)["vulnerabilities"]));
+  const named = listed.filter(([, value]) => textAt(value, "severity") !== "");
+  const own = named.map(([name, value]) => {
     const via = objectOf(value)["via"];
     const first: unknown = Array.isArray(via) ? via.find((one) => typeof one === "object") : undefined;
     return vulnerability(name, textAt(value, "severity"), textAt(first, "title"), textAt(first, "url"));
@@ -254,7 +257,11 @@ function cargoAudit(json: unknown): readonly Vulnerability[] {
 function readOutdated(command: ProjectCommand, output: string): ToolReading {
   const json = jsonIn(output);
   const fromJson = Object.entries(objectOf(json)).flatMap(([name, value]) => {
-    const [current, latest] = [textAt(value, "current"), textAt(value, "latest")];
+    // One that is used in several places of a workspace is a list, one place after the other.
+    const one: unknown = Array.isArray(value) ? value[0] : value;
+    // A fresh checkout has nothing installed: what would be is what counts.
+    const installed = textAt(one, "current");
+    const [current, latest] = [installed === "" ? textAt(one, "wanted") : installed, textAt(one, "latest")];
     return latest === "" ? [] : [{ name, current, latest }];
   });
   const fromTable = [

@@ -28,7 +28,7 @@ export function remoteImprovements(client: Client): ImprovementPort {
   };
 }
 
-/** The hub notes that it was asked through its API: which person it was, a member cannot prove. */
+/** The hub notes the name that is given here, and which node gave it: which person it was, a member cannot prove. */
 export function remoteProposals(client: Client): ProposalPort {
   const at = (id: string, what = ""): string => `/api/proposals/${encodeURIComponent(id)}${what}`;
   return {
@@ -41,7 +41,7 @@ export function remoteProposals(client: Client): ProposalPort {
       return found.ok ? ok(found.value.proposals) : found;
     },
     show: (id) => ask<Proposal>(client, "GET", at(id)),
-    approve: (id, _by, reason) => ask<Proposal>(client, "POST", at(id, "/approve"), { reason }),
-    reject: (id, _by, reason) => ask<Proposal>(client, "POST", at(id, "/reject"), { reason }),
+    approve: (id, by, reason) => ask<Proposal>(client, "POST", at(id, "/approve"), { by, reason }),
+    reject: (id, by, reason) => ask<Proposal>(client, "POST", at(id, "/reject"), { by, reason }),
   };
 }

@@ -10,12 +10,14 @@
 import type { Activities, Healing, MindJournal } from "#activities";
 import { type Clock, describeFailure, err, type Failure, type Logger, ok, type Result, type Timer } from "#base";
 import {
+  alertKeyOf,
   type Effect,
   type Entry,
   effectsAtStart,
   type Facts,
   type FsmRules,
   isWell,
+  HOLD_KEY,
   type Mind,
   type MindEvent,
   newMind,
@@ -36,6 +38,9 @@ const SETTLE_AFTER = 1_000;
 const KEPT_ENTRIES = 10_000;
 /** How long a stop waits for the tick under way. */
 const STOP_LIMIT_MS = 2_000;
+
+/** Raised with a pause, and over with it. */
+const JOURNAL_KEY = "mind-journal";
 
 /** Everything that a person or another part tells the mind. */
 export type ToldEvent = Exclude<MindEvent, { readonly kind: "tick" | "stoodStill" }>;
@@ -177,6 +182,7 @@ export class MindService {
       const wellForMs = this.#wellForMs(found);
       this.#facts = { ...found, isActivityDone, wellForMs };
       this.#step({ kind: "tick" });
+      this.#settleAlerts();
       this.#noteLife();
       this.#settle();
     } catch (cause) {
@@ -267,14 +273,14 @@ export class MindService {
         alerts.raise({ key, severity, title: "The mind ended a state", message, source: "mind" });
         break;
       }
-      case "unask":
-        alerts.resolve(effect.key);
-        break;
       case "askPerson": {
         const { key, message } = effect;
         alerts.raise({ key, severity: "critical", title: "The mind is on hold", message, source: "mind" });
         break;
       }
+      case "settled":
+        alerts.resolve(effect.key);
+        break;
     }
   }
 
@@ -282,8 +288,17 @@ export class MindService {
     const reason = `its journal could not be read and was set aside: ${failure.message}`;
     this.#step({ kind: "pause", by: "mind", reason, forMs: null });
     const remedy = "Look at what runs, then resume it: drover fsm resume";
-    const alert = { key: "mind-journal", severity: "critical", title: "The mind lost its journal" } as const;
+    const alert = { key: JOURNAL_KEY, severity: "critical", title: "The mind lost its journal" } as const;
     this.#parts.alerts.raise({ ...alert, message: `${reason}. ${remedy}`, source: "mind" });
+  }
+
+  /** What healing gave up on may go away by itself, or by a person: then no episode comes that could say so. */
+  #settleAlerts(): void {
+    if (this.#mind.state !== "healing" && this.#facts.faults.length === 0)
+      this.#parts.alerts.resolve(alertKeyOf("healing"));
+    // Each second, because a crash may lie between the journal and what follows from it.
+    if (this.#mind.hold === null) this.#parts.alerts.resolve(HOLD_KEY);
+    if (this.#mind.pause === null) this.#parts.alerts.resolve(JOURNAL_KEY);
   }
 
   #noteLife(): void {

@@ -105,6 +105,12 @@ describe("what is improved next", () => {
     ["what is dismissed (AO5)", [finding({ state: "dismissed", reason: "wanted" })], [], /it is dismissed/],
     ["what came back twice (AO6)", [finding({ returns: 2 })], [], /came back 2 times/],
     ["a secret, which no model may read", [finding({ kind: "secret", severity: "critical" })], [], /for a person/],
+    [
+      "a missing LICENSE, which is no matter for a model",
+      [finding({ kind: "missing-document", rule: "license", path: "", severity: "low" })],
+      [],
+      /for a person: under which terms/,
+    ],
     ["what is in no repository that is known", [finding({ repository: "gone" })], [], /not known any more/],
     ["what is not worth a goal", [finding({ severity: "low", effort: "large" })], [], /below 1/],
   ])("is not %s", (_name, findings, tries, why) => {

@@ -103,6 +103,7 @@ describe("the cycles of the mind", () => {
     expect(ticking.effects).toEqual([
       { kind: "begin", state: "executing", deadlineMs: 10 * SECOND + 4 * 3_600_000 },
       { kind: "end", state: "executing" },
+      { kind: "settled", key: "fsm:executing" },
     ]);
   });
 });
@@ -165,7 +166,7 @@ describe("healing", () => {
 
     expect([early?.retryAtMs, sickly?.retryAtMs]).toEqual([null, null]);
     expect(ticking.mind).toMatchObject({ state: "executing", hold: null, episodes, healAgainMs });
-    expect(ticking.effects.some(({ kind }) => kind === "unask")).toBe(true);
+    expect(ticking.effects.some(({ kind }) => kind === "settled")).toBe(true);
   });
 
   it("FSM4: interrupts improving after the dwell time of resting, and work after that of its own", () => {

@@ -130,3 +130,71 @@ describe("retention", () => {
     expect(events).toContain("task.cancelled");
   });
 });
+
+describe("retention of improvements", () => {
+  it("forgets what is gone and ended long ago, where the fleet's database is written, and never what was taken back", async () => {
+    const dir = folder();
+    const clock = new SimulatedClock();
+    const stores = await openedStores(dir, { clock });
+    const [random, ids] = [seededRandom(9), createIdFactory(clock, seededRandom(10))];
+    const queue = new QueueService({ store: stores.queue, clock, random, ids, node: ids.node(), logger: silentLogger });
+    const store = stores.improvements;
+    const known = { kind: "note", rule: "wish", line: 1, severity: "low", effort: "small", evidence: "e" } as const;
+    const seen = ["aaaa", "bbbb"].map((fingerprint) => ({ ...known, path: fingerprint, title: "t", fingerprint }));
+    const scan = { repository: "shop", revision: "1", files: 1, read: 1, findings: 2, leftOut: [] };
+    must(await store.record({ ...scan, atMs: clock.nowMs() }, "scan", seen, "all"));
+    must(await store.record({ ...scan, atMs: clock.nowMs() + 1 }, "scan", seen.slice(1), "all"));
+    for (const state of ["failed", "reverted"] as const) {
+      const ended = { n: 1, files: [], state, goal: null, why: "", chosenAtMs: 1, endedAtMs: clock.nowMs() };
+      must(
+        await store.begin({
+          ...known,
+          repository: "shop",
+          path: "",
+          fingerprint: state === "failed" ? "aaaa" : "bbbb",
+          ...ended,
+        }),
+      );
+    }
+    const left = () => [
+      must(store.findings({ limit: 10 })).map(({ fingerprint }) => fingerprint),
+      must(store.tries())
+        .map(({ state }) => state)
+        .toSorted(),
+    ];
+    // `as`: each setting has its own default.
+    const config = Object.fromEntries(SETTING_PATHS.map((path) => [path, SETTINGS[path].initial])) as Config;
+    let rounds = 0;
+    const { stop } = startMaintenance(
+      {
+        stores: { ...stores, checkpoint: () => ((rounds += 1), stores.checkpoint()) },
+        service: queue,
+        queue,
+        stateDir: dir,
+        failsafes: { isDiskLow: false },
+        clock,
+        logger: silentLogger,
+      },
+      { ...config, "store.backup.every_ms": 0 },
+    );
+    const round = async (afterMs: number) => {
+      const before = rounds;
+      clock.advance(afterMs);
+      await waitUntil("a round of retention has ended", () => rounds > before);
+      return left();
+    };
+
+    const young = await round(ROUND_MS);
+    await round(181 * DAY_MS);
+    const old = await round(ROUND_MS);
+    stop();
+    await queue.stop();
+    await stores.close();
+
+    expect(young).toEqual([
+      ["aaaa", "bbbb"],
+      ["failed", "reverted"],
+    ]);
+    expect(old).toEqual([["bbbb"], ["reverted"]]);
+  });
+});

@@ -381,9 +381,15 @@ describe("an episode", () => {
     const asked = at.alerts.filter(({ title }) => title === "The mind is on hold");
     await at.pass(60);
     const held = at.state;
-    at.brokenDatabases = {};
+    const unsettled = [...at.openAlerts].toSorted();
     must(at.service.tell({ kind: "release", by: "gertrude" }));
+    const released = [...at.openAlerts];
+    at.brokenDatabases = {};
+    await at.pass(200);
 
+    expect(unsettled).toEqual(["fsm-hold", "fsm:healing"]);
+    expect(released).toEqual(["fsm:healing"]);
+    expect([...at.openAlerts]).toEqual([]);
     expect(asked.map(({ severity }) => severity)).toEqual(["critical"]);
     expect([held, at.service.mind.hold]).toEqual(["resting", null]);
   });
