@@ -150,7 +150,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: "FSM3: a hold asks nobody after a crash",
     file: EFFECTS,
-    find: "  if (hold !== null) effects.push(...asking(hold.sinceMs, hold.reason, hold.retryAtMs));\n  return effects;",
+    find: "  if (hold !== null) effects.push(...asking(hold.reason, hold.retryAtMs));\n  return effects;",
     replace: "  return effects;",
   },
   {
