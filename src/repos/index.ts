@@ -55,7 +55,13 @@ export { FactsFile } from "./scanning/io/facts-file.ts";
 export { folderState } from "./scanning/io/folder-files.ts";
 export { allowListOf, changedPaths, type TrackedState, trackedState } from "./scanning/io/tracked-files.ts";
 export { isForeign, isTest, languageOf } from "./scanning/languages.ts";
-export { MANIFESTS, type ProjectCommand, projectCommands } from "./scanning/project-commands.ts";
+export {
+  MANIFESTS,
+  type ProjectCommand,
+  preferRegistered,
+  projectCommands,
+  type RegisteredChecks,
+} from "./scanning/project-commands.ts";
 export { type Ranked, rankFindings } from "./scanning/rank.ts";
 export {
   type Digest,

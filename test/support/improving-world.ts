@@ -16,7 +16,7 @@ import {
   ToolLook,
 } from "#activities";
 import { err, type JsonObject, ok, type Result, refused, retryable, SimulatedClock, silentLogger } from "#base";
-import { FactsFile, trackedState } from "#repos";
+import { FactsFile, type RegisteredChecks, trackedState } from "#repos";
 import type { Stores } from "#store";
 import { GitFolder } from "./git-folder.ts";
 import { openedStores } from "./opened-stores.ts";
@@ -66,6 +66,7 @@ export type ImprovingOptions = {
   readonly rules?: Partial<ChoiceRules>;
   readonly modelPerDay?: number;
   readonly runsTools?: boolean;
+  readonly checks?: RegisteredChecks;
 };
 
 export class ImprovingWorld {
@@ -124,6 +125,7 @@ export class ImprovingWorld {
       list: async () => ok([{ name: "shop" }]),
       open: (name) =>
         name === "shop" ? trackedState(this.folder.root, "main") : Promise.resolve(err(refused("not_found", name))),
+      checks: () => ok(this.#options.checks ?? {}),
       delivered: async (_name, goal) =>
         this.goals.ends.has(goal) || this.reverted.has(goal)
           ? ok({ files: ["src/touched.ts"], isReverted: this.reverted.has(goal) })

@@ -5,7 +5,9 @@ import {
   type Digest,
   MANIFESTS,
   type ProjectCommand,
+  preferRegistered,
   projectCommands,
+  type RegisteredChecks,
   rankFindings,
   scanRepository,
   type TrackedState,
@@ -94,12 +96,17 @@ export class Look {
 
   /** By which commands the repository checks itself. */
   async commands(name: string): Promise<Result<readonly ProjectCommand[]>> {
-    const state = await this.#parts.repositories.open(name);
-    return state.ok ? commandsIn(state.value) : state;
+    const { repositories } = this.#parts;
+    const state = await repositories.open(name);
+    return state.ok ? commandsIn(state.value, repositories.checks(name)) : state;
   }
 }
 
-export async function commandsIn({ files, contents }: TrackedState): Promise<Result<readonly ProjectCommand[]>> {
+export async function commandsIn(
+  { files, contents }: TrackedState,
+  checks: Result<RegisteredChecks>,
+): Promise<Result<readonly ProjectCommand[]>> {
+  if (!checks.ok) return checks;
   const texts = new Map<string, string>();
   for (const file of files) {
     if (!MANIFESTS.some((name) => name === file.path)) continue;
@@ -107,5 +114,6 @@ export async function commandsIn({ files, contents }: TrackedState): Promise<Res
     if (!text.ok) return text;
     if (text.value !== undefined) texts.set(file.path, text.value);
   }
-  return ok(projectCommands(texts, new Set(files.map(({ path }) => path))));
+  const found = projectCommands(texts, new Set(files.map(({ path }) => path)));
+  return ok(preferRegistered(checks.value, found));
 }

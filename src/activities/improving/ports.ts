@@ -1,6 +1,6 @@
 /** What improving needs of the others, and of its store. */
 import type { JsonObject, JsonValue, Result } from "#base";
-import type { FactsCache, ScanFinding, TrackedState } from "#repos";
+import type { FactsCache, RegisteredChecks, ScanFinding, TrackedState } from "#repos";
 import type { FindingSource, FindingState, KnownFinding, ScanRecord, Try, TryState } from "./improvement.ts";
 
 /** A repository that may be improved. */
@@ -11,6 +11,8 @@ export interface ImprovedRepositories {
   list(): Promise<Result<readonly ImprovedRepository[]>>;
   /** Its main branch as it is now. */
   open(name: string): Promise<Result<TrackedState>>;
+  /** The commands that a person registered for it. */
+  checks(name: string): Result<RegisteredChecks>;
   /** What became of a goal's changes: the files, and whether they were taken back; null before the delivery. */
   delivered(
     name: string,

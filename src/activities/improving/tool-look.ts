@@ -45,7 +45,7 @@ export class ToolLook {
     const state = await repositories.open(name);
     if (!state.ok) return state;
     const { revision } = state.value;
-    const commands = await commandsIn(state.value);
+    const commands = await commandsIn(state.value, repositories.checks(name));
     if (!commands.ok) return commands;
     const asked = commands.value.filter((command) => own.every(({ key }) => key !== keyOf(name, revision, command)));
     for (const command of asked) {

@@ -27,6 +27,30 @@ export const MANIFESTS = [
   "go.mod",
 ] as const;
 
+/** What a person registered, each for the purpose that it serves; a build says what a check of types says. */
+const REGISTERED = [
+  ["test", "test"],
+  ["types", "build"],
+  ["lint", "lint"],
+] as const;
+
+/** As they were registered; a check that is missing is none. */
+export type RegisteredChecks = Readonly<Partial<Record<"test" | "build" | "lint", readonly string[] | undefined>>>;
+
+/** @returns the commands with those that a person registered in place of what was found for the same purpose. */
+export function preferRegistered(
+  checks: RegisteredChecks,
+  found: readonly ProjectCommand[],
+): readonly ProjectCommand[] {
+  const own = REGISTERED.flatMap(([purpose, name]): readonly ProjectCommand[] => {
+    const command = checks[name];
+    const program = command?.[0];
+    if (command === undefined || program === undefined) return [];
+    return [{ purpose, command, program, needsNetwork: false, source: "registration" }];
+  });
+  return [...own, ...found.filter(({ purpose }) => own.every((one) => one.purpose !== purpose))];
+}
+
 const SCRIPTS: readonly (readonly [CommandPurpose, readonly string[]])[] = [
   ["test", ["test", "test:unit", "tests"]],
   ["types", ["typecheck", "type-check", "types", "tsc", "check:types"]],

@@ -45,6 +45,11 @@ export function repositorySeam({ stateDir, list, places, store, clock }: Parts):
       return all.ok ? ok(all.value.filter(({ paused }) => !paused).map(({ name }) => ({ name }))) : all;
     },
     open: main,
+    checks: (name) => {
+      const all = list();
+      const found = all.ok ? findRepository(all.value, name) : all;
+      return found.ok ? ok(found.value.checks) : found;
+    },
     delivered: async (name, goal) => {
       const delivery = store.deliveryOf(name, goal);
       if (!delivery.ok) return delivery;

@@ -157,6 +157,35 @@ describe("improving", () => {
     ).toMatchObject([{ kind: "failing-test", path: "src/index.ts", line: 2, severity: "high" }]);
   });
 
+  test("runs the commands that a person registered in place of those that were found", async () => {
+    const shop = await open({ runsTools: true, checks: { test: ["./verify", "all"] } });
+
+    await shop.improving().round(true);
+
+    expect(shop.tasks.submitted.map(({ title }) => title)).toEqual(["./verify all in shop"]);
+    expect(shop.goals.submitted[0]?.verify[1]).toMatchObject({ kind: "test_passes", command: ["./verify", "all"] });
+  });
+
+  test("ends with a try that is done and a finding that is gone when its goal is complete and merged", async () => {
+    const shop = await open({ rules: { atOnce: 1 } });
+    const improving = shop.improving();
+    await improving.round(true);
+    const [first] = must(shop.stores.improvements.tries());
+
+    shop.folder.commit({ "src/index.ts": "export const half = (n: number): number => n / 2;\n" });
+    shop.goals.ends.set(first?.goal ?? "", { state: "complete", detail: "merged" });
+    shop.clock.advance(60_000);
+    await improving.round(true);
+
+    expect(must(shop.stores.improvements.finding(first?.fingerprint ?? "")).state).toBe("gone");
+    expect(
+      must(shop.stores.improvements.tries()).find(({ n, path }) => n === 1 && path === "src/index.ts"),
+    ).toMatchObject({
+      state: "done",
+      why: "merged",
+    });
+  });
+
   test("says plainly that a tool is not there, and takes nothing back for it", async () => {
     const shop = await open({ runsTools: true, rules: { atOnce: 0 } });
     const improving = shop.improving();
