@@ -7,6 +7,9 @@ import { bareCopy, commit, filesAt, git, newRepository, put } from "../../suppor
 import { must } from "../../support/opened-stores.ts";
 import { temporaryFolders } from "../../support/temporary-folder.ts";
 
+/** Matches a text that contains `part`, inside a larger pattern. */
+const containing = (part: string): unknown => expect.stringContaining(part);
+
 const folder = temporaryFolders();
 const DAY_MS = 86_400_000;
 
@@ -244,7 +247,7 @@ describe("the work of attempts on a repository", () => {
     for (const refusal of [landed, ended]) {
       expect(refusal).toMatchObject({
         ok: false,
-        error: { kind: "refused", remedy: expect.stringContaining("Put it back") },
+        error: { kind: "refused", remedy: containing("Put it back") },
       });
     }
   });

@@ -10,6 +10,9 @@ import { must } from "../../../support/opened-stores.ts";
 import { temporaryFolders } from "../../../support/temporary-folder.ts";
 import { createHarness } from "../../api/api-harness.ts";
 
+/** Matches a text that contains `part`, inside a larger pattern. */
+const containing = (part: string): unknown => expect.stringContaining(part);
+
 const folder = temporaryFolders();
 const POLICY = { atMost: "pullRequest", mergeBelow: 30, askFrom: 120 } as const;
 
@@ -100,7 +103,7 @@ describe("repositories, asked for on a member and kept by the hub", () => {
     expect(rated).toMatchObject({ tier: "pullRequest", branch: "drover/g1" });
     expect(rated.report["risk"]).toMatchObject({ terms: [{ name: "files" }] });
     expect(delivered.outcome).toBe("patch");
-    expect(wrong).toMatchObject({ ok: false, error: { message: expect.stringContaining("no branch drover/g2") } });
+    expect(wrong).toMatchObject({ ok: false, error: { message: containing("no branch drover/g2") } });
     expect(kept).toMatchObject([{ goal: "g1", outcome: "patch", link: delivered.link }]);
   });
 
