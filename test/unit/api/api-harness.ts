@@ -8,6 +8,7 @@ import {
   createApi,
   type NodeOffer,
   type ShutdownMode,
+  submissionsToTasks,
   unwatched,
 } from "#api";
 import {
@@ -178,6 +179,13 @@ export function valueOf<T>(result: Result<T>): T {
 
 export async function bodyOf(response: Response): Promise<Record<string, unknown>> {
   return (await response.json()) as Record<string, unknown>; // `as`: every JSON answer of this API is an object
+}
+
+/** Submits one task as the node does by itself, with labels that callers may not use. @returns its id. */
+export async function submitOwn({ ports, queue }: Harness, fields: Record<string, unknown>): Promise<TaskId> {
+  const value = [{ title: "a task", command: ["true"], ...fields }];
+  const tasks = valueOf(submissionsToTasks(value, { ids: ports.ids, executors: ports.executors }));
+  return present(valueOf(await queue.submit(tasks))[0], "one task was submitted").id;
 }
 
 /** Submits one task by HTTP. @returns its id. */

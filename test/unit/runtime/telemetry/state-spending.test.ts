@@ -4,7 +4,7 @@ import { budgetsOfState, leftPercentOf, NOTHING_SPENT, stateOfLabel } from "#tel
 import { loadConfig } from "../../../../src/runtime/config/load.ts";
 import type { Config } from "../../../../src/runtime/config/settings.ts";
 import { StateSpending } from "../../../../src/runtime/telemetry/state-spending.ts";
-import { createHarness, submit, valueOf } from "../../api/api-harness.ts";
+import { createHarness, submitOwn, valueOf } from "../../api/api-harness.ts";
 import { createCli, parsed } from "../../cli/cli-harness.ts";
 
 const { config } = valueOf(loadConfig({ file: undefined, env: {}, cwd: "/nowhere", flags: {} }));
@@ -14,7 +14,7 @@ function world(settings: Partial<Config>) {
   const { queue, clock } = harness;
   const spending = new StateSpending({ config: { ...config, ...settings }, queue, clock, logger: silentLogger });
   const work = async (label: string, tokens: number): Promise<string> => {
-    const id = await submit(harness, { labels: { "drover.mind": label, "drover.goal": "g_1" } });
+    const id = await submitOwn(harness, { labels: { "drover.mind": label, "drover.goal": "g_1" } });
     await harness.work({ tokens, costMicrodollars: 3 * tokens });
     return id;
   };
@@ -95,7 +95,7 @@ describe("drover cost", () => {
       ["goal", 10],
       ["goal-plan", 5],
     ] as const) {
-      await submit(harness, { labels: { "drover.mind": label, "drover.goal": `g_${label.slice(0, 4)}` } });
+      await submitOwn(harness, { labels: { "drover.mind": label, "drover.goal": `g_${label.slice(0, 4)}` } });
       await harness.work({ tokens, costMicrodollars: 1_000 * tokens, model: "m" });
     }
 
