@@ -23,7 +23,12 @@ export const goalShow: Handler<{ readonly history: boolean }> = async ({ args, o
   print(goal.value, context);
   if (options.history) printHistory(goal.value, context);
   if (goal.value.paused !== null) console.hint(`Let it go on with: drover goal resume ${goal.value.id}`);
-  else if (!hasGoalEnded(goal.value)) console.hint(`Follow it with: drover goal wait ${goal.value.id}`);
+  else if (!hasGoalEnded(goal.value)) {
+    console.hint(`Follow it with: drover goal wait ${goal.value.id}`);
+    const open = goal.value.tasks.find(({ state }) => state === "open");
+    if (open?.task != null)
+      console.hint(`See where its task is, and what it waits for: drover task explain ${open.task}`);
+  }
   return EXIT.ok;
 };
 
