@@ -25,9 +25,8 @@ export const goalShow: Handler<{ readonly history: boolean }> = async ({ args, o
   if (goal.value.paused !== null) console.hint(`Let it go on with: drover goal resume ${goal.value.id}`);
   else if (!hasGoalEnded(goal.value)) {
     console.hint(`Follow it with: drover goal wait ${goal.value.id}`);
-    const open = goal.value.tasks.find(({ state }) => state === "open");
-    if (open?.task != null)
-      console.hint(`See where its task is, and what it waits for: drover task explain ${open.task}`);
+    const open = goal.value.tasks.find(({ state }) => state === "open")?.task ?? null;
+    if (open !== null) console.hint(`See where its task is, and what it waits for: drover task explain ${open}`);
   }
   return EXIT.ok;
 };
