@@ -27,9 +27,10 @@ export async function run(options: RunOptions, console: Console): Promise<number
   const loaded = settingsOf(options);
   if (!loaded.ok) return console.fail(loaded.error);
   const { config } = loaded.value;
-  const stateDir = mkdtempSync(join(tmpdir(), "drover-run-"));
   const stopOnSignal = new AbortController();
   for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => stopOnSignal.abort());
+  // After it is known what a signal does: one that comes between would leave the folder.
+  const stateDir = mkdtempSync(join(tmpdir(), "drover-run-"));
   try {
     const engine = await startEngine({
       config: { ...config, "store.backup.every_ms": 0 },
