@@ -23,7 +23,9 @@ export function writeMarkdown({ kind, body }: Document): string {
     ...("successCriteria" in body ? {} : { successCriteria: [] }),
   };
   const text = isBelow && description !== "" ? `\n${description}\n` : "";
-  return `${FENCE}\n${stringify(front, { lineWidth: 0, aliasDuplicateObjects: false })}${FENCE}\n${text}`;
+  // Without block texts: the library writes one that begins with a blank line so that the blanks are lost.
+  const how = { lineWidth: 0, aliasDuplicateObjects: false, blockQuote: false } as const;
+  return `${FENCE}\n${stringify(front, how)}${FENCE}\n${text}`;
 }
 
 /**

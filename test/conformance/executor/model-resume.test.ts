@@ -115,7 +115,8 @@ describe("the attempt after a worker that was killed", () => {
     );
 
     const lost = await world.launch({ title: "Go on", repo });
-    await waitUntil("the command runs", () => effectsOf(lost));
+    // Not as soon as the file is there: the shell makes it before it writes.
+    await waitUntil("the command ran", () => effectsOf(lost) === "ran\n");
     process.kill(await world.workerOf(lost), "SIGKILL");
     await world.lossOf(lost);
     const left = sleeping(seconds);

@@ -88,6 +88,12 @@ describe("a document", () => {
     );
   });
 
+  test("of a goal whose description is a blank and a line break comes back from Markdown as it was", async () => {
+    const document: Document = { kind: "goal", body: { title: "t", description: " \n" } };
+
+    expect(await through(document, "md")).toEqual(document);
+  });
+
   test("that says null is not written as TOML", async () => {
     const written = await writeDocument({ kind: "state", body: { goal: { paused: null } } }, "toml");
 
