@@ -79,6 +79,9 @@ describe("a node with a key that its operator allowed", () => {
 
     const updated = await command(world, ["update", "--from-source", source, "--patch", patch]);
     const { body } = await node.request("GET", "/api/node");
+    // A request in the moment in which the watchdog becomes the release, too, is answered with 503.
+    const watchdog = async () => JSON.stringify((await node.request("GET", "/api/watchdog")).body);
+    await expect.poll(watchdog, { timeout: 20_000, interval: 50 }).toMatch(/"version":"77\.1\.0-source/);
     const unchanged = await command(world, ["update", "--from-source", source]);
     const changes = [{ path: "src/main.ts", content: 'import "./missing.ts";\n' }];
     const broken = { source, changes, requestedBy: "an agent", checkOnly: true };
