@@ -7,15 +7,14 @@
  * CO3: see D1 to D3 in `dedupe.ts`.
  */
 import { type Clock, describeFailure, type Logger, ok, type Result } from "#base";
-import type { Activity } from "../activity.ts";
 import type { GoalSubmissions, ImprovementStore, MindTasks, NewGoal, Question } from "../improving/ports.ts";
+import { Rounds } from "../rounds.ts";
 import { type DedupeRules, dedupe } from "./dedupe.ts";
 import { measuredProposals } from "./measured-proposals.ts";
 import type { Measurements } from "./measurements.ts";
 import { proposalPrompt, readProposals } from "./model-proposals.ts";
 import type { Decision, Proposal, ProposalDraft, ProposalStore } from "./proposal.ts";
 
-const LOOK_AGAIN_MS = 5_000;
 const MAX_ASKS = 3;
 const MAX_KNOWN = 1_000;
 /** Of proposals that the policy approves. */
@@ -45,51 +44,19 @@ export type ContemplatingParts = {
 
 const DAY_MS = 86_400_000;
 
-export class Contemplating implements Activity {
+export class Contemplating extends Rounds {
   readonly #parts: ContemplatingParts;
-  #isBegun = false;
-  #isDone = false;
-  #running: Promise<void> | undefined;
 
   constructor(parts: ContemplatingParts) {
+    super("contemplating", parts);
     this.#parts = parts;
   }
 
-  get isDone(): boolean {
-    return this.#isDone;
-  }
-
-  begin(_deadlineMs: number): void {
-    if (this.#isBegun) return;
-    this.#isBegun = true;
-    this.#isDone = false;
-    this.#turn(true);
-  }
-
-  end(): void {
-    this.#isBegun = false;
-  }
-
-  async stop(): Promise<void> {
-    this.end();
-    await this.#running;
-  }
-
-  #turn(measures: boolean): void {
-    const before = this.#running ?? Promise.resolve();
-    this.#running = before
-      .then(() => this.round(measures))
-      .catch((cause: unknown) => {
-        this.#parts.logger.error("contemplating failed unexpectedly", { error: cause });
-        return ok(false);
-      })
-      .then((waits) => {
-        if (!this.#isBegun) return;
-        if (!waits.ok) this.#parts.logger.warn("nothing can be proposed", { failure: describeFailure(waits.error) });
-        if (waits.ok && waits.value)
-          this.#parts.clock.after(LOOK_AGAIN_MS, () => (this.#isBegun ? this.#turn(false) : undefined));
-        else this.#isDone = true;
-      });
+  protected override async go(isFirst: boolean): Promise<boolean> {
+    const waits = await this.round(isFirst);
+    if (waits.ok) return waits.value;
+    this.#parts.logger.warn("nothing can be proposed", { failure: describeFailure(waits.error) });
+    return false;
   }
 
   /** One turn. @returns whether a model's answer is awaited */

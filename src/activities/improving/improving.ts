@@ -7,7 +7,7 @@
  * I3: after `end` nothing new is begun; what runs ends by its own limits.
  */
 import { type Clock, describeFailure, type Logger, type Result } from "#base";
-import type { Activity } from "../activity.ts";
+import { Rounds } from "../rounds.ts";
 import { type ChoiceRules, choose, keyOf } from "./choose.ts";
 import { goalOf } from "./goal-order.ts";
 import { isTryOpen, type Try } from "./improvement.ts";
@@ -16,8 +16,6 @@ import type { ModelLook } from "./model-look.ts";
 import type { GoalOutcomes, GoalSubmissions, ImprovedRepositories, ImprovementStore } from "./ports.ts";
 import type { ToolLook } from "./tool-look.ts";
 
-/** Tasks of the queue are looked after this often while something is asked. */
-const LOOK_AGAIN_MS = 5_000;
 /** Findings that are weighed at once; more are seen when these are gone. */
 const MAX_WEIGHED = 5_000;
 
@@ -33,50 +31,16 @@ export type ImprovingParts = {
   readonly logger: Logger;
 };
 
-export class Improving implements Activity {
+export class Improving extends Rounds {
   readonly #parts: ImprovingParts;
-  #isBegun = false;
-  #isDone = false;
-  #running: Promise<void> | undefined;
 
   constructor(parts: ImprovingParts) {
+    super("improving", parts);
     this.#parts = parts;
   }
 
-  get isDone(): boolean {
-    return this.#isDone;
-  }
-
-  begin(_deadlineMs: number): void {
-    if (this.#isBegun) return;
-    this.#isBegun = true;
-    this.#isDone = false;
-    this.#turn(true);
-  }
-
-  end(): void {
-    this.#isBegun = false;
-  }
-
-  /** For a stop of the node: settles when the turn that runs is over. */
-  async stop(): Promise<void> {
-    this.end();
-    await this.#running;
-  }
-
-  #turn(looks: boolean): void {
-    const before = this.#running ?? Promise.resolve();
-    this.#running = before
-      .then(() => this.round(looks, () => this.#isBegun))
-      .catch((cause: unknown) => {
-        this.#parts.logger.error("improving failed unexpectedly", { error: cause });
-        return false;
-      })
-      .then((waits) => {
-        if (!this.#isBegun) return;
-        if (!waits) this.#isDone = true;
-        else this.#parts.clock.after(LOOK_AGAIN_MS, () => (this.#isBegun ? this.#turn(false) : undefined));
-      });
+  protected override go(isFirst: boolean, goesOn: () => boolean): Promise<boolean> {
+    return this.round(isFirst, goesOn);
   }
 
   /**
