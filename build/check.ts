@@ -5,13 +5,17 @@
  *   bun build/check.ts binary            builds dist/drover and runs the suites that drive it
  *   bun build/check.ts sources binary    both
  *   bun build/check.ts confined          what can be checked in the sandbox of a build from source: no sockets there
- * The last line is the number of tests that passed and failed; a check that is no test counts as one failure.
+ * The last line is the number of tests that passed and failed; a check that is no test counts as one failure. What failed
+ * is named before it, with its message, because the output of the steps stands mixed above.
+ *
+ * A file that failed beside others is run once more by itself. When it passes then, the check passes, and both its name
+ * and what it said stand under "unsteady": a machine that is busy explains some of that, and hides no fault from a reader.
  */
 import { spawn } from "node:child_process";
 import { existsSync, globSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { availableParallelism, tmpdir } from "node:os";
-import { dirname, join } from "node:path";
-import { addCounts, countTests, noTests, type TestCount } from "./vitest-count.ts";
+import { dirname, join, relative } from "node:path";
+import { addCounts, noTests, readRun, type TestCount, type TestFailure, type TestRun } from "./vitest-report.ts";
 
 const root = dirname(import.meta.dir);
 
@@ -139,47 +143,87 @@ async function perform(step: Step, extraArgs: readonly string[], isAlone: boolea
   }
 }
 
-async function performTests(step: Step, isAlone: boolean): Promise<TestCount> {
+async function performTests(step: Step, isAlone: boolean): Promise<TestRun> {
   const scratch = mkdtempSync(join(tmpdir(), "drover-check-"));
   try {
     const report = join(scratch, "report.json");
     const args = ["--reporter=default", "--reporter=json", `--outputFile.json=${report}`];
     const ok = await perform(step, args, isAlone);
-    return countTests(existsSync(report) ? readFileSync(report, "utf8") : undefined, ok);
+    return readRun(existsSync(report) ? readFileSync(report, "utf8") : undefined, ok);
   } finally {
     rmSync(scratch, { recursive: true, force: true });
   }
 }
 
-/** Named once more at the end, because the output of others stands between. */
-const failedSteps: string[] = [];
+/** What a group came to. */
+type Outcome = {
+  readonly count: TestCount;
+  readonly failures: readonly TestFailure[];
+  /** Steps that failed and could not say by which test. */
+  readonly broken: readonly string[];
+};
 
-async function countOf(step: Step, isAlone: boolean): Promise<TestCount> {
+const nothing: Outcome = { count: noTests, failures: [], broken: [] };
+
+const sumOf = (one: Outcome, other: Outcome): Outcome => ({
+  count: addCounts(one.count, other.count),
+  failures: [...one.failures, ...other.failures],
+  broken: [...one.broken, ...other.broken],
+});
+
+async function outcomeOf(step: Step, isAlone: boolean): Promise<Outcome> {
   console.log(`\n== ${step.name}`);
   if ("program" in step && Bun.which(step.program) === null) {
     console.log(`== ${step.name}: skipped, because ${step.program} is not installed (sh build/system-packages.sh)`);
-    return noTests;
+    return nothing;
   }
   const startedMs = performance.now();
-  const count =
+  const { count, failures } =
     step.tests === true
       ? await performTests(step, isAlone)
-      : { ...noTests, failed: (await perform(step, [], isAlone)) ? 0 : 1 };
+      : { count: { ...noTests, failed: (await perform(step, [], isAlone)) ? 0 : 1 }, failures: [] };
   const seconds = ((performance.now() - startedMs) / 1000).toFixed(1);
-  if (count.failed > 0) failedSteps.push(step.name);
   console.log(`== ${step.name}: ${count.failed === 0 ? "ok" : "FAILED"} in ${seconds} s`);
-  return count;
+  return { count, failures, broken: count.failed > failures.length ? [step.name] : [] };
 }
 
 /** Every step is run, also after one that failed, so that one look shows all that is wrong. */
-async function countAll({ steps, atOnce: limit }: Group): Promise<TestCount> {
+async function outcomeOfAll({ steps, atOnce: limit }: Group): Promise<Outcome> {
   const waiting = steps.values();
-  const counts: TestCount[] = [];
+  const outcomes: Outcome[] = [];
   const worker = async (): Promise<void> => {
-    for (const step of waiting) counts.push(await countOf(step, limit === 1));
+    for (const step of waiting) outcomes.push(await outcomeOf(step, limit === 1));
   };
   await Promise.all(Array.from({ length: limit }, worker));
-  return counts.reduce(addCounts, noTests);
+  return outcomes.reduce(sumOf, nothing);
+}
+
+/** More files than this that failed at once are no accident of a busy machine. */
+const MAX_FILES_AGAIN = 3;
+
+/** A group with the files that failed in it run once more, by themselves; prints those that passed then. */
+async function steadied(group: Group): Promise<Outcome> {
+  const first = await outcomeOfAll(group);
+  const files = [...new Set(first.failures.map(({ file }) => relative(root, file)))];
+  if (group.atOnce === 1 || files.length === 0 || files.length > MAX_FILES_AGAIN || first.broken.length > 0)
+    return first;
+  const again = await outcomeOf(vitest(`tests again, alone: ${files.join(" ")}`, files), true);
+  if (again.count.failed > 0) return { ...first, failures: [...first.failures, ...again.failures] };
+  console.log("\nunsteady: failed beside others, passed alone");
+  first.failures.forEach(printFailure);
+  return {
+    ...first,
+    count: { ...first.count, failed: 0, passed: first.count.passed + first.failures.length },
+    failures: [],
+  };
+}
+
+/** Lines of a message that say what was wrong; the stack below them is in the output above. */
+const MAX_MESSAGE_LINES = 12;
+
+function printFailure({ file, name, message }: TestFailure): void {
+  console.log(`\n${relative(root, file)}${name === undefined ? "" : `: ${name}`}`);
+  for (const line of message.split("\n").slice(0, MAX_MESSAGE_LINES)) console.log(`  ${line}`);
 }
 
 async function main(names: readonly string[]): Promise<number> {
@@ -188,15 +232,16 @@ async function main(names: readonly string[]): Promise<number> {
     console.error(`check: expected one or more of ${Object.keys(stages).join(", ")}`);
     return 2;
   }
-  let total = noTests;
+  let total = nothing;
   for (const group of names.flatMap((name) => stages[name]?.() ?? [])) {
-    total = addCounts(total, await countAll(group));
-    if (total.failed > 0) break;
+    total = sumOf(total, await steadied(group));
+    if (total.count.failed > 0) break;
   }
-  if (total.skipped > 0) console.log(`\n${total.skipped} skipped`);
-  for (const name of failedSteps) console.log(`failed: ${name}`);
-  console.log(`\n${total.passed} passed, ${total.failed} failed`);
-  return total.failed === 0 ? 0 : 1;
+  total.failures.forEach(printFailure);
+  for (const name of total.broken) console.log(`failed: ${name}`);
+  if (total.count.skipped > 0) console.log(`\n${total.count.skipped} skipped`);
+  console.log(`\n${total.count.passed} passed, ${total.count.failed} failed`);
+  return total.count.failed === 0 ? 0 : 1;
 }
 
 process.exitCode = await main(process.argv.slice(2));
