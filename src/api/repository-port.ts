@@ -24,7 +24,7 @@ export const repositoryViewSchema = z.object({
   origin: z.enum(["configuration", "added"]),
   forge: z.object({ kind: z.string(), repository: z.string().nullable(), apiUrl: z.string().nullable() }),
   /** As it counts: what the repository says, else what holds for all. */
-  autonomy: z.object({ atMost: z.string(), mergeBelow: z.int(), askFrom: z.int() }),
+  autonomy: z.object({ atMost: z.string(), mergeBelow: z.int(), askFrom: z.int(), outside: z.string() }),
   checks: z.object({
     test: z.array(z.string()).nullable(),
     build: z.array(z.string()).nullable(),

@@ -41,3 +41,4 @@ export { type Random, seededRandom } from "./random.ts";
 export { REDACTED, redactText, redactValue } from "./redact.ts";
 export { err, ok, type Result } from "./result.ts";
 export { FLEET_FILE, isReservedVariable, MARKER_NAME, NODE_FILE } from "./shared-names.ts";
+export { isUntrusted, UNTRUSTED_LABEL } from "./untrusted.ts";

@@ -1,10 +1,10 @@
 /** The tasks of a goal as submissions to the queue. Pure. */
-import type { JsonObject } from "#base";
+import { isUntrusted, type JsonObject } from "#base";
 import { LANES } from "#queue";
 import { type Goal, type GoalTask, type GoalTaskKind, NOTHING_SPENT } from "./goal.ts";
 import { MAX_TITLE_CHARS } from "./limits.ts";
 import type { Plan, PlanTask } from "./plan.ts";
-import { judgePrompt, type PlanQuestion, planPrompt } from "./prompts.ts";
+import { judgePrompt, OUTSIDE_NOTE, type PlanQuestion, planPrompt } from "./prompts.ts";
 
 /** Label under which the queue knows whose a task is, and for what. */
 export const GOAL_LABEL = "drover.goal";
@@ -63,7 +63,7 @@ export function planTask(goal: Goal, n: number, tier: string, question: PlanQues
     ...common(goal, "plan"),
     title: `plan: ${goal.order.title}`.slice(0, MAX_TITLE_CHARS),
     executor: "auto",
-    prompt: planPrompt(question),
+    prompt: said(goal, planPrompt(question)),
     tier,
     maxAttempts: ASK_ATTEMPTS,
     // It may look into the files; without a repository there is nothing to see yet, and any node will do.
@@ -89,16 +89,21 @@ export function workTasks(
     const before = goal.order.repository !== null && index > 0 ? [n - 1] : [];
     numbers.set(task.key, n);
     const dependsOn = [...new Set([...named, ...before])].sort((a, b) => a - b);
-    const body = { ...common(goal, "work"), ...place(goal), ...work(task) };
+    const body = { ...common(goal, "work"), ...place(goal), ...work(goal, task) };
     return row(goal, n, { kind: "work", key: task.key, title: task.title, dependsOn, body });
   });
 }
 
-function work(task: PlanTask): JsonObject {
+/** Also of a prompt that a model wrote: it had read what came from outside. */
+function said({ order }: Goal, prompt: string): string {
+  return isUntrusted(order.labels) ? `${OUTSIDE_NOTE}\n\n${prompt}` : prompt;
+}
+
+function work(goal: Goal, task: PlanTask): JsonObject {
   return {
     title: task.title,
     executor: task.executor,
-    ...(task.prompt === null ? {} : { prompt: task.prompt }),
+    ...(task.prompt === null ? {} : { prompt: said(goal, task.prompt) }),
     ...(task.command === null ? {} : { command: task.command }),
     ...(task.files.length === 0 ? {} : { context: { files: task.files } }),
     ...(task.tier === null ? {} : { tier: task.tier }),
@@ -136,7 +141,7 @@ export function judgeTask(
     ...LOOKS_ONLY,
     title,
     executor: "auto",
-    prompt: judgePrompt(goal, tasks, refused),
+    prompt: said(goal, judgePrompt(goal, tasks, refused)),
     tier,
     maxAttempts: ASK_ATTEMPTS,
   };

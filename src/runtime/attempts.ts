@@ -36,6 +36,7 @@ import {
 } from "#queue";
 import { consequenceOf, notCommitted, notStarted, reportOf, type Spending, withWork } from "./attempt-report.ts";
 import type { AttemptWorkspaces } from "./repositories/attempt-workspaces.ts";
+import { isTaskUntrusted, leastPrivilege } from "./untrusted-attempt.ts";
 
 /** A stop for an attempt that nobody here carries out is forgotten after this: a launch takes far less. */
 const STOP_KEPT_MS = 60_000;
@@ -150,13 +151,17 @@ export class Attempts implements AttemptObserver {
     if (!workspace.ok)
       return notStarted(consequenceOf(workspace.error), describeFailure(workspace.error), ref.executor);
     const answered = this.answered(ref);
-    const launched = await this.#launch({
+    const request: LaunchRequest = {
       ...ref,
-      spec: { ...spec.value, env: { ...this.#environment, ...spec.value.env } },
+      spec: spec.value,
       sandbox: planner.sandbox,
       model: model.value,
       ...(workspace.value === undefined ? {} : { workspace: workspace.value }),
-    });
+    };
+    const env = { ...this.#environment, ...spec.value.env };
+    const launched = await this.#launch(
+      isTaskUntrusted(task.body) ? leastPrivilege(request) : { ...request, spec: { ...spec.value, env } },
+    );
     if (launched?.ok !== true) {
       this.#settle(ref);
       if (this.#isStopping) {

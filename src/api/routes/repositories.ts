@@ -33,7 +33,7 @@ const exampleRepository: RepositoryView = {
   paused: false,
   origin: "added",
   forge: { kind: "forgejo", repository: "ada/site", apiUrl: "https://git.example.org/api/v1" },
-  autonomy: { atMost: "pullRequest", mergeBelow: 30, askFrom: 120 },
+  autonomy: { atMost: "pullRequest", mergeBelow: 30, askFrom: 120, outside: "ask" },
   checks: { test: ["bun", "test"], build: null, lint: null, afterMerge: true },
   conditions: [],
 };

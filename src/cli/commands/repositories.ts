@@ -64,7 +64,10 @@ function show(repository: Repository, console: CommandContext["console"]): void 
   line("branch", repository.branch);
   line("state", `${repository.paused ? "paused" : "active"}, priority ${repository.priority}, ${repository.origin}`);
   line("forge", forge.repository === null ? forge.kind : `${forge.kind} ${forge.repository}`);
-  line("autonomy", `at most ${autonomy.atMost}; merge below ${autonomy.mergeBelow}, ask from ${autonomy.askFrom}`);
+  line(
+    "autonomy",
+    `at most ${autonomy.atMost}; merge below ${autonomy.mergeBelow}, ask from ${autonomy.askFrom}; from outside at most ${autonomy.outside}`,
+  );
   for (const name of ["build", "lint", "test"] as const) line(name, checks[name]?.join(" ") ?? "-");
   for (const { kind, subject, failing, detail } of conditions) {
     line(kind, `${subject}: ${failing.join(", ")}`);

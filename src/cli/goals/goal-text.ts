@@ -1,6 +1,6 @@
 /** Goals as text. Pure. */
 import type { GoalView, WholeGoalView } from "#api";
-import { err, ok, type Result } from "#base";
+import { err, isUntrusted, ok, type Result } from "#base";
 import { ageText, durationText, instantText } from "../output/quantities.ts";
 import type { Column } from "../output/table.ts";
 import type { Tone } from "../output/terminal.ts";
@@ -67,6 +67,7 @@ export function goalFacts(goal: WholeGoalView, nowMs: number): readonly [string,
     ["tokens", tokens],
     ["cost", cost],
     ["submitted", `${instantText(goal.createdAtMs)}, by ${goal.channel}`],
+    ...(isUntrusted(goal.labels) ? [["trust", FROM_OUTSIDE] as [string, string]] : []),
     ...(goal.startedAtMs === null
       ? []
       : [["took", durationText(Math.max(0, endMs - goal.startedAtMs))] as [string, string]]),
@@ -76,6 +77,8 @@ export function goalFacts(goal: WholeGoalView, nowMs: number): readonly [string,
     ...(delivery === null ? [] : [["delivered", deliveryText(delivery)] as [string, string]]),
   ];
 }
+
+const FROM_OUTSIDE = "from outside: no network, no variables of the node, nothing merged without a person";
 
 const VERIFIED = {
   checks: "by its checks",

@@ -1,7 +1,7 @@
 /** A goal from an issue. What somebody outside wrote is fenced off and said to be theirs. Pure. */
-import type { Result } from "#base";
+import { type Result, UNTRUSTED_LABEL } from "#base";
 import type { IncomingEvent } from "./events.ts";
-import type { SourceKind } from "./source.ts";
+import type { SourceKind, WebhookSource } from "./source.ts";
 
 /** As `goals` takes it. */
 export type WebhookGoal = {
@@ -11,7 +11,9 @@ export type WebhookGoal = {
   readonly successCriteria: readonly string[];
   readonly verify: readonly never[];
   readonly repository: string | null;
-  readonly budget: Readonly<Record<string, never>>;
+  readonly budget: { readonly tokens: number };
+  /** A person lets it go on. */
+  readonly onBudget: "pause";
   readonly channel: "webhook";
   readonly labels: Readonly<Record<string, string>>;
   readonly idempotencyKey: string;
@@ -41,7 +43,7 @@ const INVISIBLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu;
  * @returns undefined for an event that is no issue
  */
 export function goalOf(
-  source: string,
+  { name: source, goalTokens }: Pick<WebhookSource, "name" | "goalTokens">,
   event: IncomingEvent,
   digest: (text: string) => string,
   registered: string | null,
@@ -67,9 +69,10 @@ export function goalOf(
     successCriteria: [],
     verify: [],
     repository: registered,
-    budget: {},
+    budget: { tokens: goalTokens },
+    onBudget: "pause",
     channel: "webhook",
-    labels: { "drover.untrusted": "true", "drover.webhook": source },
+    labels: { [UNTRUSTED_LABEL]: "true", "drover.webhook": source },
     // By the issue, not the delivery: one that is opened and then labelled is one goal.
     idempotencyKey: `webhook:${source}:${(repository ?? "").toLowerCase()}#${issue.number}`,
   };

@@ -204,7 +204,7 @@ export class WebhookReceiver {
     const { source, event } = kept.value;
     const named = event.repository === null ? ok(null) : this.#parts.nameRepository(source.kind, event.repository);
     if (!named.ok) return this.#later(delivery, named.error);
-    const goal = goalOf(delivery.source, event, sha256, named.value);
+    const goal = goalOf(source, event, sha256, named.value);
     if (goal === undefined || goals === undefined) return failed("this node takes no goals");
     const submitted = await goals.submit(goal);
     if (submitted.ok) return { ...DONE, goalId: submitted.value.id };

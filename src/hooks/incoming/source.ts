@@ -13,4 +13,6 @@ export type WebhookSource = {
   readonly goalLabel: string | null;
   /** Whose issues and labels count. Empty: those of people whom the forge says to belong to the repository. */
   readonly senders: readonly string[];
+  /** What a goal from one of them may use before a person is asked. */
+  readonly goalTokens: number;
 };

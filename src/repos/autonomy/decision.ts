@@ -4,6 +4,7 @@
  * A3: nothing is merged unless the tests of the merged tree ran and passed.
  * A4: more risk never means more autonomy.
  * A6: no rule goes further than the most that the repository allows.
+ * A7: what somebody outside asked for is never merged without a person.
  */
 import { type Change, isCode, kindsOf } from "./change.ts";
 import type { Risk } from "./risk.ts";
@@ -18,6 +19,8 @@ export type Policy = {
   readonly mergeBelow: number;
   /** Risk from which on a person is asked first. */
   readonly askFrom: number;
+  /** The most that happens to what somebody outside asked for. */
+  readonly outside: "pullRequest" | "ask";
 };
 
 export type DecisionFacts = {
@@ -29,6 +32,8 @@ export type DecisionFacts = {
   readonly testsPassed: boolean | null;
   /** Files in which the branch and the main branch conflict. */
   readonly conflicts: readonly string[];
+  /** Whether somebody outside asked for it, or nobody knows who did. */
+  readonly isFromOutside: boolean;
 };
 
 export type Decision = {
@@ -46,6 +51,7 @@ export function decide(facts: DecisionFacts, policy: Policy): Decision {
     publication(facts),
     conflict(facts),
     allowed(policy),
+    ...(facts.isFromOutside ? [fromOutside(policy)] : []),
     byRisk(facts.risk.points, policy),
     ...byKind(facts.changes),
     untested(facts.changes),
@@ -71,6 +77,11 @@ function conflict({ conflicts }: DecisionFacts): Rule {
 
 function allowed({ atMost }: Policy): Rule {
   return { name: "policy", atMost, because: `the repository allows at most: ${atMost}` };
+}
+
+/** Pushing a branch already runs it: with a forge that has CI, beside the secrets of that. */
+function fromOutside({ outside }: Policy): Rule {
+  return { name: "outside", atMost: outside, because: `somebody outside asked for it: at most ${outside}` };
 }
 
 function byRisk(points: number, { mergeBelow, askFrom }: Policy): Rule {

@@ -48,6 +48,8 @@ const forge = z.strictObject({
 /** How far deliveries go by themselves: to the branch, to a pull request, or to nobody. */
 export const AUTONOMY_MODES = ["merge", "pullRequest", "ask"] as const;
 
+const OUTSIDE_MODES = ["pullRequest", "ask"] as const;
+
 const autonomy = z.strictObject({
   /** The most that is done without a person, whatever the risk. */
   atMost: z.enum(AUTONOMY_MODES).optional(),
@@ -55,6 +57,8 @@ const autonomy = z.strictObject({
   mergeBelow: z.int().min(0).max(1_000).optional(),
   /** Risk from which on a person is asked before anything is published. */
   askFrom: z.int().min(0).max(1_000).optional(),
+  /** The most that is done with what somebody outside asked for. */
+  outside: z.enum(OUTSIDE_MODES).optional(),
 });
 
 const checks = z.strictObject({
@@ -176,7 +180,14 @@ export function findForgeRepository(all: readonly Registered[], kind: string, fu
   return err(refused("conflict", message, "Take it from one of them, or register that one for another kind of forge"));
 }
 
+const WORK = "drover/";
+
 /** The branch that the tasks of a goal work on. */
 export function workBranch(id: string): string {
-  return `drover/${id}`;
+  return `${WORK}${id}`;
+}
+
+/** @returns the goal or task whose branch this is; undefined for a branch that is not drover's. */
+export function workOf(branch: string): string | undefined {
+  return branch.startsWith(WORK) ? branch.slice(WORK.length) : undefined;
 }

@@ -19,12 +19,16 @@ const sourceName = z
   .regex(/^[a-z0-9][a-z0-9._-]{0,62}$/, "use small letters, digits, dot, dash, underscore; at most 63")
   .refine((given) => given !== "deliveries", "is an address of the API already");
 
+/** As much as one attempt at a complex task may use; what needs more is worth a person's look. */
+const GOAL_TOKENS = 1_000_000;
+
 const source = z.strictObject({
   name: sourceName,
   kind: z.enum(SOURCE_KINDS),
   secret_file: z.string().min(1).max(MAX_TEXT),
   repositories: z.array(z.string().min(1).max(200)).max(1_000).default([]),
   goal_label: z.string().min(1).max(100).optional(),
+  goal_tokens: count(1_000_000_000_000).default(GOAL_TOKENS),
   senders: z.array(z.string().min(1).max(100)).max(1_000).default([]),
 });
 

@@ -7,6 +7,7 @@ const path = z.string().max(4_096).regex(/^\//, "give a path from / on");
 const command = z.array(z.string().min(1).max(4_096)).min(1).max(64);
 const risk = z.int().min(0).max(1_000);
 const MODES = ["merge", "pullRequest", "ask"] as const;
+const OUTSIDE_MODES = ["pullRequest", "ask"] as const;
 
 const repository = z
   .strictObject({
@@ -29,7 +30,12 @@ const repository = z
       })
       .default({ kind: "none" }),
     autonomy: z
-      .strictObject({ at_most: z.enum(MODES).optional(), merge_below: risk.optional(), ask_from: risk.optional() })
+      .strictObject({
+        at_most: z.enum(MODES).optional(),
+        merge_below: risk.optional(),
+        ask_from: risk.optional(),
+        outside: z.enum(OUTSIDE_MODES).optional(),
+      })
       .default({}),
     checks: z
       .strictObject({
@@ -87,6 +93,11 @@ export const REPOSITORY_SETTINGS = {
     z.enum(MODES),
     "pullRequest",
     "the most that happens to a delivery without a person: merge, pullRequest (a patch where there is no forge), or ask",
+  ),
+  "autonomy.outside": setting(
+    z.enum(OUTSIDE_MODES),
+    "ask",
+    "the most that happens without a person to what somebody outside asked for, such as the author of an issue: ask, or pullRequest",
   ),
   "autonomy.merge_below": setting(risk, 30, "risk below which a delivery may be merged"),
   "autonomy.ask_from": setting(risk, 120, "risk from which on a person is asked before anything is published"),

@@ -108,12 +108,13 @@ function noticePort(notifier: Notifier): NoticePort {
 function receiverOf({ config, stores, clock, logger, wake, goals, nameRepository }: HookParts): WebhookReceiver {
   const sources = config["webhooks.sources"];
   return new WebhookReceiver({
-    sources: sources.map(({ name, kind, repositories, goal_label, senders }) => ({
+    sources: sources.map(({ name, kind, repositories, goal_label, goal_tokens, senders }) => ({
       name,
       kind,
       repositories,
       goalLabel: goal_label ?? null,
       senders,
+      goalTokens: goal_tokens,
     })),
     secretsOf: (name): Result<readonly string[]> => {
       const file = sources.find((source) => source.name === name)?.secret_file;

@@ -23,12 +23,12 @@ export function configuredRepositories(settings: readonly RepositorySetting[]): 
 
 function inputOf({ forge, autonomy, checks, ...rest }: RepositorySetting): object {
   const { api_url: apiUrl, token_file: tokenFile, ...forgeRest } = forge;
-  const { at_most: atMost, merge_below: mergeBelow, ask_from: askFrom } = autonomy;
+  const { at_most: atMost, merge_below: mergeBelow, ask_from: askFrom, outside } = autonomy;
   const { after_merge: afterMerge, ...commands } = checks;
   return known({
     ...rest,
     forge: known({ ...forgeRest, apiUrl, tokenFile }),
-    autonomy: known({ atMost, mergeBelow, askFrom }),
+    autonomy: known({ atMost, mergeBelow, askFrom, outside }),
     checks: known({ ...commands, afterMerge }),
   });
 }

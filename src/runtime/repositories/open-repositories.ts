@@ -9,6 +9,7 @@ import { sandboxLauncher } from "../program.ts";
 import { RepositoryWorkspaces } from "./attempt-workspaces.ts";
 import { confinedChecks, removeLeftChecks } from "./check-runner.ts";
 import { configuredRepositories } from "./configured.ts";
+import { isFromOutside } from "./from-outside.ts";
 import { GoalRepositories } from "./goal-repositories.ts";
 import { HubRepositories } from "./hub-repositories.ts";
 import { modelsOfTasks } from "./models-of-tasks.ts";
@@ -32,7 +33,7 @@ export type OpenRepositories = {
 type Parts = {
   readonly config: Config;
   readonly stateDir: string;
-  readonly stores: Pick<Stores, "repositories" | "queue">;
+  readonly stores: Pick<Stores, "repositories" | "queue" | "goals">;
   readonly sandbox: SandboxPlan;
   /** What is known of models; asked for once the node has started. */
   readonly passes: () => Pick<PassLedger, "rate">;
@@ -63,6 +64,7 @@ export function openRepositories(parts: Parts): Result<OpenRepositories> {
     atMost: config["autonomy.at_most"],
     mergeBelow: config["autonomy.merge_below"],
     askFrom: config["autonomy.ask_from"],
+    outside: config["autonomy.outside"],
   };
   const deliveries = new Deliveries({
     stateDir,
@@ -78,6 +80,7 @@ export function openRepositories(parts: Parts): Result<OpenRepositories> {
     forgeOf: (repository) => openForge(repository, clock),
     pushTimeoutMs,
     forgeWaitMs: config["repositories.forge_wait_ms"],
+    isFromOutside: (workId) => isFromOutside(stores.goals, workId),
     modelsOf: (tasks) => modelsOfTasks(stores.queue, tasks),
     clock,
   });

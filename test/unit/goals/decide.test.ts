@@ -44,6 +44,24 @@ describe("a goal", () => {
     );
   });
 
+  test("from outside says so in front of each question and each order to a model, and labels every task of it", async () => {
+    const labels = { "drover.untrusted": "true" };
+    const bodiesOf = async (order: object) => {
+      const { tasks } = await played({}, { successCriteria: ["it is nice"], ...order });
+      // `as`: the goal wrote these submissions itself.
+      return tasks.map(({ kind, body }) => ({ kind, ...(JSON.parse(body) as { prompt: string; labels: object }) }));
+    };
+
+    const outside = await bodiesOf({ labels });
+
+    expect(outside.map(({ kind }) => kind)).toEqual(["plan", "work", "judge"]);
+    for (const task of outside) {
+      expect(task.prompt).toMatch(/^This comes from somebody outside/);
+      expect(task.labels).toMatchObject(labels);
+    }
+    for (const { prompt } of await bodiesOf({})) expect(prompt).not.toContain("somebody outside");
+  });
+
   test("submits each task once, however often the process dies between submission and note", async () => {
     const { tasks, play } = await played({ dies: 0.6 }, { verify: [CHECK] }, 5);
 

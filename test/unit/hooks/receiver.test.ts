@@ -166,6 +166,8 @@ describe("an issue", () => {
       title: "The parser loses a line",
       repository: "hello",
       channel: "webhook",
+      budget: { tokens: 5_000 },
+      onBudget: "pause",
       labels: { "drover.untrusted": "true", "drover.webhook": "hub" },
     });
     expect(second?.idempotencyKey).toBe(first?.idempotencyKey);

@@ -12,11 +12,11 @@ import { NODE_MIGRATIONS } from "../../../src/store/migrations/node.ts";
 export type GoalAnswer = () => Promise<Result<{ readonly id: string; readonly existed: boolean }>>;
 
 export const SOURCES: readonly WebhookSource[] = [
-  { name: "hub", kind: "github", repositories: ["Octo/Hello"], goalLabel: "drover", senders: [] },
-  { name: "tea", kind: "gitea", repositories: [], goalLabel: "drover", senders: ["ann"] },
-  { name: "joe", kind: "forgejo", repositories: [], goalLabel: null, senders: [] },
-  { name: "lab", kind: "gitlab", repositories: [], goalLabel: "drover", senders: [] },
-  { name: "own", kind: "generic", repositories: [], goalLabel: null, senders: [] },
+  { name: "hub", kind: "github", repositories: ["Octo/Hello"], goalLabel: "drover", senders: [], goalTokens: 5_000 },
+  { name: "tea", kind: "gitea", repositories: [], goalLabel: "drover", senders: ["ann"], goalTokens: 5_000 },
+  { name: "joe", kind: "forgejo", repositories: [], goalLabel: null, senders: [], goalTokens: 5_000 },
+  { name: "lab", kind: "gitlab", repositories: [], goalLabel: "drover", senders: [], goalTokens: 5_000 },
+  { name: "own", kind: "generic", repositories: [], goalLabel: null, senders: [], goalTokens: 5_000 },
 ];
 
 export function webhookWorld(folder: string, given: { readonly clock?: SimulatedClock } = {}) {

@@ -35,6 +35,7 @@ const policy: fc.Arbitrary<Policy> = fc.record({
   atMost: fc.constantFrom("merge", "pullRequest", "ask"),
   mergeBelow: threshold,
   askFrom: threshold,
+  outside: fc.constantFrom("pullRequest", "ask"),
 });
 const decisionFacts: fc.Arbitrary<DecisionFacts> = fc.record({
   risk: facts.map(riskOf),
@@ -42,6 +43,7 @@ const decisionFacts: fc.Arbitrary<DecisionFacts> = fc.record({
   blocking: fc.oneof(fc.constant(0), fc.nat({ max: 3 })),
   testsPassed: fc.constantFrom(true, false, null),
   conflicts: fc.oneof(fc.constant([]), fc.constant(["a.ts"])),
+  isFromOutside: fc.boolean(),
 });
 const rank = (tier: Tier): number => TIERS.indexOf(tier);
 
@@ -53,8 +55,9 @@ const nothing: DecisionFacts = {
   blocking: 0,
   testsPassed: true,
   conflicts: [],
+  isFromOutside: false,
 };
-const open: Policy = { atMost: "merge", mergeBelow: 30, askFrom: 120 };
+const open: Policy = { atMost: "merge", mergeBelow: 30, askFrom: 120, outside: "ask" };
 
 describe("the risk of a diff", () => {
   it("A2: never falls when a line more is changed, a file more, or more is removed", () => {
@@ -177,6 +180,16 @@ describe("how far a delivery goes", () => {
 
         expect(rank(tier)).toBeLessThanOrEqual(rank(how.atMost));
         expect(rules.some(({ atMost, because }) => atMost === tier && because !== "")).toBe(true);
+      }),
+    );
+  });
+
+  it("A7: is never a merge, and no further than the repository lets it, for what somebody outside asked for", () => {
+    fc.assert(
+      fc.property(decisionFacts, policy, (given, how) => {
+        const { tier } = decide({ ...given, isFromOutside: true }, how);
+
+        expect(rank(tier)).toBeLessThanOrEqual(rank(how.outside));
       }),
     );
   });

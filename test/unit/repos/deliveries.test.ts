@@ -60,6 +60,20 @@ describe("a delivery", () => {
     }
   });
 
+  it("A7: of what somebody outside asked for is only a patch, until a person lets it go on", async () => {
+    const { bare, change, deliver } = await world({ isFromOutside: true });
+    await change();
+
+    const asked = must(await deliver());
+    const isPushed = git(bare, "branch", "--list", "drover/*") !== "";
+    const approved = must(await deliver({ approved: "merge" }));
+
+    expect(asked.outcome).toBe("asks");
+    expect(asked.detail).toContain("somebody outside asked for it");
+    expect(isPushed).toBe(false);
+    expect(approved.outcome).toBe("merged");
+  });
+
   it("of high risk asks a person first, who gets a patch to read, and goes on with a yes", async () => {
     const { bare, change, deliver } = await world({ policy: { ...OPEN, askFrom: 1 } });
     await change();

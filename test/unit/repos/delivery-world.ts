@@ -27,7 +27,7 @@ afterEach(async () => {
   for (const server of servers.splice(0)) await server.stop();
 });
 
-export const OPEN: Policy = { atMost: "merge", mergeBelow: 60, askFrom: 150 };
+export const OPEN: Policy = { atMost: "merge", mergeBelow: 60, askFrom: 150, outside: "ask" };
 export const CHANGE: Files = { "lib/one.ts": "export const one = 1;\n", "test/one.test.ts": "check(one === 1);\n" };
 export const GREEN: CheckReport = { ran: ["test"], failing: [] };
 export const RED: CheckReport = { ran: ["test"], failing: [{ name: "test", detail: "lib/one.ts:1 expected 2" }] };
@@ -63,10 +63,18 @@ type Given = {
   readonly checks?: ScriptedChecks;
   readonly policy?: Policy;
   readonly forge?: "github" | "gitea";
+  /** Who asked for goal `g1`. */
+  readonly isFromOutside?: boolean;
 };
 
 /** A repository with a bare remote, in which a goal has changed something. */
-export async function world({ repository = {}, checks = new ScriptedChecks(), policy = OPEN, forge }: Given = {}) {
+export async function world({
+  repository = {},
+  checks = new ScriptedChecks(),
+  policy = OPEN,
+  forge,
+  ...given
+}: Given = {}) {
   const root = folder();
   const origin = newRepository(join(root, "origin"));
   const bare = bareCopy(origin, join(root, "bare.git"));
@@ -101,6 +109,7 @@ export async function world({ repository = {}, checks = new ScriptedChecks(), po
     watched: [],
     passRate: (model) => (model.startsWith("worked-on-") ? null : 1),
     list: () => ok(registered([site], must(store.entries()))),
+    isFromOutside: async (workId) => ok(workId === "g1" && given.isFromOutside === true),
     forgeOf: (one) => openForge(one, impatient),
     pushTimeoutMs: 60_000,
     forgeWaitMs: 60_000,

@@ -11,7 +11,7 @@ import {
   silentLogger,
   type TaskId,
 } from "#base";
-import type { AttemptRef, AttemptResult, WorkerPool } from "#execution";
+import type { AttemptRef, AttemptResult, LaunchRequest, SandboxPlan, WorkerPool } from "#execution";
 import { type AttemptReport, type ClaimedTask, MemoryQueueStore, QueueService } from "#queue";
 import { Attempts, type EndedParts } from "../../../src/runtime/attempts.ts";
 import { sandboxPlan } from "../../support/sandbox-plan.ts";
@@ -21,15 +21,21 @@ const clock = new SimulatedClock();
 const random = seededRandom(3);
 const ids = createIdFactory(clock, random);
 
-function world(): { readonly attempts: Attempts; readonly ref: AttemptRef; readonly pool: PoolDouble } {
+const ENVIRONMENT = { DEPLOY_KEY: "k" };
+
+function world(sandbox: SandboxPlan = sandboxPlan()): {
+  readonly attempts: Attempts;
+  readonly ref: AttemptRef;
+  readonly pool: PoolDouble;
+} {
   const store = new MemoryQueueStore();
   const queue = new QueueService({ store, clock, random, ids, node: ids.node(), logger: silentLogger });
   const ref = { taskId: ids.task(), attempt: 1, fence: { epoch: 1, n: 1 }, executor: "shell" as const };
-  const attempts = new Attempts({ queue, clock, logger: silentLogger, environment: {}, stateDir: "/state" });
+  const attempts = new Attempts({ queue, clock, logger: silentLogger, environment: ENVIRONMENT, stateDir: "/state" });
   const pool = new PoolDouble();
   const modelPlan = () => Promise.reject(new Error("a command asks no model"));
   const spentBy = () => Promise.reject(new Error("a command uses no model"));
-  attempts.connect(pool, { sandbox: sandboxPlan(), modelPlan, ended: () => Promise.resolve(), spentBy });
+  attempts.connect(pool, { sandbox, modelPlan, ended: () => Promise.resolve(), spentBy });
   return { attempts, ref, pool };
 }
 
@@ -37,9 +43,11 @@ function world(): { readonly attempts: Attempts; readonly ref: AttemptRef; reado
 class PoolDouble implements Pick<WorkerPool, "launch" | "cancel"> {
   readonly launching = Promise.withResolvers<Result<void>>();
   readonly cancelled: string[] = [];
+  readonly requests: LaunchRequest[] = [];
   hasWorker = false;
 
-  launch(): Promise<Result<void>> {
+  launch(request: LaunchRequest): Promise<Result<void>> {
+    this.requests.push(request);
     return this.launching.promise;
   }
 
@@ -123,6 +131,43 @@ describe("an attempt that ends", () => {
 function claimed({ taskId, attempt, fence }: AttemptRef): ClaimedTask {
   return { row: readyRow(taskId), body: JSON.stringify({ title: "t", command: ["true"] }), attempt, fence };
 }
+
+describe("what an attempt is given", () => {
+  const open: SandboxPlan = {
+    ...sandboxPlan(),
+    mode: "kernel",
+    commandsRefused: null,
+    allowedHosts: ["example.org"],
+    passedVariables: ["DEPLOY_KEY"],
+  };
+
+  function given(sandbox: SandboxPlan, labels: object): Promise<LaunchRequest> {
+    const { attempts, ref, pool } = world(sandbox);
+    const body = JSON.stringify({ title: "t", command: ["true"], env: { CI: "1" }, labels });
+    void attempts.run({ ...claimed(ref), body });
+    return vi.waitUntil(() => pool.requests[0]);
+  }
+
+  it("is the network and the variables of the node for a task of the operator's people", async () => {
+    const request = await given(open, {});
+
+    expect(request.sandbox).toEqual(open);
+    expect(request.spec.env).toEqual({ DEPLOY_KEY: "k", CI: "1" });
+  });
+
+  it("is neither for a task that somebody outside asked for, whatever the value of its label", async () => {
+    const request = await given(open, { "drover.untrusted": "false" });
+
+    expect(request.sandbox).toEqual({ ...open, allowedHosts: null, passedVariables: [] });
+    expect(request.spec.env).toEqual({ CI: "1" });
+  });
+
+  it("is no command for such a task where nothing keeps commands from the files of the host", async () => {
+    const request = await given({ ...open, mode: "limits" }, { "drover.untrusted": "true" });
+
+    expect(request.sandbox.commandsRefused?.reason).toContain("came from outside");
+  });
+});
 
 describe("an attempt that is being launched", () => {
   it("is stopped as soon as it has a worker, and asked once", async () => {

@@ -6,7 +6,7 @@ import { headOf } from "../../io/attempt-work.ts";
 import { changesOf, scanChanges } from "../../io/changes.ts";
 import { type Author, commitTree, mergeTrees } from "../../io/commits.ts";
 import type { RepositoryPlace } from "../../io/repository-place.ts";
-import type { Registered } from "../../registry/repository.ts";
+import { type Registered, workOf } from "../../registry/repository.ts";
 import type { RepositoryStore } from "../../registry/repository-store.ts";
 import {
   type Assessment,
@@ -30,6 +30,8 @@ export type AssessParts = {
   readonly policy: Policy;
   /** The share of a model's tasks that passed; null when too few are known. */
   readonly passRate: (model: string) => number | null;
+  /** Whether somebody outside asked for what is on a branch of drover's; so counts, too, what is not known any more. */
+  readonly isFromOutside: (workId: string) => Promise<Result<boolean>>;
   readonly nowMs: () => number;
 };
 
@@ -68,11 +70,15 @@ export async function assess(
     },
   });
   const policy = policyOf(repository, parts.policy);
+  const workId = workOf(order.branch);
+  const outside = workId === undefined ? ok(false) : await parts.isFromOutside(workId);
+  if (!outside.ok) return outside;
   const facts = {
     risk,
     changes: changes.value,
     blocking: judged.value.findings.filter(({ severity }) => severity === "block").length,
     conflicts: merge.value.conflicts,
+    isFromOutside: outside.value,
   };
   // The commands are run only when nothing else stands in the way of a merge.
   const wouldMerge = decide({ ...facts, testsPassed: true }, policy).tier === "merge" || order.approved === "merge";
@@ -126,5 +132,6 @@ export function policyOf({ autonomy }: Registered, policy: Policy): Policy {
     atMost: autonomy.atMost ?? policy.atMost,
     mergeBelow: autonomy.mergeBelow ?? policy.mergeBelow,
     askFrom: autonomy.askFrom ?? policy.askFrom,
+    outside: autonomy.outside ?? policy.outside,
   };
 }

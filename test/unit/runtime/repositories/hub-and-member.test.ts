@@ -14,7 +14,7 @@ import { createHarness } from "../../api/api-harness.ts";
 const containing = (part: string): unknown => expect.stringContaining(part);
 
 const folder = temporaryFolders();
-const POLICY = { atMost: "pullRequest", mergeBelow: 30, askFrom: 120 } as const;
+const POLICY = { atMost: "pullRequest", mergeBelow: 30, askFrom: 120, outside: "ask" } as const;
 
 /** A hub with its routes, and a member that asks it over them. */
 function world() {
@@ -48,6 +48,7 @@ function world() {
     forgeOf: () => ok(undefined),
     pushTimeoutMs: 60_000,
     forgeWaitMs: 60_000,
+    isFromOutside: async () => ok(false),
     modelsOf: async () => ok([]),
     clock,
   });
