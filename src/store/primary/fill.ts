@@ -7,7 +7,8 @@ import { FINGERPRINT } from "../identity.ts";
 import { migrateDatabase } from "../migrate.ts";
 import { FLEET_MIGRATIONS } from "../migrations/fleet.ts";
 import { onStorage } from "../storage-failure.ts";
-import type { Server, ServerStatement } from "./server.ts";
+import type { ServerStatement } from "./hrana.ts";
+import type { Server } from "./server.ts";
 
 /** On a server while it is filled: whoever finds it begins again. */
 export const FILLING_TABLE = "drover_filling";

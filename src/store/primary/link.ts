@@ -3,9 +3,10 @@ import { err, type Failure, InvariantBroken, ok, type Result, retryable, termina
 import { number, text, unpacked } from "../connection.ts";
 import { storageFailure } from "../storage-failure.ts";
 import type { Replicated, Replication } from "../writer.ts";
+import type { BatchAnswer } from "./hrana.ts";
 import { guard, next, type Position, READ_POSITION, settle, writePosition } from "./position.ts";
 import type { RecordedStatement, RecordingConnection } from "./recording.ts";
-import { type BatchAnswer, isMissingTable, REQUEST_TIMEOUT_MS, type Server } from "./server.ts";
+import { isMissingTable, REQUEST_TIMEOUT_MS, type Server } from "./server.ts";
 
 /**
  * Sends what a group wrote to the server, which has to commit it before the working copy does.
