@@ -5,6 +5,7 @@ import {
   type JsonObject,
   type NodeId,
   ok,
+  present,
   type Result,
   retryable,
   SimulatedClock,
@@ -26,7 +27,16 @@ import {
   ReplicaWatch,
   replicatedQueue,
 } from "#fleet";
-import { MemoryQueueStore, type MemorySnapshot, type Queue, QueueService } from "#queue";
+import {
+  type ClaimedTask,
+  MemoryQueueStore,
+  type MemorySnapshot,
+  type NewTask,
+  type Queue,
+  QueueService,
+} from "#queue";
+import { valueOf } from "../unit/api/api-harness.ts";
+import { newTask } from "./queue-world.ts";
 
 export type LinkFault = "none" | "cut" | "answers_lost";
 
@@ -135,6 +145,26 @@ export class FleetWorld {
       this.clock.advance(Math.min(leftMs, stepMs));
     }
     await this.settle();
+  }
+
+  /** A call that needs time to pass before it is answered. */
+  async over<T>(call: Promise<T>, ms = 3_000): Promise<T> {
+    await this.pass(ms);
+    return call;
+  }
+
+  task(over: Partial<NewTask> = {}): NewTask {
+    return { ...newTask(this.ids.task()), ...over };
+  }
+
+  async claimOne({ queue, node }: Member): Promise<ClaimedTask> {
+    const claimed = await this.over(queue.claim({ holder: node, limit: 1, accepts: () => true }), 200);
+    return present(valueOf(claimed).tasks[0], "a task was claimed");
+  }
+
+  /** As the hub has it. */
+  async stateOf(id: NewTask["id"]): Promise<string | undefined> {
+    return valueOf(await this.store.find(id))?.row.state;
   }
 
   async settle(): Promise<void> {

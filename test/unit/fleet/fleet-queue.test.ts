@@ -1,8 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { ok, present } from "#base";
-import type { ClaimedTask, NewTask } from "#queue";
-import { FleetWorld, type Member } from "../../support/fleet-world.ts";
-import { attemptReport, newTask } from "../../support/queue-world.ts";
+import { ok } from "#base";
+import { FleetWorld } from "../../support/fleet-world.ts";
+import { attemptReport } from "../../support/queue-world.ts";
 import { valueOf } from "../api/api-harness.ts";
 
 let world: FleetWorld;
@@ -14,33 +13,14 @@ afterEach(async () => {
   await world.stopHub();
 });
 
-function task(over: Partial<NewTask> = {}): NewTask {
-  return { ...newTask(world.ids.task()), ...over };
-}
-
-/** A call that needs time to pass before it is answered. */
-async function over<T>(call: Promise<T>, ms = 3_000): Promise<T> {
-  await world.pass(ms);
-  return call;
-}
-
-async function claimOne(member: Member): Promise<ClaimedTask> {
-  const claimed = await over(member.queue.claim({ holder: member.node, limit: 1, accepts: () => true }), 200);
-  return present(valueOf(claimed).tasks[0], "a task was claimed");
-}
-
-async function stateOf(id: NewTask["id"]): Promise<string | undefined> {
-  return valueOf(await world.store.find(id))?.row.state;
-}
-
 describe("a member of a fleet", () => {
   it("submits, claims and finishes through its hub", async () => {
     const member = await world.member().start();
-    const submitted = task();
+    const submitted = world.task();
 
-    const receipts = await over(member.queue.submit([submitted]), 200);
-    const claimed = await claimOne(member);
-    const receipt = await over(member.queue.finish(claimed.row.id, claimed.fence, attemptReport()), 200);
+    const receipts = await world.over(member.queue.submit([submitted]), 200);
+    const claimed = await world.claimOne(member);
+    const receipt = await world.over(member.queue.finish(claimed.row.id, claimed.fence, attemptReport()), 200);
     await world.pass(2_000);
 
     expect(valueOf(receipts)).toEqual([{ id: submitted.id, created: true }]);
@@ -53,40 +33,40 @@ describe("a member of a fleet", () => {
     const member = await world.member().start();
     member.fault = "cut";
     await world.pass(10_000);
-    const [first, second] = [task(), task()];
+    const [first, second] = [world.task(), world.task()];
 
-    const receipts = await over(member.queue.submit([first]), 100);
-    await over(member.queue.submit([second]), 100);
+    const receipts = await world.over(member.queue.submit([first]), 100);
+    await world.over(member.queue.submit([second]), 100);
     const shown = valueOf(await member.queue.store.find(first.id));
-    const before = await stateOf(first.id);
+    const before = await world.stateOf(first.id);
     member.fault = "none";
     await world.pass(20_000);
 
     expect(valueOf(receipts)).toEqual([{ id: first.id, created: true }]);
     expect([before, shown?.row.state]).toEqual([undefined, "waiting"]);
     expect(Math.abs((shown?.row.createdAtMs ?? 0) - world.clock.nowMs())).toBeLessThan(60_000);
-    expect([await stateOf(first.id), await stateOf(second.id)]).toEqual(["ready", "ready"]);
+    expect([await world.stateOf(first.id), await world.stateOf(second.id)]).toEqual(["ready", "ready"]);
     expect(valueOf(member.outbox.count()).waiting).toBe(0);
   });
 
   it("O1: a submission survives that its node is killed before the hub heard of it", async () => {
     const member = await world.member().start();
     member.fault = "cut";
-    const submitted = task();
-    await over(member.queue.submit([submitted]));
+    const submitted = world.task();
+    await world.over(member.queue.submit([submitted]));
 
     await member.restart();
     member.fault = "none";
     await world.pass(20_000);
 
-    expect(await stateOf(submitted.id)).toBe("ready");
+    expect(await world.stateOf(submitted.id)).toBe("ready");
   });
 
   it("U1: answers that are lost double nothing", async () => {
     const member = await world.member().start();
     member.fault = "answers_lost";
-    const submitted = task();
-    await over(member.queue.submit([submitted]));
+    const submitted = world.task();
+    await world.over(member.queue.submit([submitted]));
     await world.pass(20_000);
     member.fault = "none";
     await world.pass(20_000);
@@ -98,9 +78,9 @@ describe("a member of a fleet", () => {
 
   it("U3: a task that was given to it in an answer that was lost is offered again soon", async () => {
     const member = await world.member().start();
-    await over(member.queue.submit([task()]), 200);
+    await world.over(member.queue.submit([world.task()]), 200);
     member.fault = "answers_lost";
-    await over(member.queue.claim({ holder: member.node, limit: 1, accepts: () => true }), 200);
+    await world.over(member.queue.claim({ holder: member.node, limit: 1, accepts: () => true }), 200);
     member.fault = "none";
     const taken = valueOf(await world.store.list({ states: ["running"] }, 10)).items.length;
 
@@ -113,27 +93,30 @@ describe("a member of a fleet", () => {
   it("U3: a heartbeat that was late itself takes nothing back", async () => {
     const member = await world.member().start();
     const { stamp = "" } = world.hub.heartbeat(member.node, { held: [], heard: [], announced: {} });
-    await over(member.queue.submit([task()]), 200);
-    const { row, fence } = await claimOne(member);
+    await world.over(member.queue.submit([world.task()]), 200);
+    const { row, fence } = await world.claimOne(member);
     member.fault = "cut";
     await world.pass(25_000);
 
     const late = world.hub.heartbeat(member.node, { held: [], heard: [], announced: {}, stamp });
     await world.settle();
-    const first = await stateOf(row.id);
+    const first = await world.stateOf(row.id);
     world.hub.heartbeat(member.node, { held: [], heard: [], announced: {}, stamp: late.stamp });
     await world.settle();
 
     expect(member.queue.renew(row.id, fence)).toBe(true);
-    expect([first, await stateOf(row.id)]).toEqual(["running", "ready"]);
+    expect([first, await world.stateOf(row.id)]).toEqual(["running", "ready"]);
   });
 
   it("U3: what a claim is answered when the hub may have taken it back is not used", async () => {
     const member = await world.member().start();
-    await over(member.queue.submit([task()]), 200);
+    await world.over(member.queue.submit([world.task()]), 200);
     member.answerMs = 16_000;
 
-    const claimed = await over(member.queue.claim({ holder: member.node, limit: 1, accepts: () => true }), 17_000);
+    const claimed = await world.over(
+      member.queue.claim({ holder: member.node, limit: 1, accepts: () => true }),
+      17_000,
+    );
 
     expect(valueOf(claimed).tasks).toEqual([]);
     expect(valueOf(await world.store.list({ states: ["running"] }, 10)).items).toHaveLength(1);
@@ -141,10 +124,10 @@ describe("a member of a fleet", () => {
 
   it("does not take up again after a restart what it has reported and the hub does not know yet", async () => {
     const member = await world.member().start();
-    await over(member.queue.submit([task()]), 200);
-    const { row, fence } = await claimOne(member);
+    await world.over(member.queue.submit([world.task()]), 200);
+    const { row, fence } = await world.claimOne(member);
     member.fault = "cut";
-    const receipt = await over(member.queue.finish(row.id, fence, attemptReport()), 3_000);
+    const receipt = await world.over(member.queue.finish(row.id, fence, attemptReport()), 3_000);
     await member.queue.stop();
 
     const running = await member.queue.start();
@@ -154,18 +137,18 @@ describe("a member of a fleet", () => {
 
   it("H2: stops by itself before its lease ends at the hub, which then offers the task again", async () => {
     const member = await world.member().start();
-    await over(member.queue.submit([task()]), 200);
-    const { row, fence } = await claimOne(member);
+    await world.over(member.queue.submit([world.task()]), 200);
+    const { row, fence } = await world.claimOne(member);
     member.fault = "cut";
     await world.pass(1_000);
     const early = member.queue.renew(row.id, fence);
     // Cut at any moment: 48 s after the last heartbeat that was answered.
     await world.pass(49_000, 500);
     const late = member.queue.renew(row.id, fence);
-    const atHub = await stateOf(row.id);
+    const atHub = await world.stateOf(row.id);
     await world.pass(15_000, 500);
 
-    expect([early, late, atHub, await stateOf(row.id)]).toEqual([true, false, "running", "ready"]);
+    expect([early, late, atHub, await world.stateOf(row.id)]).toEqual([true, false, "running", "ready"]);
   });
 
   it("waits no longer for a heartbeat than one that is lost may cost of its lease", async () => {
@@ -179,28 +162,31 @@ describe("a member of a fleet", () => {
 
   it("keeps its lease through heartbeats, also over a restart of the hub", async () => {
     const member = await world.member().start();
-    await over(member.queue.submit([task()]), 200);
-    const { row, fence } = await claimOne(member);
+    await world.over(member.queue.submit([world.task()]), 200);
+    const { row, fence } = await world.claimOne(member);
     await world.pass(120_000, 500);
     await world.stopHub();
     await world.startHub();
     await world.pass(120_000, 500);
 
     expect(member.queue.renew(row.id, fence)).toBe(true);
-    expect(await stateOf(row.id)).toBe("running");
+    expect(await world.stateOf(row.id)).toBe("running");
   });
 
   it("U2, Q3: a report that comes after its task was given to another is refused, and the other's counts", async () => {
     const [slow, quick] = [await world.member().start(), await world.member().start()];
-    await over(slow.queue.submit([task()]), 200);
-    const first = await claimOne(slow);
+    await world.over(slow.queue.submit([world.task()]), 200);
+    const first = await world.claimOne(slow);
     slow.fault = "cut";
     await world.pass(70_000, 500);
-    const second = await claimOne(quick);
-    const late = await over(slow.queue.finish(first.row.id, first.fence, attemptReport({ outcome: "failed" })), 3_000);
+    const second = await world.claimOne(quick);
+    const late = await world.over(
+      slow.queue.finish(first.row.id, first.fence, attemptReport({ outcome: "failed" })),
+      3_000,
+    );
     slow.fault = "none";
     await world.pass(20_000);
-    const receipt = await over(quick.queue.finish(second.row.id, second.fence, attemptReport()), 200);
+    const receipt = await world.over(quick.queue.finish(second.row.id, second.fence, attemptReport()), 200);
 
     expect(valueOf(late)).toEqual({ kind: "journaled" });
     expect(second.row.id).toBe(first.row.id);
@@ -213,8 +199,8 @@ describe("a member of a fleet", () => {
 
   it("is told to stop a task that somebody cancels elsewhere, at once", async () => {
     const member = await world.member().start();
-    await over(member.queue.submit([task()]), 200);
-    const { row } = await claimOne(member);
+    await world.over(member.queue.submit([world.task()]), 200);
+    const { row } = await world.claimOne(member);
 
     await world.queue.cancel(row.id, "no longer wanted");
     await world.pass(200);
@@ -224,8 +210,8 @@ describe("a member of a fleet", () => {
 
   it("hears of a cancel that came while its way was cut with its next heartbeat", async () => {
     const member = await world.member().start();
-    await over(member.queue.submit([task()]), 200);
-    const { row } = await claimOne(member);
+    await world.over(member.queue.submit([world.task()]), 200);
+    const { row } = await world.claimOne(member);
     member.fault = "cut";
     await world.pass(1_000);
     await world.queue.cancel(row.id, "no longer wanted");
@@ -240,20 +226,20 @@ describe("a member of a fleet", () => {
 
   it("says that the hub is away to whoever wants to change the queue, and changes nothing", async () => {
     const member = await world.member().start();
-    const submitted = task();
-    await over(member.queue.submit([submitted]), 200);
+    const submitted = world.task();
+    await world.over(member.queue.submit([submitted]), 200);
     member.fault = "cut";
 
-    const cancelled = await over(member.queue.cancel(submitted.id, "why"));
+    const cancelled = await world.over(member.queue.cancel(submitted.id, "why"));
 
     expect(cancelled).toMatchObject({ ok: false, error: { kind: "retryable" } });
-    expect(await stateOf(submitted.id)).toBe("ready");
+    expect(await world.stateOf(submitted.id)).toBe("ready");
     expect(valueOf(member.outbox.count()).waiting).toBe(0);
   });
 
   it("O3: sends again what a former hub answered and the fleet's database does not show", async () => {
     const member = await world.member().start();
-    const submitted = task();
+    const submitted = world.task();
     const id = world.ids.command();
     member.outbox.append({ id, kind: "submit", args: { tasks: [submitted] } });
     // As if a hub of epoch 1 had answered and was lost before anybody had its commit.
@@ -262,29 +248,29 @@ describe("a member of a fleet", () => {
 
     await world.pass(5_000);
 
-    expect(await stateOf(submitted.id)).toBe("ready");
+    expect(await world.stateOf(submitted.id)).toBe("ready");
     expect(valueOf(member.outbox.count())).toEqual({ waiting: 0, unsettled: 0 });
   });
 
   it("O1, O3: sends again what its own replica showed and a promoted one that was behind does not", async () => {
     const member = await world.member().start();
     const behind = world.store.snapshot();
-    const submitted = task();
-    await over(member.queue.submit([submitted]), 200);
+    const submitted = world.task();
+    await world.over(member.queue.submit([submitted]), 200);
     await world.pass(5_000);
     const settled = valueOf(member.outbox.count());
 
     await world.promote(behind);
-    const lost = await stateOf(submitted.id);
+    const lost = await world.stateOf(submitted.id);
     await world.pass(10_000);
 
     expect(settled).toEqual({ waiting: 0, unsettled: 0 });
-    expect([lost, await stateOf(submitted.id)]).toEqual([undefined, "ready"]);
+    expect([lost, await world.stateOf(submitted.id)]).toEqual([undefined, "ready"]);
   });
 
   it("O1: forgets what the fleet's database has shown for long", async () => {
     const member = await world.member().start();
-    await over(member.queue.submit([task()]), 200);
+    await world.over(member.queue.submit([world.task()]), 200);
     await world.pass(300_000, 1_000);
     await member.restart();
     await world.pass(620_000, 1_000);
@@ -297,13 +283,13 @@ describe("a member of a fleet", () => {
   it("O1: a command that the hub could not write is kept and sent again", async () => {
     const member = await world.member().start();
     world.isDatabaseAway = true;
-    const submitted = task();
-    const receipts = await over(member.queue.submit([submitted]));
+    const submitted = world.task();
+    const receipts = await world.over(member.queue.submit([submitted]));
     world.isDatabaseAway = false;
     await world.pass(20_000);
 
     expect(valueOf(receipts)).toEqual([{ id: submitted.id, created: true }]);
-    expect(await stateOf(submitted.id)).toBe("ready");
+    expect(await world.stateOf(submitted.id)).toBe("ready");
     expect(valueOf(member.outbox.count())).toEqual({ waiting: 0, unsettled: 0 });
   });
 
@@ -311,7 +297,7 @@ describe("a member of a fleet", () => {
     const member = await world.member().start();
     member.fault = "answers_lost";
     world.isDatabaseAway = true;
-    const submitted = task();
+    const submitted = world.task();
     const call = member.queue.submit([submitted]);
     await member.queue.stop();
 
@@ -327,7 +313,7 @@ describe("a member of a fleet", () => {
     });
     await world.pass(60_000, 500);
     const idle = { told, calls: member.calls };
-    await world.queue.submit([task()]);
+    await world.queue.submit([world.task()]);
     await world.pass(100);
 
     expect(told).toBeGreaterThan(idle.told);
@@ -337,10 +323,10 @@ describe("a member of a fleet", () => {
 
   it("Q8: a task that a node submits again under another command, as after a promotion, is the one that is there", async () => {
     const member = await world.member().start();
-    const [known, fresh] = [task(), task()];
-    await over(member.queue.submit([known]), 200);
+    const [known, fresh] = [world.task(), world.task()];
+    await world.over(member.queue.submit([known]), 200);
 
-    const again = await over(member.queue.submit([known, fresh]), 200);
+    const again = await world.over(member.queue.submit([known, fresh]), 200);
 
     expect(again).toEqual(
       ok([
@@ -352,15 +338,15 @@ describe("a member of a fleet", () => {
 
   it("a command that the hub cannot carry out does not hold up those behind it", async () => {
     const member = await world.member().start();
-    const [twice, next] = [task(), task()];
+    const [twice, next] = [world.task(), world.task()];
 
     // The same task twice in one command: only a bug or a stranger sends that.
-    const broken = await over(member.queue.submit([twice, twice]), 200);
-    await over(member.queue.submit([next]), 200);
+    const broken = await world.over(member.queue.submit([twice, twice]), 200);
+    await world.over(member.queue.submit([next]), 200);
     await world.pass(5_000);
 
     expect(broken).toMatchObject({ ok: false, error: { code: "internal" } });
-    expect(await stateOf(next.id)).toBe("ready");
+    expect(await world.stateOf(next.id)).toBe("ready");
     expect(valueOf(member.outbox.count()).waiting).toBe(0);
   });
 });

@@ -1,8 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { present } from "#base";
-import type { ClaimedTask, NewTask } from "#queue";
-import { FleetWorld, type Member } from "../../support/fleet-world.ts";
-import { attemptReport, newTask } from "../../support/queue-world.ts";
+import { FleetWorld } from "../../support/fleet-world.ts";
+import { attemptReport } from "../../support/queue-world.ts";
 import { valueOf } from "../api/api-harness.ts";
 
 let world: FleetWorld;
@@ -14,30 +12,11 @@ afterEach(async () => {
   await world.stopHub();
 });
 
-function task(over: Partial<NewTask> = {}): NewTask {
-  return { ...newTask(world.ids.task()), ...over };
-}
-
-/** A call that needs time to pass before it is answered. */
-async function over<T>(call: Promise<T>, ms = 3_000): Promise<T> {
-  await world.pass(ms);
-  return call;
-}
-
-async function claimOne(member: Member): Promise<ClaimedTask> {
-  const claimed = await over(member.queue.claim({ holder: member.node, limit: 1, accepts: () => true }), 200);
-  return present(valueOf(claimed).tasks[0], "a task was claimed");
-}
-
-async function stateOf(id: NewTask["id"]): Promise<string | undefined> {
-  return valueOf(await world.store.find(id))?.row.state;
-}
-
 describe("a member that is restarted while its hub is away", () => {
   it("H2: after a restart without its hub it goes on with what it held, as long as before", async () => {
     const member = await world.member().start();
-    await over(member.queue.submit([task()]), 200);
-    const { row, fence } = await claimOne(member);
+    await world.over(member.queue.submit([world.task()]), 200);
+    const { row, fence } = await world.claimOne(member);
     await world.pass(10_000);
     member.fault = "cut";
     await member.restart();
@@ -47,7 +26,7 @@ describe("a member that is restarted while its hub is away", () => {
     };
 
     // Cut at any moment: 48 s after the last heartbeat that was answered, which was at most 5 s before.
-    expect([await at(0), await at(42_000), await at(7_000), await stateOf(row.id)]).toEqual([
+    expect([await at(0), await at(42_000), await at(7_000), await world.stateOf(row.id)]).toEqual([
       true,
       true,
       false,
@@ -60,8 +39,8 @@ describe("a member that is restarted while its hub is away", () => {
     ["where the boot is not known", undefined],
   ])("L1: what was noted does not count after a restart %s before the hub has confirmed it", async (_where, boot) => {
     const member = await world.member().start();
-    await over(member.queue.submit([task()]), 200);
-    const { row, fence } = await claimOne(member);
+    await world.over(member.queue.submit([world.task()]), 200);
+    const { row, fence } = await world.claimOne(member);
     await world.pass(1_000);
     member.fault = "cut";
     member.boot = boot;
@@ -75,10 +54,10 @@ describe("a member that is restarted while its hub is away", () => {
 
   it("H3: what the hub refused is not taken up again by the process after this one", async () => {
     const member = await world.member().start();
-    await over(member.queue.submit([task()]), 200);
-    const { row, fence } = await claimOne(member);
+    await world.over(member.queue.submit([world.task()]), 200);
+    const { row, fence } = await world.claimOne(member);
     await world.pass(1_000);
-    valueOf(await over(world.queue.finish(row.id, fence, attemptReport({ outcome: "failed" })), 0));
+    valueOf(await world.over(world.queue.finish(row.id, fence, attemptReport({ outcome: "failed" })), 0));
     await world.pass(6_000);
     member.fault = "cut";
 

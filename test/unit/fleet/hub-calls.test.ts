@@ -1,9 +1,7 @@
 /** How often nodes are called to work and told of commits, and what asking costs. */
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { ok } from "#base";
-import type { NewTask } from "#queue";
 import { FleetWorld, type Member } from "../../support/fleet-world.ts";
-import { newTask } from "../../support/queue-world.ts";
 import { valueOf } from "../api/api-harness.ts";
 
 let world: FleetWorld;
@@ -15,26 +13,16 @@ afterEach(async () => {
   await world.stopHub();
 });
 
-function task(): NewTask {
-  return newTask(world.ids.task());
-}
-
-/** A call that needs time to pass before it is answered. */
-async function over<T>(call: Promise<T>, ms: number): Promise<T> {
-  await world.pass(ms);
-  return call;
-}
-
 describe("a member of a fleet", () => {
   it("Q15: leaves no trace of asking for work in vain; the same request may take some later, once", async () => {
     const member = await world.member().start();
     const call = { id: world.ids.command(), limit: 1, accepts: ["{}"] };
     const ask = async (): Promise<readonly string[]> =>
-      valueOf(await over(world.hub.claim(member.node, call), 100)).tasks.map(({ row }) => row.id);
+      valueOf(await world.over(world.hub.claim(member.node, call), 100)).tasks.map(({ row }) => row.id);
 
     const inVain = await ask();
     const kept = world.store.transact("look", (tx) => ok(tx.commandResult(call.id)));
-    await over(world.queue.submit([task(), task()]), 100);
+    await world.over(world.queue.submit([world.task(), world.task()]), 100);
     const [first, repeated] = [await ask(), await ask()];
 
     expect(inVain).toEqual([]);
@@ -52,13 +40,13 @@ describe("a member of a fleet", () => {
       member.queue.onReady(() => told.push(count));
     }
     // Its kind of work is known by then.
-    await over(world.queue.submit([task()]), 200);
+    await world.over(world.queue.submit([world.task()]), 200);
     const claim = { holder: world.hubNode, limit: 1, accepts: () => true };
-    for (const member of members) await over(member.queue.claim({ ...claim, holder: member.node }), 100);
+    for (const member of members) await world.over(member.queue.claim({ ...claim, holder: member.node }), 100);
     await world.pass(6_000);
     told.splice(0);
 
-    await over(world.queue.submit([task()]), 0);
+    await world.over(world.queue.submit([world.task()]), 0);
     const atFirst = told.length;
     const taken = world.queue.claim(claim);
     await world.pass(2_000);
@@ -90,7 +78,7 @@ describe("a member of a fleet", () => {
     const before = members.reduce((sum, { calls }) => sum + calls, 0);
 
     for (let count = 0; count < 100; count += 1) {
-      await over(world.queue.announce("budget.warned", {}), 10);
+      await world.over(world.queue.announce("budget.warned", {}), 10);
     }
     await world.pass(200);
 

@@ -1,9 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { Result } from "#base";
-import type { NewTask } from "#queue";
 import { FleetWorld, type Member } from "../../support/fleet-world.ts";
 import { failureIn } from "../../support/opened-stores.ts";
-import { attemptReport, newTask } from "../../support/queue-world.ts";
+import { attemptReport } from "../../support/queue-world.ts";
 import { valueOf } from "../api/api-harness.ts";
 
 let world: FleetWorld;
@@ -15,10 +14,6 @@ beforeEach(async () => {
 afterEach(async () => {
   await world.stopHub();
 });
-
-function task(): NewTask {
-  return newTask(world.ids.task());
-}
 
 /** Answered within so many milliseconds, or undefined. */
 async function within<T>(call: Promise<Result<T>>, ms: number): Promise<Result<T> | undefined> {
@@ -38,7 +33,7 @@ async function stuck(member: Member): Promise<Member> {
 
 describe("a hub whose changes are replicated", () => {
   it("R2: refuses changes while no other node follows it, and changes nothing", async () => {
-    const answer = await within(world.commands.submit([task()]), 10);
+    const answer = await within(world.commands.submit([world.task()]), 10);
 
     expect(answer).toMatchObject({ ok: false, error: { kind: "retryable", code: "too_few_replicas" } });
     expect(valueOf(await world.store.list({}, 10)).items).toEqual([]);
@@ -47,7 +42,7 @@ describe("a hub whose changes are replicated", () => {
   it("R1: answers some milliseconds after a node has the commit", async () => {
     await world.member().start();
 
-    const answer = await within(world.commands.submit([task()]), 20);
+    const answer = await within(world.commands.submit([world.task()]), 20);
 
     expect(answer?.ok).toBe(true);
     expect(world.watch?.figures()).toEqual({ replicas: 1, live: 1, seq: world.seq });
@@ -55,14 +50,14 @@ describe("a hub whose changes are replicated", () => {
 
   it("R1: says that a change holds on the hub alone, and confirms it when it is repeated later", async () => {
     const member = await stuck(world.member());
-    const given = task();
+    const given = world.task();
     const call = within(world.commands.submit([{ ...given, idempotencyKey: "once" }]), 2_900);
 
     expect(await call).toBeUndefined();
-    const late = await within(world.commands.submit([{ ...task(), idempotencyKey: "once" }]), 3_100);
+    const late = await within(world.commands.submit([world.task({ idempotencyKey: "once" })]), 3_100);
     member.replicaAt = undefined;
     await world.pass(2_000);
-    const again = await within(world.commands.submit([{ ...task(), idempotencyKey: "once" }]), 20);
+    const again = await within(world.commands.submit([world.task({ idempotencyKey: "once" })]), 20);
 
     expect(late).toMatchObject({ ok: false, error: { kind: "retryable", code: "not_replicated" } });
     expect(valueOf(again as Result<unknown>)).toEqual([{ id: given.id, created: false }]);
@@ -74,7 +69,7 @@ describe("a hub whose changes are replicated", () => {
     member.fault = "cut";
     await world.pass(60_000);
 
-    const answer = await within(world.commands.submit([task()]), 10);
+    const answer = await within(world.commands.submit([world.task()]), 10);
 
     expect(failureIn(answer as Result<unknown>).code).toBe("too_few_replicas");
   });
@@ -84,7 +79,7 @@ describe("a hub whose changes are replicated", () => {
     world.replicas = 2;
     await world.startHub();
     const [, second] = [await world.member().start(), await stuck(world.member())];
-    const waiting = world.commands.submit([task()]);
+    const waiting = world.commands.submit([world.task()]);
 
     const byOne = await within(waiting, 1_000);
     second.replicaAt = undefined;
@@ -95,7 +90,7 @@ describe("a hub whose changes are replicated", () => {
 
   it("keeps a report of a node unanswered until it is replicated, and the node brings it again", async () => {
     const member = await world.member().start();
-    valueOf((await within(world.commands.submit([task()]), 20)) as Result<unknown>);
+    valueOf((await within(world.commands.submit([world.task()]), 20)) as Result<unknown>);
     const claim = { holder: member.node, limit: 1, accepts: () => true };
     const claimed = valueOf(
       (await within(member.queue.claim(claim), 200)) as Awaited<ReturnType<typeof member.queue.claim>>,
