@@ -14,7 +14,8 @@
  * W6  Once asked to stop, it starts nothing until it is asked to start.
  * W7  News of an earlier generation changes nothing.
  * W8  Silence is a fault: not ready in time, no heartbeat, a stale pulse, probes that fail in a row.
- * W9  Time in which the watchdog itself stood still is not held against the process.
+ * W9  Time in which the watchdog itself stood still is not held against the process, which is probed all the same: else
+ *     nobody would look at it again on a machine where every timer is late.
  */
 import { type Exit, exitFault, type Fault, type FaultKind, type Pulse } from "./fault.ts";
 import { restartDelayMs, type SupervisionRules } from "./policy.ts";
@@ -191,13 +192,14 @@ function gone(state: SupervisionState, moment: Moment, rules: SupervisionRules):
 function tick(state: SupervisionState, moment: Moment, lateMs: number, rules: SupervisionRules): Step {
   const { phase, generation } = state;
   const { nowMs } = moment;
+  const stoodMs = lateMs > STOOD_STILL_MS ? lateMs : 0; // W9
   switch (phase.kind) {
     case "starting":
-      if (lateMs > STOOD_STILL_MS) return same({ ...state, phase: { ...phase, sinceMs: phase.sinceMs + lateMs } }); // W9
+      if (stoodMs > 0) return probeIfDue(state, { ...phase, sinceMs: phase.sinceMs + stoodMs }, nowMs, rules);
       if (nowMs - phase.sinceMs < rules.startLimitMs) return probeIfDue(state, phase, nowMs, rules);
       return fail(state, moment, rules, "notReady", `it was not ready after ${rules.startLimitMs} ms`); // W8
     case "running":
-      if (lateMs > STOOD_STILL_MS) return same({ ...state, phase: { ...phase, beatMs: phase.beatMs + lateMs } }); // W9
+      if (stoodMs > 0) return probeIfDue(state, { ...phase, beatMs: phase.beatMs + stoodMs }, nowMs, rules);
       if (rules.heartbeatLimitMs === null || nowMs - phase.beatMs < rules.heartbeatLimitMs) {
         return probeIfDue(state, phase, nowMs, rules);
       }
@@ -221,7 +223,7 @@ function probeIfDue(
   nowMs: number,
   rules: SupervisionRules,
 ): Step {
-  if (probeDueMs(phase.probing, rules) > nowMs) return same(state);
+  if (probeDueMs(phase.probing, rules) > nowMs) return same({ ...state, phase });
   const next = { ...state, phase: { ...phase, probing: { ...phase.probing, dueMs: null } } };
   return { state: next, effects: [{ kind: "probe", generation: state.generation }] };
 }

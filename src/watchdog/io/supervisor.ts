@@ -311,8 +311,10 @@ export class Supervisor {
     const due = dueMs(this.#state, this.#knownRules());
     if (due === Infinity) return;
     const { clock } = this.#parts;
-    const nextMs = Math.min(due, clock.monotonicMs() + TICK_EVERY_MS);
-    this.#timer = clock.after(Math.max(0, Math.ceil(nextMs - clock.monotonicMs())), () => {
+    const nowMs = clock.monotonicMs();
+    // What is overdue already comes at once, and is late from then on only.
+    const nextMs = Math.max(nowMs, Math.min(due, nowMs + TICK_EVERY_MS));
+    this.#timer = clock.after(Math.ceil(nextMs - nowMs), () => {
       this.#tell({ kind: "tick", lateMs: Math.max(0, clock.monotonicMs() - nextMs) });
     });
   }

@@ -10,6 +10,8 @@ import { temporaryFolders } from "../../support/temporary-folder.ts";
 import { waitUntil } from "../../support/wait-until.ts";
 
 const folder = temporaryFolders();
+/** Well beyond the quarter of a second from which on a watchdog takes it that it stood still. */
+const STOOD_STILL_MS = 600;
 const supervised = supervisedWorlds();
 
 const pidIn = (path: string): number | undefined => {
@@ -47,6 +49,24 @@ describe("a supervisor", () => {
     supervisor.release();
 
     expect(supervisor.snapshot()).toMatchObject({ phase: "running", fault: { kind: "exit", generation: 2 } });
+  });
+
+  it("W9: goes on probing after it stood still itself when a probe was due", async () => {
+    let probes = 0;
+    const probe = () => {
+      probes += 1;
+      return Promise.resolve(ok(undefined));
+    };
+    const { supervisor, faults } = supervised(["sleep", "1000"], { probe });
+    supervisor.start();
+    await waitUntil("it was probed as one that runs", () => probes > 1);
+
+    Bun.sleepSync(STOOD_STILL_MS);
+    const before = probes;
+
+    await waitUntil("it is probed again and again", () => probes > before + 2);
+    expect(supervisor.snapshot().phase).toBe("running");
+    expect(faults).toEqual([]);
   });
 
   it("takes a process for ready when its probe first passes, and restarts it when probes fail", async () => {

@@ -154,13 +154,13 @@ function probeIfDue(`,
   {
     name: "W9: a process that starts pays for the watchdog's standstill",
     file: MACHINE,
-    find: "      if (lateMs > STOOD_STILL_MS) return same({ ...state, phase: { ...phase, sinceMs: phase.sinceMs + lateMs } }); // W9\n",
+    find: "      if (stoodMs > 0) return probeIfDue(state, { ...phase, sinceMs: phase.sinceMs + stoodMs }, nowMs, rules);\n",
     replace: "",
   },
   {
     name: "W9: a process that runs pays for the watchdog's standstill",
     file: MACHINE,
-    find: "      if (lateMs > STOOD_STILL_MS) return same({ ...state, phase: { ...phase, beatMs: phase.beatMs + lateMs } }); // W9\n",
+    find: "      if (stoodMs > 0) return probeIfDue(state, { ...phase, beatMs: phase.beatMs + stoodMs }, nowMs, rules);\n",
     replace: "",
   },
 ];

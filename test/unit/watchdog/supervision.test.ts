@@ -153,6 +153,18 @@ describe("the machine of a supervised process", () => {
     expect({ phase: result.state.phase.kind, effects: result.effects }).toEqual({ phase, effects });
   });
 
+  it("W9: is probed also where every tick is late", () => {
+    const passes: Happening = { kind: "probed", generation: 1, reason: null };
+    const late: Happening = { kind: "tick", lateMs: 900 };
+    const result = after([...RUNNING, [4_000, late], [6_000, late], [6_010, passes], [12_000, late]], {
+      ...RULES,
+      probes: true,
+    });
+
+    expect(result.effects).toEqual(["0 spawn", "6000 probe", "12000 probe"]);
+    expect(result.state.phase.kind).toBe("running");
+  });
+
   it("W3: is held at the third fault of two that are allowed, and free again when a person releases it", () => {
     const crash = (generation: number, atMs: number): readonly Line[] => [
       [atMs, { kind: "exited", generation, exit }],
