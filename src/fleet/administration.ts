@@ -1,5 +1,6 @@
 /** What a person does to a fleet, and a node that wants to join: on the hub. */
 import { type Clock, err, type NodeId, ok, type Random, type Result, refused } from "#base";
+import type { TaskRow } from "#queue";
 import type { FleetNode, JoinTokens, NodeDirectory, NodeSecrets, NodeState } from "./directory.ts";
 import { markOf } from "./epoch.ts";
 import { fleetLevel, unfit } from "./feature-level.ts";
@@ -44,6 +45,13 @@ export type TokenView = {
   readonly isExpired: boolean;
 };
 
+export type DrainedNode = {
+  readonly id: string;
+  readonly name: string;
+  readonly state: "cordoned";
+  readonly running: readonly { readonly taskId: string; readonly startedAtMs: number | null }[];
+};
+
 /** As one node shows it to another: the hub carries it out, every other node asks the hub. */
 export interface FleetAdministration {
   createToken(wish: TokenWish): Promise<Result<TokenReceipt>>;
@@ -54,6 +62,8 @@ export interface FleetAdministration {
     node: string,
     state: NodeState,
   ): Promise<Result<{ readonly id: string; readonly name: string; readonly state: NodeState }>>;
+  /** Cordons a node. @returns what still runs there: it is drained when that stays empty */
+  drainNode(node: string): Promise<Result<DrainedNode>>;
   /** Has a node other than the one that is asked be restarted when it is heard of next. */
   orderRestart(node: string): Promise<Result<{ readonly id: string }>>;
 }
@@ -77,6 +87,8 @@ export type HubParts = {
   readonly nodes: NodeDirectory;
   readonly tokens: JoinTokens;
   readonly secrets: NodeSecrets;
+  /** What runs on a node, as the queue has it. */
+  readonly running: (node: NodeId) => Promise<Result<readonly TaskRow[]>>;
   readonly clock: Clock;
   readonly random: Random;
   readonly cryptography: Cryptography;
@@ -164,6 +176,19 @@ export class HubAdministration implements FleetAdministration {
       onRemoved(id);
     }
     return ok({ id, name, state });
+  }
+
+  async drainNode(node: string): Promise<Result<DrainedNode>> {
+    const found = this.#resolve(node);
+    if (!found.ok) return found;
+    const { id, name, state } = found.value;
+    // It is asked until nothing runs there: one that is cordoned is not written again each time.
+    const cordoned = state === "cordoned" ? ok(undefined) : await this.setNodeState(id, "cordoned");
+    if (!cordoned.ok) return cordoned;
+    const rows = await this.#parts.running(id);
+    if (!rows.ok) return rows;
+    const running = rows.value.map((row) => ({ taskId: row.id, startedAtMs: row.startedAtMs }));
+    return ok({ id, name, state: "cordoned", running });
   }
 
   async orderRestart(node: string): Promise<Result<{ readonly id: string }>> {

@@ -117,6 +117,7 @@ export {
   stepRollout,
   type TakeReport,
 } from "./rollout.ts";
+export { runningOn } from "./running-on.ts";
 export {
   type CheckSetting,
   type FleetSetting,

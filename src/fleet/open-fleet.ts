@@ -28,6 +28,7 @@ export type FleetParts = {
   readonly nonce?: () => string;
   readonly secrets: NodeSecrets;
   readonly openTasks: () => Promise<Result<number>>;
+  readonly running: HubParts["running"];
   /** The libSQL server of a hub. */
   readonly replica: (role: FleetRole) => { readonly url: string; readonly token: string } | undefined;
   /** PEM of the authorities that https hubs are checked against. */

@@ -1,9 +1,8 @@
 import { type NodeId, ok, type Result, type TaskId } from "#base";
 import { type Fence, fenceOf, type QueueStore, type TaskRow } from "#queue";
 import type { Outbox } from "./ports.ts";
+import { runningOn } from "./running-on.ts";
 
-const MAX_PAGES = 20;
-const PAGE_ROWS = 500;
 /** Commands of the outbox that are looked through; beyond them an attempt may be ended twice, of which one counts. */
 const MAX_JOURNALED = 10_000;
 
@@ -18,16 +17,9 @@ export async function ownRunning(
 ): Promise<Result<readonly TaskRow[]>> {
   const over = journaledEnds(outbox);
   if (!over.ok) return over;
-  const own: TaskRow[] = [];
-  let cursor: string | undefined;
-  for (let page = 0; page < MAX_PAGES; page += 1) {
-    const found = await replica.list({ states: ["running"] }, PAGE_ROWS, cursor);
-    if (!found.ok) return found;
-    own.push(...found.value.items.map(({ row }) => row).filter(({ holder }) => holder === node));
-    if (found.value.nextCursor === null) break;
-    cursor = found.value.nextCursor;
-  }
-  return ok(own.filter((row) => !over.value.has(leaseOf(row.id, fenceOf(row)))));
+  const own = await runningOn(replica, node);
+  if (!own.ok) return own;
+  return ok(own.value.filter((row) => !over.value.has(leaseOf(row.id, fenceOf(row)))));
 }
 
 function journaledEnds(outbox: Outbox): Result<ReadonlySet<string>> {

@@ -1,5 +1,5 @@
 import type { JsonValue, Result } from "#base";
-import type { FleetAdministration, TokenReceipt, TokenView } from "./administration.ts";
+import type { DrainedNode, FleetAdministration, TokenReceipt, TokenView } from "./administration.ts";
 import type { NodeState } from "./directory.ts";
 import type { HubClient } from "./io/hub-client.ts";
 import type { TokenWish } from "./trust/join-token.ts";
@@ -35,6 +35,10 @@ export class RemoteAdministration implements FleetAdministration {
     const path = `/api/nodes/${encodeURIComponent(node)}`;
     if (state === "removed") return this.#ask("DELETE", path);
     return this.#ask("POST", `${path}/${state === "cordoned" ? "cordon" : "uncordon"}`);
+  }
+
+  drainNode(node: string): Promise<Result<DrainedNode>> {
+    return this.#ask("POST", `/api/nodes/${encodeURIComponent(node)}/drain`);
   }
 
   async orderRestart(node: string): Promise<Result<{ readonly id: string }>> {

@@ -35,6 +35,7 @@ export function memoryFleet(base: FleetBase, changed: Partial<FleetParts> = {}):
     tokens: new MemoryJoinTokens(),
     secrets: new MemoryNodeSecrets(cryptography),
     openTasks: async () => ok(0),
+    running: async () => ok([]),
     replica: () => undefined,
     ca: undefined,
     clock: base.clock,

@@ -44,6 +44,13 @@ const exampleToken = {
   isExpired: false,
 };
 
+const drainSchema = z.object({
+  id: z.string(),
+  name: z.string(),
+  state: z.literal("cordoned"),
+  running: z.array(z.object({ taskId: z.string(), startedAtMs: z.int().nullable() })),
+});
+
 const stateSchema = z.object({ id: z.string(), name: z.string(), state: z.enum(["active", "cordoned", "removed"]) });
 
 export function tokenRoutes({ fleet }: ApiPorts) {
@@ -137,6 +144,28 @@ export function fleetNodeRoutes({ fleet }: ApiPorts) {
       async (c) => {
         const changed = await set(c.req.param("id"), "active");
         return changed.ok ? c.json({ ...changed.value }, 200) : answerProblem(c, changed.error);
+      },
+    )
+    .post(
+      "/api/nodes/:id/drain",
+      route({
+        tag: "fleet",
+        summary: "Give a node nothing new, and say what still runs there",
+        description:
+          "It is drained when `running` comes back empty, and does so again a moment later: what it was given just before counts.",
+        responses: {
+          200: json("What still runs", drainSchema, {
+            ...example,
+            state: "cordoned",
+            running: [{ taskId: "t_06d3w4r8k0e7v9w2m5x1y3z6ab", startedAtMs: AT_MS }],
+          }),
+        },
+      }),
+      async (c) => {
+        const drained = await fleet.administration.drainNode(c.req.param("id"));
+        if (!drained.ok) return answerProblem(c, drained.error);
+        const running = drained.value.running.map((one) => ({ ...one }));
+        return c.json({ ...drained.value, running }, 200);
       },
     )
     .delete(

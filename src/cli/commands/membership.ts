@@ -6,6 +6,7 @@ import { EXIT } from "../exit-codes.ts";
 import type { Fault } from "../output/console.ts";
 import { oneLine } from "../output/text.ts";
 import type { Handler } from "../parsing/command.ts";
+import { untilDrained } from "./drain.ts";
 import { forEach } from "./each.ts";
 
 /** The hub is asked meanwhile, which is given 20 s. */
@@ -113,6 +114,48 @@ export const nodeUncordon = onEach(
   (api, param) => api.ask("uncordon the node", (client) => client.api.nodes[":id"].uncordon.$post({ param })),
   "Uncordoned",
 );
+
+export const nodeDrain: Handler<{ readonly timeout: number | undefined }> = async ({ args, options }, context) => {
+  const { console } = context;
+  const api = await context.connect();
+  if (!api.ok) return console.fail(api.error);
+  const nodes = [...new Set(args)];
+  const what = `drain ${nodes.length === 1 ? "the node" : "the nodes"}`;
+  const drained = await untilDrained(
+    {
+      what,
+      ask: () => drainedEach(nodes, api.value, what),
+      runningIn: (answers) => answers.reduce((sum, { running }) => sum + running.length, 0),
+      // What a node was being given when it was cordoned shows a moment later.
+      looks: 2,
+      timeoutMs: options.timeout,
+      remedy: "It stays cordoned. Wait again, or cancel what runs: drover task list running",
+    },
+    context,
+  );
+  if (!drained.ok) return console.fail(drained.error);
+  if (console.json) console.documents(drained.value);
+  else for (const { name, id } of drained.value) console.line(oneLine(`Drained ${name} (${id}): nothing runs there`));
+  console.hint("Give it work again with: drover node uncordon NODE");
+  return EXIT.ok;
+};
+
+type Drained = Changed & { readonly running: readonly object[] };
+
+async function drainedEach(
+  nodes: readonly string[],
+  api: Api,
+  what: string,
+): Promise<Result<readonly Drained[], Fault>> {
+  const answers: Drained[] = [];
+  for (const node of nodes) {
+    const param = { id: encodeURIComponent(node) };
+    const answer = await api.ask(what, (client) => client.api.nodes[":id"].drain.$post({ param }));
+    if (!answer.ok) return answer;
+    answers.push(answer.value);
+  }
+  return { ok: true, value: answers };
+}
 
 export const nodeRemove = onEach(
   (api, param) => api.ask("remove the node", (client) => client.api.nodes[":id"].$delete({ param })),

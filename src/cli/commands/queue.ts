@@ -1,15 +1,11 @@
 import type { QueueView } from "#api";
-import { interruptedFault } from "../connection/api.ts";
-import { pause } from "../connection/pause.ts";
 import type { CommandContext } from "../context.ts";
 import { EXIT } from "../exit-codes.ts";
 import { durationText, plural } from "../output/quantities.ts";
 import type { Handler } from "../parsing/command.ts";
 import { keyColumns } from "../tasks/key-text.ts";
 import { laneColumns, laneRows } from "../tasks/queue-text.ts";
-
-/** How often a drain is looked at. */
-const DRAIN_EVERY_MS = 500;
+import { untilDrained } from "./drain.ts";
 
 export const queueShow: Handler<object> = async (_invocation, context) => {
   const { console } = context;
@@ -60,33 +56,24 @@ export const queueResume: Handler<object> = async (_invocation, context) => {
 };
 
 export const queueDrain: Handler<{ readonly timeout: number | undefined }> = async ({ options }, context) => {
-  const { console, environment } = context;
-  const { clock, interrupted } = environment;
+  const { console } = context;
   const api = await context.connect();
   if (!api.ok) return console.fail(api.error);
-  const startedMs = clock.monotonicMs();
-  let told = -1;
-  while (!interrupted.aborted) {
-    const answer = await api.value.ask("drain the queue", (client) => client.api.queue.drain.$post());
-    if (!answer.ok) return console.fail(answer.error);
-    const { running } = answer.value;
-    if (running.length === 0) {
-      if (console.json) console.document(answer.value);
-      else console.line("The queue is paused and nothing runs.");
-      console.hint("Start tasks again with: drover queue resume");
-      return EXIT.ok;
-    }
-    if (running.length !== told) console.note(`waiting for ${plural(running.length, "attempt")} to end`);
-    told = running.length;
-    if (options.timeout !== undefined && clock.monotonicMs() - startedMs >= options.timeout) {
-      return console.fail({
-        kind: "retryable",
-        code: "timed_out",
-        message: `drain the queue: ${plural(running.length, "attempt")} still ${running.length === 1 ? "runs" : "run"} after ${durationText(options.timeout)}`,
-        remedy: "The queue stays paused. Wait again, or cancel what runs: drover task list running",
-      });
-    }
-    await pause(clock, DRAIN_EVERY_MS, interrupted);
-  }
-  return console.fail(interruptedFault("drain the queue"));
+  const what = "drain the queue";
+  const drained = await untilDrained(
+    {
+      what,
+      ask: () => api.value.ask(what, (client) => client.api.queue.drain.$post()),
+      runningIn: ({ running }) => running.length,
+      looks: 1,
+      timeoutMs: options.timeout,
+      remedy: "The queue stays paused. Wait again, or cancel what runs: drover task list running",
+    },
+    context,
+  );
+  if (!drained.ok) return console.fail(drained.error);
+  if (console.json) console.document(drained.value);
+  else console.line("The queue is paused and nothing runs.");
+  console.hint("Start tasks again with: drover queue resume");
+  return EXIT.ok;
 };

@@ -1,3 +1,4 @@
+import { parseDurationMs } from "../output/quantities.ts";
 import { type Command, command } from "../parsing/command.ts";
 import { choice, flag, text, value, whole } from "../parsing/option.ts";
 import { readTtl } from "../tasks/ttl-text.ts";
@@ -145,6 +146,14 @@ export const FLEET_COMMANDS: readonly Command[] = [
     summary: "Give nodes work again",
     arguments: [{ ...NODE, variadic: true }],
     load: async () => (await import("../commands/membership.ts")).nodeUncordon,
+  }),
+  command({
+    name: "node drain",
+    section: "Fleet",
+    summary: "Give nodes nothing new, then wait until nothing runs there",
+    arguments: [{ ...NODE, variadic: true }],
+    options: { timeout: value("TIME", "Give up waiting after this time, with exit code 5", parseDurationMs) },
+    load: async () => (await import("../commands/membership.ts")).nodeDrain,
   }),
   command({
     name: "node remove",

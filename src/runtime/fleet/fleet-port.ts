@@ -92,6 +92,7 @@ function inviting({ administration, hub }: Fleet, becomeHub: () => void): FleetA
     tokens: () => administration.tokens(),
     revokeToken: (id) => administration.revokeToken(id),
     setNodeState: (node, state) => administration.setNodeState(node, state),
+    drainNode: (node) => administration.drainNode(node),
     orderRestart: (node) => administration.orderRestart(node),
   };
 }

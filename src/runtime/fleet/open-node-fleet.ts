@@ -1,7 +1,7 @@
 /** This process's place in a fleet, over its databases and its configuration. */
 import { hostname } from "node:os";
 import { type Logger, ok, type Result } from "#base";
-import { cryptography, type Fleet, OWN_LEVELS, openFleet } from "#fleet";
+import { cryptography, type Fleet, OWN_LEVELS, openFleet, runningOn } from "#fleet";
 import type { Queue } from "#queue";
 import type { Stores } from "#store";
 import type { Config } from "../config/settings.ts";
@@ -46,6 +46,7 @@ export function openNodeFleet(parts: NodeFleetParts): Result<Fleet> {
     tokens: stores.joinTokens,
     secrets: stores.secrets,
     openTasks: () => openTasks(queue),
+    running: (node) => runningOn(queue.store, node),
     replica: () => serverOf(place),
     ca: ca.value,
     clock: realClock,

@@ -2,10 +2,24 @@ import { describe, expect, test } from "vitest";
 import { createIdFactory, ok, SimulatedClock, seededRandom } from "#base";
 import { cryptography, MemoryNodeSecrets } from "#fleet";
 import { memoryFleet } from "../../support/fleet.ts";
-import { containing, createCli, parsed } from "./cli-harness.ts";
+import { readyRow } from "../../support/task-row.ts";
+import { waitUntil } from "../../support/wait-until.ts";
+import { type Cli, containing, createCli, type Outcome, parsed } from "./cli-harness.ts";
 
 const clock = new SimulatedClock();
 const base = { node: createIdFactory(clock, seededRandom(2)).node(), name: "box", clock, random: seededRandom(3) };
+
+/** Time passes until the command is over. */
+async function ended(cli: Cli, done: Promise<Outcome>): Promise<Outcome> {
+  let outcome: Outcome | undefined;
+  void done.then((end) => {
+    outcome = end;
+  });
+  return waitUntil("the command ends", () => {
+    cli.harness.clock.advance(500);
+    return outcome;
+  });
+}
 
 describe("drover token", () => {
   test("create prints the line to carry over, once, and what may be in a node's way", async () => {
@@ -99,6 +113,31 @@ describe("drover node", () => {
     expect(uncordoned.exit).toBe(0);
     expect(removed).toMatchObject({ exit: 1, stderr: containing("no node gone") });
     expect(removed.stderr).toContain("the hub itself cannot be removed");
+  });
+
+  test("drain cordons, waits for what runs there, and looks once more when nothing does", async () => {
+    const rows = [readyRow(createIdFactory(clock, seededRandom(4)).task(), { state: "running" })];
+    let looks = 0;
+    const running = async () => {
+      looks += 1;
+      return ok([...rows]);
+    };
+    const fleet = memoryFleet(base, { running });
+    const cli = createCli({ ports: { fleet } });
+    await cli.run("token", "create");
+
+    const late = cli.start("node", "drain", "box", "--timeout", "1s");
+    const gaveUp = await ended(cli, late.done);
+    const drain = cli.start("node", "drain", "box");
+    await waitUntil("it waits", () => drain.seen.stderr().includes("waiting for 1 attempt to end"));
+    rows.pop();
+    looks = 0;
+    const drained = await ended(cli, drain.done);
+
+    expect(gaveUp).toMatchObject({ exit: 5, stderr: containing("1 attempt still runs after 1.0 s") });
+    expect(drained).toMatchObject({ exit: 0, stdout: `Drained box (${base.node}): nothing runs there\n` });
+    expect(looks).toBe(2);
+    expect(fleet.nodes()[0]?.state).toBe("cordoned");
   });
 
   test("rotate-key needs a fleet, and changes the key of a hub", async () => {

@@ -1,8 +1,9 @@
 import { afterEach, describe, expect, test } from "vitest";
-import { ok } from "#base";
+import { createIdFactory, ok, seededRandom } from "#base";
 import { cryptography, FEATURE_LEVEL, joinRequest, readInvitation } from "#fleet";
+import { readyRow } from "../../support/task-row.ts";
 import { containing } from "../api/api-harness.ts";
-import { askHub, type Box, clientOf, join, makeBox, membershipOf, textIn, whyOf } from "./fleet-world.ts";
+import { askHub, type Box, clientOf, join, MovedClock, makeBox, membershipOf, textIn, whyOf } from "./fleet-world.ts";
 
 const boxes: Box[] = [];
 afterEach(async () => {
@@ -218,6 +219,39 @@ describe("a node of a fleet", () => {
     expect(cordoned).toMatchObject({ status: 200, body: { id: member.id, state: "cordoned" } });
     expect(hub.nodes.find(member.id)?.state).toBe("cordoned");
     expect(hub.nodes.find(operator.id)?.state).toBe("active");
+  });
+
+  test("is drained by an operator: it is cordoned once, and the hub says what runs there as long as it does", async () => {
+    const row = readyRow(createIdFactory(new MovedClock(), seededRandom(5)).task(), {
+      state: "running",
+      startedAtMs: 7,
+    });
+    const running = [row];
+    const asked: string[] = [];
+    const parts = {
+      running: async (node: string) => {
+        asked.push(node);
+        return ok([...running]);
+      },
+    };
+    const hub = await started("hub", { parts });
+    const operator = await started("desk");
+    const box = await started("gpu1");
+    await join(hub, operator, "operator");
+    await join(hub, box);
+    await operator.start();
+
+    const first = await operator.ask("POST", "/api/nodes/gpu1/drain");
+    running.pop();
+    const second = await operator.ask("POST", "/api/nodes/gpu1/drain");
+    const unknown = await operator.ask("POST", "/api/nodes/gone/drain");
+
+    const state = { id: box.id, name: "gpu1", state: "cordoned" };
+    expect(first).toEqual({ status: 200, body: { ...state, running: [{ taskId: row.id, startedAtMs: 7 }] } });
+    expect(second).toEqual({ status: 200, body: { ...state, running: [] } });
+    expect(unknown.status).toBe(404);
+    expect(asked).toEqual([box.id, box.id]);
+    expect(hub.nodes.find(box.id)?.state).toBe("cordoned");
   });
 
   test("that leaves is believed no more, and may join again with another token", async () => {
