@@ -7,7 +7,8 @@ import type { Plan, PlannedTask } from "./submissions.ts";
 /** The node that runs now; clients wait here while there is none. */
 export class NodeSlot {
   #node: BinaryNode | undefined;
-  #waiting: ((node: BinaryNode) => void)[] = [];
+  #isOver = false;
+  #waiting: ((node: BinaryNode | undefined) => void)[] = [];
 
   set(node: BinaryNode | undefined): void {
     this.#node = node;
@@ -15,8 +16,15 @@ export class NodeSlot {
     for (const resolve of this.#waiting.splice(0)) resolve(node);
   }
 
-  get(): Promise<BinaryNode> {
-    if (this.#node !== undefined) return Promise.resolve(this.#node);
+  /** Nobody waits here any longer: a node that did not start would hold up the end of a run for ever. */
+  end(): void {
+    this.#isOver = true;
+    for (const resolve of this.#waiting.splice(0)) resolve(undefined);
+  }
+
+  /** @returns undefined when there is none, and no other will come. */
+  get(): Promise<BinaryNode | undefined> {
+    if (this.#node !== undefined || this.#isOver) return Promise.resolve(this.#node);
     return new Promise((resolve) => {
       this.#waiting.push(resolve);
     });
@@ -100,6 +108,7 @@ async function submitted(
   take: (answer: Answer) => boolean,
 ): Promise<boolean> {
   const node = await slot.get();
+  if (node === undefined) return true;
   let answer: Answer;
   try {
     answer = await node.request("POST", "/api/tasks", plan.body, { "idempotency-key": plan.key });

@@ -1,3 +1,5 @@
+import { Patience } from "./patience.ts";
+
 /** How often another process is asked; nothing announces what it says. */
 const ASK_EVERY_MS = 50;
 const DEFAULT_LIMIT_MS = 20_000;
@@ -8,11 +10,11 @@ export async function untilAsked<T>(
   ask: () => Promise<T | undefined | false>,
   limitMs = DEFAULT_LIMIT_MS,
 ): Promise<T> {
-  const deadlineMs = performance.now() + limitMs;
+  const patience = new Patience(limitMs);
   for (;;) {
     const value = await ask();
     if (value !== undefined && value !== false) return value;
-    if (performance.now() > deadlineMs) throw new Error(`asked for ${limitMs} ms in vain: ${what}`);
+    if (patience.isOver()) throw new Error(`asked for ${limitMs} ms in vain: ${what}`);
     await new Promise((resolve) => setTimeout(resolve, ASK_EVERY_MS));
   }
 }

@@ -1,3 +1,5 @@
+import { Patience } from "./patience.ts";
+
 /** How often a condition of another process is looked at; nothing announces it. */
 const POLL_MS = 10;
 const DEFAULT_LIMIT_MS = 15_000;
@@ -8,11 +10,11 @@ export async function waitUntil<T>(
   look: () => T | undefined | false,
   limitMs = DEFAULT_LIMIT_MS,
 ): Promise<T> {
-  const deadlineMs = performance.now() + limitMs;
+  const patience = new Patience(limitMs);
   for (;;) {
     const value = look();
     if (value !== undefined && value !== false) return value;
-    if (performance.now() > deadlineMs) throw new Error(`waited ${limitMs} ms in vain: ${what}`);
+    if (patience.isOver()) throw new Error(`waited ${limitMs} ms in vain: ${what}`);
     await new Promise((resolve) => setTimeout(resolve, POLL_MS));
   }
 }

@@ -2,6 +2,7 @@
 import { join } from "node:path";
 import { sleep } from "#base";
 import type { BinaryWorld } from "../../support/binary-node.ts";
+import { Patience } from "../../support/patience.ts";
 import { realClock } from "../../support/real-clock.ts";
 import { type Content, contentOf, differences } from "./databases.ts";
 import type { CrashFleet } from "./fleet.ts";
@@ -15,17 +16,17 @@ export const ENOUGH_ATTEMPTS = 100;
 /** @returns how long it took until what was submitted on every node after the fault has run; undefined: too long. */
 export async function heal({ sites }: CrashFleet, workspace: string, limitMs: number): Promise<number | undefined> {
   const beganMs = performance.now();
-  const endMs = beganMs + limitMs;
-  const probes = await Promise.all(sites.map((site) => probed(site, workspace, endMs)));
+  const probes = await Promise.all(sites.map((site) => probed(site, workspace, beganMs, limitMs)));
   return probes.every((isDone) => isDone) ? performance.now() - beganMs : undefined;
 }
 
-async function probed(site: Site, workspace: string, endMs: number): Promise<boolean> {
-  const key = `probe-${site.name}-${Math.round(endMs)}`;
+async function probed(site: Site, workspace: string, beganMs: number, limitMs: number): Promise<boolean> {
+  const key = `probe-${site.name}-${Math.round(beganMs)}`;
   // Before what has gathered: how soon the fleet works again is measured, not how much there is to do.
   const body = { title: key, command: ["true"], workspace, lane: "high", maxAttempts: ENOUGH_ATTEMPTS };
   let id: string | undefined;
-  while (performance.now() < endMs) {
+  const patience = new Patience(limitMs);
+  while (!patience.isOver()) {
     const answer = await (id === undefined
       ? site.node.request("POST", "/api/tasks", body, { "idempotency-key": key })
       : site.node.request("GET", `/api/tasks/${id}`)
@@ -41,7 +42,7 @@ async function probed(site: Site, workspace: string, endMs: number): Promise<boo
 
 /** Waits until the hub has nothing left to be done. */
 export async function drain({ hub }: CrashFleet, limitMs: number): Promise<readonly string[]> {
-  const endMs = performance.now() + limitMs;
+  const patience = new Patience(limitMs);
   for (;;) {
     const answer = await hub.node
       .request("GET", "/api/tasks?state=waiting,ready,running&limit=20")
@@ -52,7 +53,7 @@ export async function drain({ hub }: CrashFleet, limitMs: number): Promise<reado
       | undefined;
     const items = said?.items;
     if (items?.length === 0) return [];
-    if (performance.now() > endMs) {
+    if (patience.isOver()) {
       return [`not drained after ${limitMs} ms: ${items?.map(({ title, state }) => `${title} ${state}`).join()}`];
     }
     await sleep(realClock, LOOK_MS);
@@ -61,10 +62,10 @@ export async function drain({ hub }: CrashFleet, limitMs: number): Promise<reado
 
 /** Waits until outboxes are empty and every copy of the fleet's tables is the same. @returns what still differs. */
 export async function compare(fleet: CrashFleet, limitMs: number): Promise<readonly string[]> {
-  const endMs = performance.now() + limitMs;
+  const patience = new Patience(limitMs);
   for (;;) {
     const found = unequal(fleet);
-    if (found.length === 0 || performance.now() > endMs) return found;
+    if (found.length === 0 || patience.isOver()) return found;
     await sleep(realClock, LOOK_MS);
   }
 }
@@ -92,7 +93,7 @@ function unequal({ hub, members }: CrashFleet): readonly string[] {
 }
 
 export async function leftovers({ sites }: CrashFleet, world: BinaryWorld): Promise<readonly string[]> {
-  const endMs = performance.now() + LEFT_LIMIT_MS;
+  const patience = new Patience(LEFT_LIMIT_MS);
   for (;;) {
     const known = new Set(sites.flatMap((site) => [site.node.pid, site.nodePid(), ...site.serverPids()]));
     const left = [
@@ -100,7 +101,7 @@ export async function leftovers({ sites }: CrashFleet, world: BinaryWorld): Prom
       ...sites.flatMap((site) => site.attempts().map((name) => `${site.name}: attempt folder ${name}`)),
       ...serversOfMembers(sites),
     ];
-    if (left.length === 0 || performance.now() > endMs) return left.map((text) => `left over: ${text}`);
+    if (left.length === 0 || patience.isOver()) return left.map((text) => `left over: ${text}`);
     await sleep(realClock, LOOK_MS);
   }
 }

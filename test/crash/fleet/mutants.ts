@@ -1,14 +1,13 @@
 /** Whether the checks of a fleet of real processes would notice: executables with one defect each, and one with none. */
 import type { FaultKind } from "./faults.ts";
 import { MUTATIONS, type Mutation } from "./mutations.ts";
-import { fleetRun, type Limits } from "./run.ts";
+import { fleetRun, type Limits, USUAL } from "./run.ts";
 import { Variants } from "./variants.ts";
 
 const MEMBERS = 2;
 const SEED = 5;
 /** A mutant never heals: it need not be waited for as long as for what is to be proved right. */
 const SOON: Limits = { healMs: 30_000, drainMs: 15_000, equalMs: 8_000 };
-const USUAL: Limits = { healMs: 60_000, drainMs: 90_000, equalMs: 30_000 };
 
 export type Fate = { readonly name: string; readonly isCaught: boolean; readonly violations: readonly string[] };
 

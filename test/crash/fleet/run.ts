@@ -51,7 +51,7 @@ export type FleetReport = {
 const PAUSE_MS = 1_500;
 /** Of a node that is being replaced, not every one gets an answer. */
 const REPEAT_RATIO = 0.2;
-const USUAL: Limits = { healMs: 60_000, drainMs: 90_000, equalMs: 30_000 };
+export const USUAL: Limits = { healMs: 60_000, drainMs: 90_000, equalMs: 30_000 };
 
 /** Every kind once, in an order of the seed's, then as many more as are wanted. */
 export function plannedFaults(kinds: readonly FaultKind[], count: number, random: Random): readonly FaultKind[] {
@@ -183,6 +183,7 @@ function startProducers({ sites }: CrashFleet, ledger: Ledger, random: Random, p
   return {
     stop: async () => {
       goesOn = false;
+      for (const { slot } of sites) slot.end();
       await all;
     },
   };
