@@ -25,10 +25,14 @@ const ROLE = "role";
 export const PROMOTION = "promotion";
 export const STEP_DOWN = "step_down";
 
-/** This node's key and its place in a fleet, in the notes of node.db. Synchronous, each call one flush. */
+/**
+ * This node's key and its place in a fleet, in the notes of node.db. Synchronous, each change one flush. What was read is
+ * kept, for every signed request asks for it ten times; nobody else changes these notes while a node runs.
+ */
 export class LibsqlNodeSecrets implements NodeSecrets {
   readonly #connection: Connection;
   readonly #cryptography: Cryptography;
+  readonly #known = new Map<string, string | undefined>();
 
   constructor(connection: Connection, cryptography: Cryptography) {
     this.#connection = connection;
@@ -45,7 +49,7 @@ export class LibsqlNodeSecrets implements NodeSecrets {
 
   adoptNextKey(change: KeyChange): Result<void> {
     return onStorage("take the node's next key", () => {
-      const next = readMeta(this.#connection, NEXT_KEY);
+      const next = this.#read(NEXT_KEY);
       if (next === undefined) return;
       const changes = [...this.#changes(), change].slice(-MAX_KEY_CHANGES);
       this.#connection.exec("BEGIN IMMEDIATE");
@@ -54,6 +58,7 @@ export class LibsqlNodeSecrets implements NodeSecrets {
         writeMeta(this.#connection, KEY_CHANGES, JSON.stringify(changes));
         removeMeta(this.#connection, NEXT_KEY);
         this.#connection.exec("COMMIT");
+        this.#known.clear();
       } catch (cause) {
         if (this.#connection.inTransaction()) this.#connection.exec("ROLLBACK");
         throw cause;
@@ -67,46 +72,55 @@ export class LibsqlNodeSecrets implements NodeSecrets {
 
   membership(): Result<Membership | undefined> {
     return onStorage("read the membership", () => {
-      const noted = readMeta(this.#connection, MEMBERSHIP);
+      const noted = this.#read(MEMBERSHIP);
       return noted === undefined ? undefined : (JSON.parse(noted) as Membership); // `as`: written below
     });
   }
 
   setMembership(membership: Membership | undefined): Result<void> {
     return onStorage("note the membership", () => {
-      if (membership === undefined) removeMeta(this.#connection, MEMBERSHIP);
-      else writeMeta(this.#connection, MEMBERSHIP, JSON.stringify(membership));
+      if (membership === undefined) this.#write(MEMBERSHIP, undefined);
+      else this.#write(MEMBERSHIP, JSON.stringify(membership));
     });
   }
 
   isHub(): Result<boolean> {
-    return onStorage("read the role", () => isHubRole(readMeta(this.#connection, ROLE)));
+    return onStorage("read the role", () => isHubRole(this.#read(ROLE)));
   }
 
   noteRole(role: NotedRole): Result<void> {
-    return onStorage("note the role", () => writeMeta(this.#connection, ROLE, role));
+    return onStorage("note the role", () => this.#write(ROLE, role));
   }
 
   beginPromotion(promotion: Promotion): Result<void> {
-    return onStorage("note the promotion", () => writeMeta(this.#connection, PROMOTION, JSON.stringify(promotion)));
+    return onStorage("note the promotion", () => this.#write(PROMOTION, JSON.stringify(promotion)));
   }
 
   beginStepDown(membership: Membership, folder: string): Result<void> {
-    return onStorage("note the new hub", () =>
-      writeMeta(this.#connection, STEP_DOWN, JSON.stringify({ membership, folder })),
-    );
+    return onStorage("note the new hub", () => this.#write(STEP_DOWN, JSON.stringify({ membership, folder })));
   }
 
   #keyAt(name: string): NodeKey {
-    const known = readMeta(this.#connection, name);
+    const known = this.#read(name);
     if (known !== undefined) return JSON.parse(known) as NodeKey; // `as`: written below
     const made = this.#cryptography.makeKey();
-    writeMeta(this.#connection, name, JSON.stringify(made));
+    this.#write(name, JSON.stringify(made));
     return made;
   }
 
+  #read(name: string): string | undefined {
+    if (!this.#known.has(name)) this.#known.set(name, readMeta(this.#connection, name));
+    return this.#known.get(name);
+  }
+
+  #write(name: string, value: string | undefined): void {
+    if (value === undefined) removeMeta(this.#connection, name);
+    else writeMeta(this.#connection, name, value);
+    this.#known.set(name, value);
+  }
+
   #changes(): readonly KeyChange[] {
-    return JSON.parse(readMeta(this.#connection, KEY_CHANGES) ?? "[]") as readonly KeyChange[]; // `as`: written above
+    return JSON.parse(this.#read(KEY_CHANGES) ?? "[]") as readonly KeyChange[]; // `as`: written above
   }
 }
 

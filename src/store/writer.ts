@@ -236,7 +236,9 @@ export class Writer<Tx> {
       this.#crashPoint("store.replicate.after");
       if (replicated?.fault !== undefined) throw replicated.fault;
       this.#crashPoint("store.commit.before");
-      await this.#connection.commitAside();
+      // Without writes there is no flush to wait for.
+      if (isElsewhere) await this.#connection.commitAside();
+      else this.#connection.prepare("COMMIT").run([]);
     } catch (cause) {
       if (!isElsewhere) return this.#undo(group, cause);
       this.#isBehind = true;
