@@ -1,5 +1,5 @@
 /** Reads a body no further than its limit, whatever its length is said to be. */
-import { err, MAX_REQUEST_BYTES, ok, type Result, refused, retryable } from "#base";
+import { type Clock, err, MAX_REQUEST_BYTES, ok, type Result, refused, retryable } from "#base";
 
 /** @returns the body as text; a body that is too long is given up at the first byte past the limit. */
 export async function readBody(request: Request, maxBytes = MAX_REQUEST_BYTES): Promise<Result<string>> {
@@ -7,15 +7,31 @@ export async function readBody(request: Request, maxBytes = MAX_REQUEST_BYTES): 
   return bytes.ok ? decodeBody(bytes.value) : bytes;
 }
 
-/** As {@link readBody}, for a body that need not be text. */
-export async function readBytes(request: Request, maxBytes: number): Promise<Result<Uint8Array<ArrayBuffer>>> {
+type BodyLimit = { readonly clock: Clock; readonly limitMs: number };
+
+/**
+ * As {@link readBody}, for a body that need not be text.
+ * @param within for callers that nobody knows: when all of it must be there, however slowly it comes. The limit of the
+ *   server is for silence, and one byte ends that.
+ */
+export async function readBytes(
+  request: Request,
+  maxBytes: number,
+  within?: BodyLimit,
+): Promise<Result<Uint8Array<ArrayBuffer>>> {
   const length = request.headers.get("content-length");
-  if (length !== null) return readDeclared(request, Number(length), maxBytes);
+  if (length !== null && Number(length) > maxBytes) return err(tooLong(maxBytes));
+  if (length !== null && within === undefined) return readDeclared(request, maxBytes);
   if (request.body === null) return ok(new Uint8Array());
   const chunks: Uint8Array[] = [];
   let size = 0;
   // `as`: a body is a stream of bytes; the types of Bun leave its chunks open.
   const reader = (request.body as ReadableStream<Uint8Array>).getReader();
+  const late = new AbortController();
+  const timer = within?.clock.after(within.limitMs, () => {
+    late.abort();
+    void reader.cancel().catch(() => undefined);
+  });
   try {
     for (let part = await reader.read(); !part.done; part = await reader.read()) {
       size += part.value.byteLength;
@@ -27,7 +43,10 @@ export async function readBytes(request: Request, maxBytes: number): Promise<Res
     }
   } catch (cause) {
     return err(notWhole(cause));
+  } finally {
+    timer?.cancel();
   }
+  if (late.signal.aborted) return err(notWhole(`it took longer than ${within?.limitMs ?? 0} ms`));
   const whole = new Uint8Array(size);
   let offset = 0;
   for (const chunk of chunks) {
@@ -38,12 +57,7 @@ export async function readBytes(request: Request, maxBytes: number): Promise<Res
 }
 
 /** The server reads no further than the declared length; asking for all at once spares a stream. */
-async function readDeclared(
-  request: Request,
-  length: number,
-  maxBytes: number,
-): Promise<Result<Uint8Array<ArrayBuffer>>> {
-  if (length > maxBytes) return err(tooLong(maxBytes));
+async function readDeclared(request: Request, maxBytes: number): Promise<Result<Uint8Array<ArrayBuffer>>> {
   try {
     const whole = new Uint8Array(await request.arrayBuffer());
     return whole.byteLength > maxBytes ? err(tooLong(maxBytes)) : ok(whole);

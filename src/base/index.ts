@@ -36,6 +36,7 @@ export {
   type LogLevel,
   silentLogger,
 } from "./log.ts";
+export { isInTheOpen, isLoopback } from "./loopback.ts";
 export { nearest } from "./nearest.ts";
 export { type Random, seededRandom } from "./random.ts";
 export { REDACTED, redactText, redactValue } from "./redact.ts";

@@ -14,6 +14,9 @@ const SECRET_TEXT: readonly RegExp[] = [
   /\bdrv_[A-Za-z0-9_-]{20,}\b/g,
   /-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?-----END [A-Z ]*PRIVATE KEY-----/g,
   /(?<=:\/\/[^/\s:@]{0,64}:)[^/\s@]{1,256}(?=@)/g,
+  // A token is often given as the name, without a password.
+  /(?<=\bhttps?:\/\/)[^/\s:@]{1,512}(?=@)/gi,
+  /(?<=[?&](?:[a-z]{1,20}[_-])?(?:token|api[_-]?key|key|secret|password|sig|signature|auth)=)[^&\s#"'<>]{1,512}/gi,
 ];
 
 /** How deep objects are followed; what lies deeper is dropped, so that a cyclic value ends. */

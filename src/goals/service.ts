@@ -76,8 +76,16 @@ export class GoalService implements Goals {
     }
   }
 
-  #submit(id: GoalId, order: GoalOrder, node: NodeId, once?: Once): Promise<Result<GoalReceipt>> {
+  async #submit(id: GoalId, order: GoalOrder, node: NodeId, once?: Once): Promise<Result<GoalReceipt>> {
+    const placed = this.#parts.place(order);
+    if (!placed.ok && !(await this.#isRepeated(id, order))) return placed;
     return this.store.submit({ id, order, node, nowMs: this.#parts.clock.nowMs() }, once);
+  }
+
+  /** What was taken once is answered the same, although its place has gone since. */
+  async #isRepeated(id: GoalId, { idempotencyKey: key }: GoalOrder): Promise<boolean> {
+    const known = key === null ? await this.store.find(id) : await this.store.keyed(key);
+    return known.ok && known.value !== undefined;
   }
 }
 
@@ -88,6 +96,8 @@ export type GoalServiceParts = {
   readonly node: NodeId;
   /** The schema of one mechanical check. */
   readonly check: z.ZodType;
+  /** Refuses an order whose repository or workspace no node can have. */
+  readonly place: (order: GoalOrder) => Result<void>;
 };
 
 const goalId = z.custom<GoalId>((given) => typeof given === "string" && parseGoalId(given) !== undefined);

@@ -25,6 +25,7 @@ export {
 } from "./io/attempt-work.ts";
 export { checkOut, removeCheckout } from "./io/checkout.ts";
 export type { Author } from "./io/commits.ts";
+export { ForgeTokens } from "./io/forge-tokens.ts";
 export {
   type PublicationSource,
   publishedFiles,

@@ -133,7 +133,8 @@ async function startOn({ stores, member }: NodeStores, options: EngineOptions): 
   const ids = createIdFactory(clock, random);
   let describeNode: () => JsonObject = () => ({});
   const isRunning: Attempts["isRunning"] = (taskId, attempt) => attempts.isRunning(taskId, attempt);
-  const made = await makeQueue({ stores, member, options, ids, describeNode: () => describeNode(), isRunning });
+  const here = { stores, member, options, ids, isRunning, repositories: repositories.value.list };
+  const made = await makeQueue({ ...here, describeNode: () => describeNode() });
   if (!made.ok) return made;
   const { queue, service, goals, failsafes, parts } = made.value;
   const opened = await openModels({ config, stateDir, stores, queue, clock, random, logger, ollamaHost });
@@ -167,7 +168,6 @@ async function startOn({ stores, member }: NodeStores, options: EngineOptions): 
   consumers.start();
   models.start();
   parts.start();
-  const facts = submissionFacts(config, ids);
   return ok({
     stores,
     queue,
@@ -186,7 +186,7 @@ async function startOn({ stores, member }: NodeStores, options: EngineOptions): 
     repositories: repositories.value,
     describe: describeNode,
     sandbox: sandbox.value,
-    submissionFacts: facts,
+    submissionFacts: submissionFacts(config, ids),
     endAttempts,
     pulses: () => [...pulses.view(), ...pulses.ofTurns(queue.turns)],
     pulsesOf: (turns) => pulses.ofTurns(turns),

@@ -4,11 +4,13 @@ import { bootTime, checkSchema } from "#execution";
 import { FleetQueue, httpLink, LeaseNotes } from "#fleet";
 import { GoalService } from "#goals";
 import { type Queue, QueueService } from "#queue";
+import type { Registered } from "#repos";
 import type { EngineOptions } from "./engine.ts";
 import { Failsafes, freeBytesOf } from "./failsafes/failsafes.ts";
 import { termOf } from "./fleet/hub-duty.ts";
 import { type NodeParts, openNodeParts } from "./fleet/node-parts.ts";
 import { knownEpoch, type NodeStores } from "./fleet/open-node-stores.ts";
+import { checkPlace } from "./goals/goal-place.ts";
 
 export type MakeQueueParts = NodeStores & {
   readonly options: EngineOptions;
@@ -17,6 +19,7 @@ export type MakeQueueParts = NodeStores & {
   readonly describeNode: () => JsonObject;
   /** Whether an attempt runs on this node. */
   readonly isRunning: (taskId: TaskId, attempt: number) => boolean;
+  readonly repositories: () => Result<readonly Registered[]>;
 };
 
 export type MadeQueue = {
@@ -47,10 +50,19 @@ export async function makeQueue(given: MakeQueueParts): Promise<Result<MadeQueue
   });
   if (!parts.ok) return parts;
   onRead = parts.value.onRead;
-  const { nodeId: node, goals: store } = stores;
-  const goals =
-    service === undefined ? undefined : new GoalService({ store, clock, ids: given.ids, node, check: checkSchema });
+  const goals = service === undefined ? undefined : ownGoals(given);
   return ok({ queue, service, goals, failsafes, parts: parts.value });
+}
+
+function ownGoals({ stores, options, ids, repositories }: MakeQueueParts): GoalService {
+  return new GoalService({
+    store: stores.goals,
+    clock: options.clock,
+    ids,
+    node: stores.nodeId,
+    check: checkSchema,
+    place: (order) => checkPlace(order, { repositories, nodes: stores.fleetNodes }),
+  });
 }
 
 function ownQueue({ stores, options, ids }: MakeQueueParts, failsafes: Failsafes): QueueService {

@@ -1,4 +1,4 @@
-import type { Clock, IdFactory, NodeId } from "#base";
+import { type Clock, type IdFactory, type NodeId, ok } from "#base";
 import { checkSchema } from "#execution";
 import { GoalService, MemoryGoalStore } from "#goals";
 import type { QueueStore } from "#queue";
@@ -11,5 +11,12 @@ export function memoryGoals(parts: {
   readonly node: NodeId;
 }): GoalService {
   const { queue, clock, ids, node } = parts;
-  return new GoalService({ store: new MemoryGoalStore(queue), clock, ids, node, check: checkSchema });
+  return new GoalService({
+    store: new MemoryGoalStore(queue),
+    clock,
+    ids,
+    node,
+    check: checkSchema,
+    place: () => ok(undefined),
+  });
 }

@@ -11,6 +11,8 @@ import { json, route } from "../route.ts";
 
 const MAX_PAGE = 500;
 const DEFAULT_PAGE = 50;
+/** Forges wait ten seconds for all of it. */
+const BODY_MS = 10_000;
 
 const deliverySchema = z.object({
   n: z.int(),
@@ -194,7 +196,7 @@ export function webhookIntakeRoutes(ports: ApiPorts) {
         const message = `this node follows ${hub.name}, which takes the webhooks of its fleet`;
         return answerProblem(c, { code: "not_hub", message, remedy: `Deliver to ${hub.url}${c.req.path}` });
       }
-      const body = await readBytes(c.req.raw, webhooks.maxBodyBytes);
+      const body = await readBytes(c.req.raw, webhooks.maxBodyBytes, { clock: ports.clock, limitMs: BODY_MS });
       if (!body.ok) return answerProblem(c, body.error);
       const received = await webhooks.receive(c.req.param("source"), (name) => c.req.header(name), body.value);
       switch (received.kind) {

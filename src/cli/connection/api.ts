@@ -1,7 +1,7 @@
 import { type ClientResponse, hc } from "hono/client";
 import type { SuccessStatusCode } from "hono/utils/http-status";
 import type { AppType } from "#api";
-import { err, ok, type Result } from "#base";
+import { err, isLoopback, ok, type Result } from "#base";
 import type { CliEnvironment } from "../environment.ts";
 import { EXIT } from "../exit-codes.ts";
 import type { Fault } from "../output/console.ts";
@@ -179,11 +179,6 @@ export class Api {
 /** A person pressed Ctrl-C. */
 export function interruptedFault(action: string): Fault {
   return { failure: { kind: "cancelled", code: "cancelled", message: `${action}: interrupted` }, exit: EXIT.failed };
-}
-
-export function isLoopback(url: string): boolean {
-  const host = URL.parse(url)?.hostname ?? "";
-  return host === "localhost" || host === "[::1]" || /^127(\.\d{1,3}){3}$/.test(host);
 }
 
 async function readWhole(answer: AnyAnswer): Promise<Answer> {

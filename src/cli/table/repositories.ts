@@ -38,7 +38,7 @@ export const REPOSITORY_COMMANDS: readonly Command[] = [
       forge: choice(["github", "gitea", "forgejo", "none"], "Where its pull requests are", { shownDefault: "none" }),
       forgeUrl: text("URL", "Of the forge's API; github.com's unless given"),
       forgeRepo: text("OWNER/NAME", "Its name on the forge"),
-      tokenFile: text("FILE", "With a token for git and the forge"),
+      tokenFile: text("FILE", "With a token for git and the forge: its name in secrets/HOST/ of the state folder"),
       atMost: choice(["merge", "pullRequest", "ask"], "The most that happens without a person", {
         shownDefault: "autonomy.at_most",
       }),
@@ -49,7 +49,7 @@ export const REPOSITORY_COMMANDS: readonly Command[] = [
     examples: [
       { line: "drover repo add site --path ~/src/site --test 'bun test'", does: "Work on a repository of this host" },
       {
-        line: "drover repo add api --from https://git.example.org/ada/api.git --forge forgejo --forge-url https://git.example.org/api/v1 --forge-repo ada/api --token-file /etc/drover/forge.token",
+        line: "drover repo add api --from https://git.example.org/ada/api.git --forge forgejo --forge-url https://git.example.org/api/v1 --forge-repo ada/api --token-file api",
         does: "Open pull requests on a forge of your own",
       },
     ],

@@ -1,10 +1,10 @@
-import { err, type JsonValue, ok, type Result, refused, retryable } from "#base";
+import { err, isLoopback, type JsonValue, ok, type Result, refused, retryable } from "#base";
 import type { JoinAnswer, JoinRequest, TokenText } from "../trust/join-token.ts";
 import { fingerprintOf } from "../trust/keys.ts";
 import { isFleetRole } from "../trust/roles.ts";
 import { SIGNATURE_HEADER, verifyAnswer } from "../trust/signing.ts";
 import { cryptography } from "./cryptography.ts";
-import { type FetchFrom, fetchFrom, isLoopback, isRedirect, readBounded, readJson } from "./exchange.ts";
+import { type FetchFrom, fetchFrom, isRedirect, readBounded, readJson } from "./exchange.ts";
 
 /** An answer to a request to join is some hundred bytes. */
 const MAX_JOIN_ANSWER_BYTES = 64 * 1024;

@@ -1,5 +1,5 @@
 /** One HTTP exchange with a hub: no redirect, no more bytes than wanted, no proxy to this host itself. */
-import { err, type Failure, type JsonValue, ok, type Result, refused, retryable } from "#base";
+import { err, type Failure, isLoopback, type JsonValue, ok, type Result, refused, retryable } from "#base";
 
 /** An answer to a full batch of commands, with room. */
 export const MAX_ANSWER_BYTES = 16 * 1024 * 1024;
@@ -37,11 +37,6 @@ export const fetchFrom: FetchFrom = (url, { method, headers, bytes, signal, ca }
     ...(ca === undefined ? {} : { tls: { ca } }),
     ...(isLoopback(url) ? { proxy: false } : {}),
   });
-
-export function isLoopback(url: string): boolean {
-  const host = URL.parse(url)?.hostname ?? "";
-  return host === "localhost" || host === "[::1]" || /^127(\.\d{1,3}){3}$/.test(host);
-}
 
 export function isRedirect(status: number): boolean {
   return status >= 300 && status < 400;

@@ -32,10 +32,33 @@ export function fetchUnder(signal: AbortSignal, headers: Readonly<Record<string,
     for (const [name, value] of Object.entries(headers)) all.set(name, value);
     const patient: PatientInit = { ...init, headers: all, signal, redirect: "error", timeout: false };
     const response = await fetch(input, patient);
-    if (response.ok) return response;
+    if (response.ok) return bounded(response);
     const text = await errorText(response);
     throw new CallFailed(failureOfStatus(response.status, text, ...retryAfterMs(response.headers)));
   };
+}
+
+/**
+ * A reply of a model; a server that never ends one must not fill this node. Each token of a stream is an object of some 300
+ * bytes, so it is room for 200,000.
+ */
+const MAX_REPLY_BYTES = 64 * 1024 * 1024;
+
+function bounded(response: Response): Response {
+  if (response.body === null) return response;
+  let bytes = 0;
+  const counted = new TransformStream<Uint8Array, Uint8Array>({
+    transform: (chunk, out) => {
+      bytes += chunk.byteLength;
+      if (bytes <= MAX_REPLY_BYTES) return out.enqueue(chunk);
+      const message = `the reply is longer than ${MAX_REPLY_BYTES} bytes`;
+      out.error(new CallFailed(inferenceFailure("cut", message)));
+    },
+  });
+  const { status, statusText, headers } = response;
+  // `as`: a body is a stream of bytes; the types of Bun leave its chunks open.
+  const body = (response.body as ReadableStream<Uint8Array>).pipeThrough(counted);
+  return new Response(body, { status, statusText, headers });
 }
 
 /** @returns what the server says in words, found in the shapes that servers use. */

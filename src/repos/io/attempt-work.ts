@@ -6,6 +6,7 @@
  * R3: a worktree begins from the head of its work's branch, or from the main branch as it was just fetched.
  * R4: nothing that a task wrote is run: no hook, filter, or program of a configuration.
  * R5: what a task changed whose submission says `discard` is on no branch, and in no commit.
+ * R6: of changes that are too large nothing is copied into the repository.
  */
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";

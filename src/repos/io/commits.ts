@@ -15,6 +15,8 @@ export type Trailers = Readonly<Record<string, string>>;
 export const MAX_CHANGED_FILES = 2_000;
 /** Of a changed file: what is larger belongs elsewhere, and publishing would stop at it. */
 const MAX_FILE_BYTES = 50 * 1024 * 1024;
+/** Of all that one task changed: ten of the largest files. */
+const MAX_CHANGED_BYTES = 10 * MAX_FILE_BYTES;
 const SUBMODULE = "160000";
 const MAX_MESSAGE_CHARS = 4_000;
 
@@ -38,6 +40,8 @@ export async function treeOf(gitDir: string, worktree: string, base: string, scr
     const at: Place = { gitDir, worktree };
     const paths = await withoutSubmodules(gitDir, base);
     if (!paths.ok) return paths;
+    const fits = await checkSizes(at, filters.value, options);
+    if (!fits.ok) return fits;
     const add = ["add", "--all", "--pathspec-from-file=-", "--pathspec-file-nul"];
     const input = paths.value.map((path) => `${path}\0`).join("");
     const added = await git(worktree, [...filters.value, ...placeArguments(at), ...add], { ...options, input });
@@ -64,6 +68,35 @@ async function withoutSubmodules(gitDir: string, base: string): Promise<Result<r
   return ok([".", ...submodules.map((line) => `:(top,exclude,literal)${line.slice(line.indexOf("\t") + 1)}`)]);
 }
 
+/** Before any of it is copied into the store of objects, where nobody would take it out again. */
+async function checkSizes(at: Place, filters: readonly string[], options: GitOptions): Promise<Result<void>> {
+  const list = ["ls-files", "-z", "--others", "--modified", "--exclude-standard"];
+  const listed = await git(at.worktree, [...filters, ...placeArguments(at), ...list], options);
+  if (!listed.ok) return listed;
+  const paths = new Set(listed.value.split("\0").filter((path) => path !== ""));
+  if (paths.size > MAX_CHANGED_FILES) return err(tooManyFiles(paths.size));
+  let bytes = 0;
+  for (const path of paths) {
+    // A folder is a repository of its own, and is refused below; what is not there was deleted.
+    const status = lstatSync(join(at.worktree, path), { throwIfNoEntry: false });
+    if (status?.isFile() !== true) continue;
+    bytes += status.size;
+    const remedy = "Keep it out of the repository, and name it in .gitignore";
+    if (status.size > MAX_FILE_BYTES) {
+      return err(refused("too_large", `${path} has more than ${MAX_FILE_BYTES} bytes`, remedy));
+    }
+    if (bytes > MAX_CHANGED_BYTES) {
+      return err(refused("too_large", `the changed files have more than ${MAX_CHANGED_BYTES} bytes together`, remedy));
+    }
+  }
+  return ok(undefined);
+}
+
+function tooManyFiles(count: number) {
+  const remedy = "Name what a build or a package manager makes in .gitignore";
+  return refused("too_large", `${count} files changed, more than ${MAX_CHANGED_FILES}`, remedy);
+}
+
 function placeArguments({ gitDir, worktree }: Place): readonly string[] {
   return [`--git-dir=${gitDir}`, `--work-tree=${worktree}`];
 }
@@ -72,38 +105,20 @@ async function checkTree(place: Place, base: string, tree: string, index: string
   const changes = await git(place.gitDir, ["diff-tree", "-r", "-z", "--no-renames", "--raw", base, tree]);
   if (!changes.ok) return changes;
   const changed = readRaw(changes.value);
-  if (changed.length > MAX_CHANGED_FILES) {
-    const remedy = "Name what a build or a package manager makes in .gitignore";
-    return err(refused("too_large", `${changed.length} files changed, more than ${MAX_CHANGED_FILES}`, remedy));
-  }
+  if (changed.length > MAX_CHANGED_FILES) return err(tooManyFiles(changed.length));
   const nested = changed.find(({ mode }) => mode === SUBMODULE);
   if (nested !== undefined) {
     const remedy = "Remove the repository in that folder, or commit a change of a submodule by hand";
     return err(refused("invalid", `${nested.path} is a repository of its own, and is not committed`, remedy));
   }
-  return checkFilters(place, tree, changed, index);
+  return checkFilters(place, changed, index);
 }
 
 /** A file that a filter keeps elsewhere (Git LFS) would be committed as it is, and be broken for everybody else. */
-async function checkFilters(
-  place: Place,
-  tree: string,
-  changed: readonly Changed[],
-  index: string,
-): Promise<Result<void>> {
+async function checkFilters(place: Place, changed: readonly Changed[], index: string): Promise<Result<void>> {
   const there = changed.filter(({ mode }) => mode !== "000000");
   if (there.length === 0) return ok(undefined);
   const input = there.map(({ path }) => `${path}\0`).join("");
-  const sizes = await git(place.gitDir, ["ls-tree", "-r", "-z", "--long", tree], {});
-  if (!sizes.ok) return sizes;
-  const paths = new Set(there.map(({ path }) => path));
-  for (const line of sizes.value.split("\0")) {
-    const [head = "", path = ""] = line.split("\t");
-    if (paths.has(path) && Number(head.split(/\s+/)[3]) > MAX_FILE_BYTES) {
-      const remedy = "Keep it out of the repository, and name it in .gitignore";
-      return err(refused("too_large", `${path} has more than ${MAX_FILE_BYTES} bytes`, remedy));
-    }
-  }
   // Attributes are read from the index: those of the files that are to be committed.
   const asked = [...placeArguments(place), "check-attr", "-z", "--cached", "--stdin", "filter"];
   const attributes = await git(place.worktree, asked, { input, env: { GIT_INDEX_FILE: index } });

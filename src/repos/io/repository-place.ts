@@ -7,6 +7,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, s
 import { join, resolve } from "node:path";
 import { type Clock, during, err, ok, type Result, refused, retryable } from "#base";
 import type { Repository } from "../registry/repository.ts";
+import type { ForgeTokens } from "./forge-tokens.ts";
 import { type GitNetwork, type GitOptions, git, gitEnd, gitLine } from "./git.ts";
 
 export type PlaceSettings = {
@@ -34,32 +35,31 @@ export type FreshMain = {
   readonly staleSinceMs: number | null;
 };
 
-/** A file with a token is one line. */
-const MAX_TOKEN_BYTES = 4_096;
-const OTHERS = 0o077;
-
 export class RepositoryPlaces {
   readonly #folder: string;
   readonly #settings: PlaceSettings;
   readonly #clock: Clock;
+  readonly #tokens: ForgeTokens;
   /** When each was fetched last, by this process; the file's time says so for those before. */
   readonly #fetchedAtMs = new Map<string, number>();
 
-  constructor(stateDir: string, settings: PlaceSettings, clock: Clock) {
+  constructor(stateDir: string, settings: PlaceSettings, tokens: ForgeTokens, clock: Clock) {
     this.#folder = join(stateDir, "repositories");
     this.#settings = settings;
+    this.#tokens = tokens;
     this.#clock = clock;
   }
 
   /** Finds the repository, or makes its copy; nothing is fetched yet. */
   async open(repository: Repository): Promise<Result<RepositoryPlace>> {
-    const token = tokenOf(repository.forge.tokenFile);
-    if (!token.ok) return token;
-    const network: GitNetwork = token.value === undefined ? {} : { token: token.value };
+    // Whether it may be used is said now, and not with the first delivery.
+    const forForge = this.#tokens.ofForge(repository);
+    if (!forForge.ok) return forForge;
     if (repository.url !== undefined) {
-      const copy = await this.#copy(repository);
-      if (!copy.ok) return copy;
-      return ok({ gitDir: copy.value, remoteUrl: repository.url, network, isCopy: true });
+      const network = this.#network(repository, repository.url);
+      const copy = network.ok ? await this.#copy(repository) : network;
+      if (!network.ok || !copy.ok) return copy as Result<never>; // `as`: one of the two failed
+      return ok({ gitDir: copy.value, remoteUrl: repository.url, network: network.value, isCopy: true });
     }
     const path = repository.path ?? "";
     if (!existsSync(path)) {
@@ -73,12 +73,15 @@ export class RepositoryPlaces {
     if (!found.ok) return err(during(found.error, `use repository ${repository.name}`));
     const remoteUrl = await remoteOf(found.value, repository);
     if (!remoteUrl.ok) return remoteUrl;
-    return ok({
-      gitDir: found.value,
-      remoteUrl: remoteUrl.value,
-      network: remoteUrl.value === undefined ? undefined : network,
-      isCopy: false,
-    });
+    const network = remoteUrl.value === undefined ? ok(undefined) : this.#network(repository, remoteUrl.value);
+    if (!network.ok) return network;
+    return ok({ gitDir: found.value, remoteUrl: remoteUrl.value, network: network.value, isCopy: false });
+  }
+
+  #network(repository: Repository, url: string): Result<GitNetwork> {
+    const token = this.#tokens.of(repository, url);
+    if (!token.ok) return token;
+    return ok(token.value === undefined ? {} : { token: token.value });
   }
 
   /** Both at once: the repository, and its main branch as it is now. */
@@ -228,20 +231,6 @@ async function remoteOf(gitDir: string, { name, remote }: Repository): Promise<R
   }
   if (remote === undefined) return ok(undefined);
   return err(refused("not_found", `repository ${name} has no remote ${wanted}`, "Name one of its remotes, or none"));
-}
-
-/** @returns the token in a file that its owner alone may read; undefined without a file. */
-export function tokenOf(file: string | undefined): Result<string | undefined> {
-  if (file === undefined) return ok(undefined);
-  const stat = statSync(file, { throwIfNoEntry: false });
-  if (stat === undefined) return err(refused("not_found", `there is no token file ${file}`, "Correct forge.tokenFile"));
-  if ((stat.mode & OTHERS) !== 0) {
-    return err(refused("invalid", `others may read the token file ${file}`, `Run: chmod 600 ${file}`));
-  }
-  if (stat.size > MAX_TOKEN_BYTES) return err(refused("too_large", `${file} is no token: it has ${stat.size} bytes`));
-  const token = readFileSync(file, "utf8").trim();
-  if (/^[\x21-\x7e]+$/.test(token)) return ok(token);
-  return err(refused("invalid", `the token file ${file} holds no token`, "Put the token alone into it"));
 }
 
 function bytesBelow(folder: string): number {

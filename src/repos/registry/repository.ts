@@ -23,7 +23,7 @@ const urlText = z
   .refine((text) => /^(?:https?|ssh|git|file):\/\/./.test(text) || /^[\w.-]+@[\w.-]+:./.test(text), {
     message: "give an address that git fetches from: https://, ssh://, git://, file:// or user@host:path",
   })
-  .refine((text) => !/^[a-z]+:\/\/[^/@\s]*:[^/@\s]*@/.test(text), {
+  .refine((text) => !/^[a-z]+:\/\/[^/@\s]*:[^/@\s]*@/i.test(text) && !/^https?:\/\/[^/?#]*@/i.test(text), {
     message: "holds a password; put it into forge.tokenFile",
   });
 
@@ -36,13 +36,15 @@ const forge = z.strictObject({
   apiUrl: z
     .url({ protocol: /^https?$/ })
     .max(2_048)
+    .refine((text) => !/[@?#]/.test(text), "is an address alone; put a token into forge.tokenFile")
     .optional(),
   /** `owner/name` on the forge. */
   repository: z
     .string()
     .regex(/^[\w.-]{1,100}\/[\w.-]{1,100}$/, "write owner/name")
     .optional(),
-  tokenFile: path.optional(),
+  /** A path, or the name of a file below the folder of secrets of each node. */
+  tokenFile: path.or(z.string().regex(NAME)).optional(),
 });
 
 /** How far deliveries go by themselves: to the branch, to a pull request, or to nobody. */

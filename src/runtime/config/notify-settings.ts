@@ -1,5 +1,6 @@
 /** Settings of what goes out to people and other programs. */
 import { z } from "zod";
+import { isInTheOpen } from "#base";
 import type { Severity } from "#hooks";
 import { setting } from "./setting.ts";
 
@@ -102,7 +103,16 @@ const channel = z
   .refine(
     (one) => one.kind !== "smtp" || one.user === undefined || one.security !== "none",
     "sends no password over a line that is not encrypted",
+  )
+  .refine(
+    (one) => !("url" in one && one.url !== undefined && isInTheOpen(one.url) && hasSecret(one)),
+    "sends its token, and what it signs, by https alone, or to this host",
   );
+
+/** Whether more than the message is sent: something that opens a door elsewhere. */
+export function hasSecret(one: { readonly token_file?: string | undefined; readonly secret_file?: string }): boolean {
+  return (one.token_file ?? one.secret_file) !== undefined;
+}
 
 export type ChannelSetting = z.output<typeof channel>;
 

@@ -25,6 +25,14 @@ const RULES = [
 const level = z.number().min(0).max(1_000_000_000);
 const span = z.int().min(0).max(DAY_MS);
 
+const collector = z
+  .url({ protocol: /^https?$/ })
+  .max(2_048)
+  .refine(
+    (given) => !/^https?:\/\/[^/?#]*@/i.test(given),
+    "must hold no user and password: use telemetry.otlp.headers_file",
+  );
+
 const ruleChange = z.strictObject({
   enabled: z.boolean().optional(),
   warn_at: level.nullable().optional(),
@@ -49,7 +57,7 @@ export const TELEMETRY_SETTINGS = {
     "thresholds of the rules, as drover alert rules shows them: enabled, warn_at, critical_at, clear_at, for_ms, clear_for_ms",
   ),
   "telemetry.otlp.url": setting(
-    z.union([z.literal(""), z.url({ protocol: /^https?$/ }).max(2_048)]),
+    z.union([z.literal(""), collector]),
     "",
     "collector that traces and figures are sent to by OTLP over HTTP, without /v1/traces; empty: nothing is sent",
   ),

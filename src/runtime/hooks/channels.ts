@@ -2,7 +2,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
-import { type Clock, err, ok, type Result, refused, retryable } from "#base";
+import { type Clock, err, isInTheOpen, ok, type Result, refused, retryable } from "#base";
 import {
   type Channel,
   type ChannelPolicy,
@@ -16,7 +16,7 @@ import {
   type ReadSecret,
   webhookSender,
 } from "#hooks";
-import type { ChannelSetting } from "../config/notify-settings.ts";
+import { type ChannelSetting, hasSecret } from "../config/notify-settings.ts";
 import { writeDurably } from "../state-folder.ts";
 import { readPrivate, readSecrets } from "./secret-file.ts";
 
@@ -98,10 +98,17 @@ function senderOf(given: ChannelSetting, { stateDir, clock }: ChannelParts): Cha
   }
 }
 
-function addressOf({ url, url_file }: { readonly url?: string | undefined; readonly url_file?: string | undefined }) {
+type Addressed = Extract<ChannelSetting, { readonly kind: "ntfy" | "http" | "webhook" }>;
+
+function addressOf(given: Addressed) {
+  const { url, url_file } = given;
   return (): Result<string> => {
     if (url !== undefined) return ok(url);
     const read = first(readPrivate(url_file ?? ""));
+    if (read.ok && hasSecret(given) && isInTheOpen(read.value)) {
+      const message = `the address in ${url_file ?? ""} is one of http, which others can read`;
+      return err(refused("invalid", message, "Use https: a token or a signature goes with it"));
+    }
     if (!read.ok || /^https?:\/\/[^\s@]+$/.test(read.value)) return read;
     return err(refused("invalid", `${url_file ?? ""} holds no address`, "Put the address alone into it, on one line"));
   };

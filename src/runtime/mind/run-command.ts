@@ -1,15 +1,21 @@
 /** Runs a command that the configuration names, with limits. */
-import { type Clock, err, type Failure, ok, type Result, retryable } from "#base";
+import { type Clock, err, type Failure, ok, type Result, redactText, retryable, sleep } from "#base";
 
 /** Of its output; it is only shown. */
 const MAX_OUTPUT_CHARS = 1_000;
 
-/** @returns its output, cut; a failure for one that cannot be started, that fails, or that takes too long and is ended. */
+/** What it wrote is there at its end, unless a service that it started holds the output open: then this is enough. */
+const DRAIN_MS = 250;
+
+/**
+ * A service that it leaves behind goes on, and nobody waits for it. One that takes too long is ended, with its group.
+ * @returns its output, cut; a failure for one that cannot be started, that fails, or that takes too long
+ */
 export async function runCommand(
   command: readonly string[],
   { limitMs, clock }: { readonly limitMs: number; readonly clock: Clock },
 ): Promise<Result<string>> {
-  let child: ReturnType<typeof start>;
+  let child: Child;
   try {
     child = start(command);
   } catch (cause) {
@@ -18,25 +24,55 @@ export async function runCommand(
   const late = new AbortController();
   const timer = clock.after(limitMs, () => {
     late.abort();
-    child.kill("SIGKILL");
+    endGroup(child);
   });
-  const [output, code] = await Promise.all([headOf(child.stdout), child.exited]);
+  const reader: Reader = child.stdout.getReader();
+  const head = { text: "" };
+  const read = readHead(reader, head);
+  const code = await child.exited;
   timer.cancel();
-  if (late.signal.aborted) return err(failed(command, `it took longer than ${limitMs} ms`));
-  if (code !== 0) return err(failed(command, `it ended with ${code}: ${output.trim()}`));
-  return ok(output);
+  if (late.signal.aborted) {
+    await letGo(reader);
+    return err(failed(command, `it took longer than ${limitMs} ms, and was ended`));
+  }
+  await Promise.race([read, sleep(clock, DRAIN_MS)]);
+  await letGo(reader);
+  const output = head.text.slice(0, MAX_OUTPUT_CHARS);
+  return code === 0 ? ok(output) : err(failed(command, `it ended with ${code}: ${redactText(output.trim())}`));
 }
 
 function start(command: readonly string[]) {
-  return Bun.spawn([...command], { stdin: "ignore", stdout: "pipe", stderr: "ignore" });
+  return Bun.spawn([...command], { stdin: "ignore", stdout: "pipe", stderr: "ignore", detached: true });
 }
 
-/** Reads to the end, so that the command does not stand still, and keeps the beginning. */
-async function headOf(stream: ReadableStream<Uint8Array>): Promise<string> {
+type Child = ReturnType<typeof start>;
+/** What is needed of a stream's reader; the runtime's and the standard's types for it differ in the rest. */
+type Reader = {
+  read(): Promise<{ readonly value?: Uint8Array | undefined }>;
+  cancel(): Promise<void>;
+};
+
+function endGroup(child: Child): void {
+  try {
+    process.kill(-child.pid, "SIGKILL");
+  } catch {
+    child.kill("SIGKILL"); // Nobody is left in the group.
+  }
+}
+
+/** Reads on, so that the command does not stand still, and keeps the beginning. */
+async function readHead(reader: Reader, head: { text: string }): Promise<void> {
   const decoder = new TextDecoder();
-  let head = "";
-  for await (const bytes of stream) if (head.length < MAX_OUTPUT_CHARS) head += decoder.decode(bytes, { stream: true });
-  return head.slice(0, MAX_OUTPUT_CHARS);
+  for (;;) {
+    // A pipe that breaks has brought all that it will bring.
+    const { value } = await reader.read().catch(() => ({ value: undefined }));
+    if (value === undefined) return;
+    if (head.text.length < MAX_OUTPUT_CHARS) head.text += decoder.decode(value, { stream: true });
+  }
+}
+
+function letGo(reader: Reader): Promise<void> {
+  return reader.cancel().catch(() => undefined);
 }
 
 function failed(command: readonly string[], why: string): Failure {

@@ -1,7 +1,16 @@
 /** The repositories of this node, from its configuration and what the fleet keeps of them. */
 import { type Clock, type Logger, ok, type Random, type Result } from "#base";
 import type { SandboxPlan } from "#execution";
-import { AttemptWork, Deliveries, openForge, type Registered, RepositoryPlaces, registered, Turns } from "#repos";
+import {
+  AttemptWork,
+  Deliveries,
+  ForgeTokens,
+  openForge,
+  type Registered,
+  RepositoryPlaces,
+  registered,
+  Turns,
+} from "#repos";
 import type { PassLedger } from "#scheduler";
 import type { Stores } from "#store";
 import type { Config } from "../config/settings.ts";
@@ -57,7 +66,11 @@ export function openRepositories(parts: Parts): Result<OpenRepositories> {
     offlineMs: config["repositories.offline_ms"],
     fetchTimeoutMs: pushTimeoutMs,
   };
-  const places = new RepositoryPlaces(stateDir, settings, clock);
+  const tokens = new ForgeTokens(
+    stateDir,
+    configured.value.map(({ name }) => name),
+  );
+  const places = new RepositoryPlaces(stateDir, settings, tokens, clock);
   const turns = new Turns();
   const author = { name: config["repositories.author_name"], email: config["repositories.author_email"] };
   const policy = {
@@ -77,7 +90,7 @@ export function openRepositories(parts: Parts): Result<OpenRepositories> {
     watched: config["publication.watched_words"],
     passRate: (model) => passRateOf(parts.passes(), model),
     list,
-    forgeOf: (repository) => openForge(repository, clock),
+    forgeOf: (repository) => openForge(repository, tokens, clock),
     pushTimeoutMs,
     forgeWaitMs: config["repositories.forge_wait_ms"],
     isFromOutside: (workId) => isFromOutside(stores.goals, workId),

@@ -1,5 +1,5 @@
 /** Sends spans and figures to whoever collects them, by OTLP over HTTP. Never in the way of what is told of. */
-import { type Clock, describeFailure, type Logger, type Random, type Timer } from "#base";
+import { type Clock, describeFailure, isInTheOpen, type Logger, type Random, type Timer } from "#base";
 import {
   encodeMetrics,
   encodeSpans,
@@ -107,6 +107,10 @@ export class OtlpExporter {
   async #post(path: string, body: object, limitMs: number): Promise<Sent> {
     const headers = readHeadersFile(this.#parts.headersFile);
     if (!headers.ok) return this.#failed(describeFailure(headers.error), { kind: "later", afterMs: null });
+    if (Object.keys(headers.value).length > 0 && isInTheOpen(this.#parts.url)) {
+      const why = "telemetry.otlp.headers_file is sent by https alone, or to this host: change telemetry.otlp.url";
+      return this.#failed(why, { kind: "later", afterMs: null });
+    }
     const late = new AbortController();
     const timer = this.#parts.clock.after(limitMs, () => late.abort());
     try {
@@ -118,7 +122,7 @@ export class OtlpExporter {
         redirect: "manual",
         signal: late.signal,
       });
-      const answer = (await response.text()).slice(0, MAX_ANSWER_CHARS);
+      const answer = await headOf(response);
       if (response.ok) {
         this.#toldOf = "";
         return { kind: "taken", rejected: rejectedIn(answer) };
@@ -142,6 +146,19 @@ export class OtlpExporter {
     this.#toldOf = why;
     return sent;
   }
+}
+
+/** The timer of the request ends it, however slowly it comes. */
+async function headOf({ body }: Response): Promise<string> {
+  if (body === null) return "";
+  const decoder = new TextDecoder();
+  let head = "";
+  // `as`: what a response streams are bytes. Leaving the loop gives the rest up.
+  for await (const bytes of body as ReadableStream<Uint8Array>) {
+    head += decoder.decode(bytes, { stream: true });
+    if (head.length >= MAX_ANSWER_CHARS) break;
+  }
+  return head.slice(0, MAX_ANSWER_CHARS);
 }
 
 /** Of the answer's `partialSuccess`; a text, as 64-bit numbers are. */

@@ -1,8 +1,9 @@
 import { describe, expect, it } from "vitest";
+import { SimulatedClock } from "#base";
 import { parseBoundedJson } from "../../../src/api/json-shape.ts";
 import { isAllowedOrigin } from "../../../src/api/origin.ts";
 import { ClientTable, fullBucket, MAX_BACK_OFF_MS, QUIET_MS, takeToken } from "../../../src/api/rate-limit.ts";
-import { readBody } from "../../../src/api/request-body.ts";
+import { readBody, readBytes } from "../../../src/api/request-body.ts";
 import { nearest } from "../../../src/base/nearest.ts";
 import { valueOf } from "./api-harness.ts";
 
@@ -56,6 +57,32 @@ describe("the table of clients", () => {
     expect(first).toEqual([true, false, true, false]);
     expect(afterMore).toEqual([true, false, true]);
     expect(table.size).toBe(2);
+  });
+});
+
+describe("a body that comes slowly", () => {
+  it("is given up when its time is over, although each byte of it came in time", async () => {
+    const clock = new SimulatedClock();
+    let cancelled = false;
+    const drip = new ReadableStream<Uint8Array>({
+      pull: (out) => {
+        clock.advance(1_000);
+        out.enqueue(new Uint8Array(1));
+      },
+      cancel: () => {
+        cancelled = true;
+      },
+    });
+    const request = new Request("http://localhost/", {
+      method: "POST",
+      body: drip,
+      headers: { "content-length": "1000000" },
+    });
+
+    const read = await readBytes(request, 2_000_000, { clock, limitMs: 10_000 });
+
+    expect(read).toMatchObject({ ok: false, error: { message: expect.stringContaining("10000 ms") as unknown } });
+    expect(cancelled).toBe(true);
   });
 });
 

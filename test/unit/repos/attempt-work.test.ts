@@ -1,8 +1,16 @@
-import { chmodSync, existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { SimulatedClock } from "#base";
-import { AttemptWork, type Repository, type RepositoryInput, RepositoryPlaces, repositorySchema, Turns } from "#repos";
+import {
+  AttemptWork,
+  ForgeTokens,
+  type Repository,
+  type RepositoryInput,
+  RepositoryPlaces,
+  repositorySchema,
+  Turns,
+} from "#repos";
 import { bareCopy, commit, filesAt, git, newRepository, put } from "../../support/git-repositories.ts";
 import { must } from "../../support/opened-stores.ts";
 import { temporaryFolders } from "../../support/temporary-folder.ts";
@@ -22,7 +30,7 @@ function world(stateDir = join(folder(), "state")) {
   mkdirSync(stateDir, { recursive: true });
   const clock = new SimulatedClock();
   const settings = { maxBytes: 100_000_000, offlineMs: DAY_MS, fetchTimeoutMs: 60_000 };
-  const places = new RepositoryPlaces(stateDir, settings, clock);
+  const places = new RepositoryPlaces(stateDir, settings, new ForgeTokens(stateDir, []), clock);
   const author = { name: "drover", email: "drover@example.org" };
   const work = new AttemptWork({ stateDir, places, author, clock, turns: new Turns() });
   const begin = async (one: Repository, taskId: string, more: object = {}) => {
@@ -231,6 +239,20 @@ describe("the work of attempts on a repository", () => {
     expect(git(path, "rev-parse", "drover/g1^")).toBe(git(path, "rev-parse", "main"));
   });
 
+  it("R6: is refused for a file that is too large, before git has copied it", async () => {
+    const path = newRepository(join(folder(), "site"));
+    const { begin, work } = world();
+    const { record, worktree } = await begin(repository({ path }), "t1");
+    put(worktree, { "new.txt": "new\n", "core.dump": "" });
+    truncateSync(join(worktree, "core.dump"), 50 * 1024 * 1024 + 1);
+    const before = git(path, "count-objects");
+
+    const captured = await work.capture(record, worktree, SAID);
+
+    expect(captured).toMatchObject({ ok: false, error: { code: "too_large", message: containing("core.dump") } });
+    expect(git(path, "count-objects")).toBe(before);
+  });
+
   it("is refused when the repository was taken away meanwhile, before the commit and after it", async () => {
     const path = newRepository(join(folder(), "site"));
     const { begin, work } = world();
@@ -313,6 +335,7 @@ describe("the main branch of a repository", () => {
     const places = new RepositoryPlaces(
       stateDir,
       { maxBytes: 50_000, offlineMs: DAY_MS, fetchTimeoutMs: 60_000 },
+      new ForgeTokens(stateDir, []),
       new SimulatedClock(),
     );
     const site = repository({ url: `file://${bare}` });

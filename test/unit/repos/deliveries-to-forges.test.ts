@@ -68,24 +68,24 @@ describe.each(["github", "gitea"] as const)("a delivery to %s", (forge) => {
   });
 
   it("waits as long as the server asks, and tries faults of the server again", async () => {
-    const { site, server, waits } = await world({ forge });
+    const { site, server, waits, tokens } = await world({ forge });
     server?.faults.push(new Response("slow down", { status: 429, headers: { "retry-after": "7" } }));
     server?.faults.push(new Response("down", { status: 503 }));
 
-    const issues = must((await must(openForge(site, impatientClock(waits)))?.issues(10)) ?? ok([]));
+    const issues = must((await must(openForge(site, tokens, impatientClock(waits)))?.issues(10)) ?? ok([]));
 
     expect(issues).toMatchObject([{ number: 9, title: "Broken", labels: ["bug"], author: "ada" }]);
     expect(waits).toEqual([7_000, 1_000]);
   });
 
   it("shows its token in no message, and takes none from a file that others may read", async () => {
-    const { site, server, token, tokenFile, change, deliver } = await world({ forge });
+    const { site, server, token, tokenFile, tokens, change, deliver } = await world({ forge });
     await change();
     writeFileSync(tokenFile, `${token}x\n`);
 
     const refused = await deliver();
     Bun.spawnSync(["chmod", "644", tokenFile]);
-    const open = openForge(site, new SimulatedClock());
+    const open = openForge(site, tokens, new SimulatedClock());
 
     expect(refused).toMatchObject({ ok: false, error: { kind: "refused" } });
     expect(JSON.stringify(refused)).toContain("401");
@@ -95,10 +95,13 @@ describe.each(["github", "gitea"] as const)("a delivery to %s", (forge) => {
   });
 
   it("says a thing once", async () => {
-    const { site, server, change, deliver, waits } = await world({ forge, policy: { ...OPEN, atMost: "pullRequest" } });
+    const { site, server, change, deliver, waits, tokens } = await world({
+      forge,
+      policy: { ...OPEN, atMost: "pullRequest" },
+    });
     await change();
     must(await deliver());
-    const port = must(openForge(site, impatientClock(waits)));
+    const port = must(openForge(site, tokens, impatientClock(waits)));
     if (server !== undefined) server.lost.next = true;
 
     await port?.comment(1, "g1/done", "It is done.");

@@ -7,6 +7,7 @@ import {
   type CheckReport,
   type CheckRunner,
   Deliveries,
+  ForgeTokens,
   MemoryRepositoryStore,
   openForge,
   type Policy,
@@ -78,8 +79,9 @@ export async function world({
   const root = folder();
   const origin = newRepository(join(root, "origin"));
   const bare = bareCopy(origin, join(root, "bare.git"));
-  const [stateDir, tokenFile] = [join(root, "state"), join(root, "token")];
-  mkdirSync(stateDir);
+  const [stateDir, secrets] = [join(root, "state"), join(root, "state", "secrets", "127.0.0.1")];
+  mkdirSync(secrets, { recursive: true });
+  const tokenFile = join(secrets, "token");
   const token = `t0ken-${crypto.randomUUID()}`;
   writeFileSync(tokenFile, `${token}\n`, { mode: 0o600 });
   const server = forge === undefined ? undefined : forgeServer(forge, bare, token);
@@ -97,7 +99,8 @@ export async function world({
   const clock = new SimulatedClock();
   const impatient = impatientClock(waits);
   const store = new MemoryRepositoryStore();
-  const places = new RepositoryPlaces(stateDir, { maxBytes: 1e9, offlineMs: 1, fetchTimeoutMs: 60_000 }, clock);
+  const tokens = new ForgeTokens(stateDir, []);
+  const places = new RepositoryPlaces(stateDir, { maxBytes: 1e9, offlineMs: 1, fetchTimeoutMs: 60_000 }, tokens, clock);
   const deliveries = new Deliveries({
     stateDir,
     places,
@@ -110,7 +113,7 @@ export async function world({
     passRate: (model) => (model.startsWith("worked-on-") ? null : 1),
     list: () => ok(registered([site], must(store.entries()))),
     isFromOutside: async (workId) => ok(workId === "g1" && given.isFromOutside === true),
-    forgeOf: (one) => openForge(one, impatient),
+    forgeOf: (one) => openForge(one, tokens, impatient),
     pushTimeoutMs: 60_000,
     forgeWaitMs: 60_000,
     modelsOf: async (tasks) => ok(tasks.map((task) => `worked-on-${task}`)),
@@ -149,6 +152,7 @@ export async function world({
     server,
     token,
     tokenFile,
+    tokens,
     waits,
     site,
     clock,

@@ -1,19 +1,17 @@
 /** The forge of a repository, from its registration. Sources: docs.github.com/rest, and the swagger of Gitea 1.22. */
 import { z } from "zod";
 import { type Clock, ok, type Result } from "#base";
-import { tokenOf } from "../../io/repository-place.ts";
+import { type ForgeTokens, GITHUB_API } from "../../io/forge-tokens.ts";
 import type { Repository } from "../../registry/repository.ts";
 import { type CommitStatus, type Forge, joinStatus } from "../forge.ts";
 import { Rest } from "./rest.ts";
 import { type ForgeDialect, RestForge } from "./rest-forge.ts";
 
-const GITHUB_API = "https://api.github.com";
-
 /** @returns undefined for a repository that is on no forge. */
-export function openForge({ forge }: Repository, clock: Clock): Result<Forge | undefined> {
-  const { kind, repository, apiUrl } = forge;
+export function openForge(registered: Repository, tokens: ForgeTokens, clock: Clock): Result<Forge | undefined> {
+  const { kind, repository, apiUrl } = registered.forge;
   if (kind === "none" || repository === undefined) return ok(undefined);
-  const token = tokenOf(forge.tokenFile);
+  const token = tokens.ofForge(registered);
   if (!token.ok) return token;
   const isGitHub = kind === "github";
   const rest = new Rest({

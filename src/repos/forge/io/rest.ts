@@ -15,6 +15,8 @@ export type RestOptions = {
   /** Never part of a message. */
   readonly token: string | undefined;
   readonly clock: Clock;
+  /** For the whole of an answer. */
+  readonly timeoutMs?: number;
 };
 
 export type Answer = { readonly status: number; readonly body: unknown };
@@ -48,6 +50,7 @@ export class Rest {
     const { apiUrl, headers } = this.#options;
     const what = `${method} ${path.split("?")[0]}`;
     let response: Response;
+    let text: string | undefined;
     try {
       response = await fetch(`${apiUrl.replace(/\/+$/, "")}${path}`, {
         method,
@@ -60,12 +63,13 @@ export class Rest {
         ...(body === undefined ? {} : { body: JSON.stringify(body) }),
         // A token is for the server that it was configured for.
         redirect: "manual",
-        signal: AbortSignal.timeout(TIMEOUT_MS),
+        signal: AbortSignal.timeout(this.#options.timeoutMs ?? TIMEOUT_MS),
       });
+      // The same limit: an answer may also come slowly.
+      text = await textOf(response);
     } catch (cause) {
       return err(retryable("unavailable", `${what}: ${this.#clean(String(cause))}`));
     }
-    const text = await textOf(response);
     if (text === undefined) return err(refused("too_large", `${what}: the answer is too large`));
     const parsed = parse(text);
     if (response.ok || ANSWERS.has(response.status)) return ok({ status: response.status, body: parsed });

@@ -1,8 +1,8 @@
 import { describe, expect, test } from "vitest";
-import { createIdFactory, err, ok, retryable, SimulatedClock, seededRandom } from "#base";
+import { createIdFactory, err, ok, refused, retryable, SimulatedClock, seededRandom } from "#base";
 import { checkSchema } from "#execution";
 import { type FleetCommand, performOn } from "#fleet";
-import { GoalService, MemoryGoalStore, orderOf } from "#goals";
+import { GoalService, type GoalServiceParts, MemoryGoalStore, orderOf } from "#goals";
 import { MemoryQueueStore, type Queue } from "#queue";
 import { RemoteGoals } from "../../../../src/runtime/goals/remote-goals.ts";
 import { failureIn, must } from "../../../support/opened-stores.ts";
@@ -13,7 +13,9 @@ function fleetOfTwo(level = 2) {
   const ids = createIdFactory(clock, seededRandom(5));
   const [hub, member] = [ids.node(), ids.node()];
   const store = new MemoryGoalStore(new MemoryQueueStore());
-  const service = new GoalService({ store, clock, ids, node: hub, check: checkSchema });
+  const nowhere = err(refused("not_found", "no repository is registered as nope"));
+  const place: GoalServiceParts["place"] = ({ repository }) => (repository === null ? ok(undefined) : nowhere);
+  const service = new GoalService({ store, clock, ids, node: hub, check: checkSchema, place });
   const sent: FleetCommand[] = [];
   const at = { isAway: false, isLost: false };
   const deliver = (command: FleetCommand) =>
@@ -90,6 +92,23 @@ describe("goals of a member", () => {
     expect(waiting).toBeUndefined();
     expect(must(await store.find(id))?.reason).toEqual({ code: "cancelled", text: "enough" });
     expect(late.code).toBe("conflict");
+  });
+
+  test("for a repository that nobody registered are refused by the hub, but not where they were taken before", async () => {
+    const { store, remote, sent, deliver } = fleetOfTwo();
+    const order = { ...ORDER, repository: "nope" };
+
+    const failure = failureIn(await remote.submit(order));
+    const kept = must(await store.list({}, 10)).items;
+    const [command] = sent;
+    if (command === undefined) throw new Error("nothing was sent");
+    const id = createIdFactory(new SimulatedClock(), seededRandom(7));
+    must(await store.submit({ id: id.goal(), order, node: id.node(), nowMs: 0 }));
+    const repeated = await deliver(command);
+
+    expect(failure.message).toContain("nope");
+    expect(kept).toEqual([]);
+    expect(repeated).toMatchObject({ ok: true, value: { existed: true } });
   });
 
   test("wait for nodes of an earlier release", async () => {

@@ -64,6 +64,23 @@ describe("a channel of the configuration", () => {
     });
   });
 
+  it("sends no token to an address in a file that others can read on the way", async () => {
+    const dir = folder();
+    writeFileSync(join(dir, "url"), "http://chat.example/in\n", { mode: 0o600 });
+    writeFileSync(join(dir, "token"), "t-0123456789\n", { mode: 0o600 });
+
+    const channel = opened(dir, {
+      name: "chat",
+      kind: "http",
+      url_file: join(dir, "url"),
+      token_file: join(dir, "token"),
+    });
+
+    expect(await channel.sender.send(message)).toMatchObject({
+      error: { message: expect.stringContaining("which others can read") as unknown },
+    });
+  });
+
   it("has its quiet hours and kinds", () => {
     const quiet = { from: "22:30", to: "07:00", timezone: "Europe/Berlin" };
     const base = { name: "phone", kind: "ntfy", url: "https://ntfy.example.org/topic", quiet, kinds: ["alert.*"] };
@@ -91,6 +108,8 @@ describe("a channel of the configuration", () => {
       "a password in the clear",
       { kind: "smtp", host: "m", security: "none", user: "u", password_file: "/p", from: "a@b", to: ["c@d"] },
     ],
+    ["a token in the open", { kind: "http", url: "http://chat.example/in", token_file: "/t" }],
+    ["what it signs in the open", { kind: "webhook", url: "http://chat.example/in", secret_file: "/s" }],
     ["a user without password", { kind: "smtp", host: "m", user: "u", from: "a@b", to: ["c@d"] }],
     ["a header in an address", { kind: "smtp", host: "m", from: "a@b\nBcc: x@y", to: ["c@d"] }],
   ])("is refused with %s", (_what, given) => {

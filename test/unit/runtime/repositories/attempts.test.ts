@@ -4,7 +4,7 @@ import { submissionsToTasks } from "#api";
 import { createIdFactory, type JsonObject, ok, type Result, SimulatedClock, seededRandom, silentLogger } from "#base";
 import { type AttemptRef, type AttemptResult, EXECUTORS, type LaunchRequest } from "#execution";
 import { type ClaimedTask, MemoryQueueStore, QueueService } from "#queue";
-import { AttemptWork, RepositoryPlaces, registered, repositorySchema, Turns } from "#repos";
+import { AttemptWork, ForgeTokens, RepositoryPlaces, registered, repositorySchema, Turns } from "#repos";
 import { Attempts } from "../../../../src/runtime/attempts.ts";
 import { RepositoryWorkspaces } from "../../../../src/runtime/repositories/attempt-workspaces.ts";
 import { filesAt, git, newRepository, put } from "../../../support/git-repositories.ts";
@@ -30,7 +30,7 @@ async function world() {
   must(await queue.start());
   const [path, stateDir] = [newRepository(`${folder()}/site`), folder()];
   const settings = { maxBytes: 1e9, offlineMs: 1, fetchTimeoutMs: 60_000 };
-  const places = new RepositoryPlaces(stateDir, settings, clock);
+  const places = new RepositoryPlaces(stateDir, settings, new ForgeTokens(stateDir, []), clock);
   const all = registered([repositorySchema.parse({ name: "site", path })], []);
   const author = { name: "drover", email: "drover@example.org" };
   const launched: LaunchRequest[] = [];

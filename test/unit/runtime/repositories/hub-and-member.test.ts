@@ -1,7 +1,15 @@
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { err, type JsonValue, ok, type Result, refused, SimulatedClock } from "#base";
-import { Deliveries, MemoryRepositoryStore, RepositoryPlaces, registered, repositorySchema, Turns } from "#repos";
+import {
+  Deliveries,
+  ForgeTokens,
+  MemoryRepositoryStore,
+  RepositoryPlaces,
+  registered,
+  repositorySchema,
+  Turns,
+} from "#repos";
 import { GoalRepositories } from "../../../../src/runtime/repositories/goal-repositories.ts";
 import { HubRepositories } from "../../../../src/runtime/repositories/hub-repositories.ts";
 import { RemoteRepositories } from "../../../../src/runtime/repositories/remote-repositories.ts";
@@ -30,7 +38,8 @@ function world() {
   git(path, "checkout", "--quiet", "main");
   const clock = new SimulatedClock();
   const store = new MemoryRepositoryStore();
-  const places = new RepositoryPlaces(root, { maxBytes: 1e9, offlineMs: 1, fetchTimeoutMs: 60_000 }, clock);
+  const settings = { maxBytes: 1e9, offlineMs: 1, fetchTimeoutMs: 60_000 };
+  const places = new RepositoryPlaces(root, settings, new ForgeTokens(root, []), clock);
   const fixed = repositorySchema.parse({ name: "fixed", path, priority: 5, checks: { test: ["bun", "test"] } });
   const list = () => ok(registered([fixed], must(store.entries())));
   const turns = new Turns();
