@@ -209,6 +209,7 @@ export const exampleOffer = {
   featureLevels: { oldest: 1, newest: 2 },
   url: null,
   epoch: 1,
+  copy: { state: "attached" as const, staleMs: 120, epoch: 1, seq: 4_711 },
   isVoter: false,
   seenAtMs: AT_MS,
   isFresh: true,

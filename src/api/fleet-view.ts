@@ -12,10 +12,18 @@ const hubSchema = z.object({ id: z.string(), name: z.string(), url: z.string(), 
 
 export const joinAnswerSchema = z.object({ fleet: z.string(), hub: hubSchema, role: roleSchema, epoch: z.int() });
 
+export const copySchema = z.object({
+  state: z.enum(["attached", "stale", "rebuilding"]),
+  staleMs: z.int(),
+  epoch: z.int(),
+  /** How many commits of the hub it shows. */
+  seq: z.int(),
+});
+
 export const followingSchema = z.object({
   /** Whether the hub answered when it was asked last. */
   hubAnswers: z.boolean(),
-  replica: z.enum(["attached", "stale", "rebuilding"]),
+  replica: copySchema.shape.state,
   /** How long ago this node was known to show everything that the hub had. */
   staleMs: z.int(),
   /** Commits of the hub that this node shows. */
@@ -159,6 +167,7 @@ const announcedSchema = z.object({
   running: z.int().optional().catch(undefined),
   pendingSettings: z.array(z.string()).optional().catch(undefined),
   capacity: z.record(z.string(), z.unknown()).optional().catch(undefined),
+  copy: copySchema.optional().catch(undefined),
 });
 
 /** @returns every node that was not removed: those of the fleet, and this one where it is in none. */
@@ -205,6 +214,7 @@ function offerView({ node, ...offer }: NodeOffer, ports: ApiPorts): NodesView["n
     featureLevels: isSelf ? { ...OWN_LEVELS } : null,
     url: null,
     epoch: isSelf ? ports.fleet.standing().epoch : null,
+    copy: null,
     isVoter: false,
     seenAtMs: isSelf ? ports.clock.nowMs() : null,
     isFresh: isSelf,
@@ -240,7 +250,8 @@ function memberView(
     version: isSelf ? ports.node.version : node.version,
     featureLevels: isSelf ? { ...OWN_LEVELS } : { ...levelsSaid(node.announced, node.featureLevel) },
     url: node.url,
-    epoch: standing.epoch,
+    epoch: isHub || isSelf ? standing.epoch : (said.copy?.epoch ?? null),
+    copy: isHub ? null : (said.copy ?? null),
     isVoter: isVoter(node.id, ports),
     seenAtMs,
     isFresh: isSelf || ports.clock.nowMs() - seenAtMs <= FRESH_MS,

@@ -1,6 +1,6 @@
 /** This node and its figures as the API returns them. */
 import { z } from "zod";
-import { standingSchema } from "./fleet-view.ts";
+import { copySchema, standingSchema } from "./fleet-view.ts";
 
 export const runningAttemptSchema = z.object({
   taskId: z.string(),
@@ -51,7 +51,10 @@ export const nodesSchema = z.object({
       featureLevels: z.object({ oldest: z.int(), newest: z.int() }).nullable(),
       /** Where the others reach it; null while it can only call. */
       url: z.string().nullable(),
+      /** Of the hub that it follows, as it said last. */
       epoch: z.int().nullable(),
+      /** How good its copy of the fleet's database was when it said so last; null of the hub, and while it is not known. */
+      copy: copySchema.nullable(),
       /** Whether it has a say in who replaces a lost hub, where that needs no person. */
       isVoter: z.boolean(),
       seenAtMs: z.int().nullable(),

@@ -8,6 +8,7 @@ import type { HubDuty } from "./fleet/hub-duty.ts";
 import { openFleetSettings } from "./fleet/open-fleet-settings.ts";
 import { openRollouts } from "./fleet/open-rollouts.ts";
 import { Resender } from "./fleet/resender.ts";
+import { copyTold } from "./fleet/self-description.ts";
 import type { NodeFleet } from "./fleet/start-fleet.ts";
 import { openGoals } from "./goals/open-goals.ts";
 import { joinHooks } from "./hooks/join-hooks.ts";
@@ -50,6 +51,7 @@ export function openBeside(parts: BesideParts, duty: HubDuty | undefined, watchd
   hubSays.announceAlso = () => ({
     pendingSettings: [...settings.watch.pending()],
     release: rollouts.taker.report,
+    ...(engine.member === undefined ? {} : { copy: copyTold(engine.member.replica.freshness()) }),
   });
   hubSays.obey = rollouts.obey;
   return {

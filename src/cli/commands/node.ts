@@ -124,6 +124,13 @@ export function nodeColumns(nowMs: number): readonly Column<NodesShown["nodes"][
       value: ({ isSelf, seenAtMs }) => (isSelf ? "now" : seenAtMs === null ? "-" : ageText(nowMs, seenAtMs)),
       tone: ({ isFresh }) => (isFresh ? undefined : "warn"),
     },
+    {
+      title: "COPY",
+      value: ({ role, copy }) => copyText(role, copy),
+      tone: ({ copy }) => (copy === null || copy.state === "attached" ? undefined : "warn"),
+      optional: true,
+    },
+    { title: "EPOCH", value: ({ epoch }) => String(epoch ?? "-"), align: "right", optional: true },
     { title: "RUNNING", value: ({ running }) => String(running ?? "-"), align: "right" },
     { title: "VERSION", value: ({ version }) => version ?? "-", optional: true },
     { title: "LEVEL", value: ({ featureLevels }) => levelText(featureLevels), optional: true },
@@ -142,6 +149,12 @@ export function nodeColumns(nowMs: number): readonly Column<NodesShown["nodes"][
     },
     { title: "LABELS", value: ({ labels }) => labelText(labels), shrinks: true, optional: true },
   ];
+}
+
+/** @returns `attached`, or how old the copy is that it reads while it cannot follow its hub. */
+function copyText(role: NodesShown["nodes"][number]["role"], copy: NodesShown["nodes"][number]["copy"]): string {
+  if (copy === null) return role === "hub" ? "the hub's" : "-";
+  return copy.state === "stale" ? `${durationText(copy.staleMs)} old` : copy.state;
 }
 
 function levelText(levels: NodesShown["nodes"][number]["featureLevels"]): string {

@@ -1,7 +1,7 @@
 /** What a node tells its hub of itself, and through it the other nodes. Pure. */
 import type { NodeOffer } from "#api";
 import type { JsonObject } from "#base";
-import { announcedLevels, OWN_LEVELS } from "#fleet";
+import { announcedLevels, OWN_LEVELS, type Position } from "#fleet";
 import { type EndpointState, freeVramBytes, type HostCapacity } from "#hw";
 
 export type SelfFacts = {
@@ -28,6 +28,19 @@ export function selfDescription({ version, offer, running, endpoints, capacity }
     capacity: capacityTold(capacity),
     endpoints: endpoints.slice(0, ENDPOINTS_TOLD).map(endpointTold),
   };
+}
+
+/** How good a node's copy of the fleet's database is, for people. */
+export function copyTold({
+  state,
+  staleMs,
+  position,
+}: {
+  readonly state: string;
+  readonly staleMs: number;
+  readonly position: Position;
+}): JsonObject {
+  return { state, staleMs, epoch: position.epoch, seq: position.seq };
 }
 
 function capacityTold(capacity: HostCapacity): JsonObject {

@@ -8,7 +8,7 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 
 export const ROOT = resolve(import.meta.dirname, "../../..");
-const BUILD_LIMIT_MS = 180_000;
+const BUILD_LIMIT_MS = 900_000;
 
 /** `find` stands exactly once in the file and is replaced. */
 export type Edit = {

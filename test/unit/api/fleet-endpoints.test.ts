@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { JsonObject, NodeId } from "#base";
 import { MemoryNodeDirectory, type NodeState } from "#fleet";
-import { selfDescription } from "../../../src/runtime/fleet/self-description.ts";
+import { copyTold, selfDescription } from "../../../src/runtime/fleet/self-description.ts";
 import { memoryFleet } from "../../support/fleet.ts";
 import { endpointState } from "../../support/inference-world.ts";
 import { CAPACITY, modelPorts } from "../../support/model-ports.ts";
@@ -44,6 +44,26 @@ function described(...names: readonly string[]): JsonObject {
   const endpoints = names.map((name) => ({ ...endpointState(name, "http://127.0.0.1:2"), inFlight: { m: 2 } }));
   return selfDescription({ version: "1", offer, running: 0, endpoints, capacity: CAPACITY });
 }
+
+describe("the nodes of a fleet", () => {
+  it("are listed with how good each one's copy is, as it said last; what is said in another way is not known", async () => {
+    const position = { epoch: 7, seq: 40 };
+    const { harness } = await hubWith([
+      { name: "behind", announced: { copy: copyTold({ state: "stale", staleMs: 12_000, position }) } },
+      { name: "newer", announced: { copy: { state: "in two halves", staleMs: 0, ...position } } },
+      { name: "older", announced: {} },
+    ]);
+
+    const { body } = await answer(harness, "GET", "/api/nodes");
+    const others = (body["nodes"] as readonly JsonObject[]).filter(({ isSelf }) => isSelf === false); // `as`: the API's list
+
+    expect(others.map(({ name, epoch, copy }) => ({ name, epoch, copy }))).toEqual([
+      { name: "behind", epoch: 7, copy: { state: "stale", staleMs: 12_000, ...position } },
+      { name: "newer", epoch: null, copy: null },
+      { name: "older", epoch: null, copy: null },
+    ]);
+  });
+});
 
 describe("endpoints of other nodes", () => {
   it("are listed beside those of this node, with whose they are and how old that is", async () => {
