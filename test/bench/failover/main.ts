@@ -1,4 +1,5 @@
 import { killWhole, startVoters, untilServing } from "../../support/voters.ts";
+import { benchArguments } from "../machine/arguments.ts";
 
 /**
  * From the death of a hub until the fleet serves again: three nodes of the compiled executable on this machine, the hub is
@@ -8,13 +9,11 @@ import { killWhole, startVoters, untilServing } from "../../support/voters.ts";
  *
  * Of the time, the lease and up to half as much again are waited out on purpose.
  */
-const words = process.argv.slice(2);
-const named = (name: string, otherwise: number): number => {
-  const at = words.indexOf(`--${name}`);
-  return at < 0 ? otherwise : Number(words[at + 1]);
-};
-const runs = named("runs", 5);
-const leaseMs = named("lease", 1_000);
+const { runs, lease: leaseMs } = benchArguments("bun run bench:failover [--runs 5] [--lease 1000]", {
+  runs: 5,
+  /** Milliseconds. */
+  lease: 1_000,
+});
 
 const measured: number[] = [];
 for (let run = 1; run <= runs; run += 1) {

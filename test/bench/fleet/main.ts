@@ -1,41 +1,41 @@
 /**
  * What a hub does for its fleet: `bun run bench:fleet`. Prints what it measured, asserts nothing.
- *   bun test/bench/fleet/main.ts [--only server,cycle,claims,lag,answer,idle] [--seconds 5] [--sidecars 50] [--idle-sidecars 200]
- *                                [--binary dist/drover] [--durability local|replicated]
  */
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { loadavg, tmpdir } from "node:os";
 import { join, resolve } from "node:path";
-import { parseArgs } from "node:util";
+import { benchArguments } from "../machine/arguments.ts";
 import { describeMachine, machineFacts } from "../machine/facts.ts";
 import { type Cost, coreShare, costFromNow, type Hub, memoryText, startHub } from "./hub.ts";
 import { type Load, type Outcome, runLoad } from "./load.ts";
 import { measureServer } from "./server.ts";
 import { enlist, type Identity } from "./sidecars.ts";
 
-const { values } = parseArgs({
-  options: {
-    only: { type: "string", default: "server,cycle,claims,lag,answer,idle" },
-    seconds: { type: "string", default: "5" },
-    sidecars: { type: "string", default: "50" },
-    "idle-sidecars": { type: "string", default: "200" },
-    idle: { type: "string", default: "10" },
-    binary: { type: "string", default: "dist/drover" },
-    durability: { type: "string", default: "local" },
-    load: { type: "string" },
-  },
+const USAGE =
+  "bun run bench:fleet [--only server,cycle,claims,lag,answer,idle] [--seconds 5] [--sidecars 50] " +
+  "[--idle-sidecars 200] [--idle 10] [--binary dist/drover] [--durability local|replicated]";
+const values = benchArguments(USAGE, {
+  only: "server,cycle,claims,lag,answer,idle",
+  seconds: 5,
+  sidecars: 50,
+  "idle-sidecars": 200,
+  /** Seconds for which the server alone is looked at. */
+  idle: 10,
+  binary: "dist/drover",
+  durability: "local",
+  load: "",
 });
 const parts = new Set(values.only.split(","));
-const seconds = Number(values.seconds);
+const { seconds, sidecars: mostSidecars } = values;
 /** Tasks that wait before completions are measured alone; and how many one request brings. */
 const BACKLOG = 6_000;
 const BACKLOG_BATCH = 500;
 
-if (values.load === undefined) await main();
+if (values.load === "") await main();
 else await runLoad(values.load);
 
 async function main(): Promise<void> {
-  if (parts.has("server")) await measureServer(Number(values.idle) * 1_000);
+  if (parts.has("server")) await measureServer(values.idle * 1_000);
   if (![...parts].some((part) => part !== "server")) return;
   const binary = resolve(values.binary);
   if (!existsSync(binary)) {
@@ -55,12 +55,12 @@ async function main(): Promise<void> {
 }
 
 async function measureHub(hub: Hub): Promise<void> {
-  const wanted = parts.has("idle") ? Number(values["idle-sidecars"]) : 0;
-  const count = Math.max(Number(values.sidecars), wanted);
+  const wanted = parts.has("idle") ? values["idle-sidecars"] : 0;
+  const count = Math.max(mostSidecars, wanted);
   console.log(`${count} sidecars join, after the first twenty one a second …`);
   const sidecars = await enlist(hub, count);
   console.log(`${"".padEnd(34)}${"".padEnd(40)}${memoryText(hub)}`);
-  const sizes = [1, 10, Number(values.sidecars)];
+  const sizes = [...new Set([1, 10, mostSidecars])];
   if (parts.has("cycle")) for (const size of sizes) await cycles(hub, sidecars.slice(0, size));
   if (parts.has("cycle")) {
     console.log("bar: 2,000 claims and completions a second through one hub on 2 cores");

@@ -13,8 +13,9 @@ import { realClock } from "../../../src/runtime/real-clock.ts";
 import { must } from "../../support/opened-stores.ts";
 import { attemptReport, newTask } from "../../support/queue-world.ts";
 import { Sqld } from "../../support/sqld.ts";
+import { benchSeconds } from "../machine/arguments.ts";
 
-const secondsPerCell = Number(process.argv[2] ?? 3);
+const secondsPerCell = benchSeconds("bun run bench:hub [SECONDS]", 3);
 const random = seededRandom(1);
 const ids = createIdFactory(realClock, random);
 const node = ids.node();

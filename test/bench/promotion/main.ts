@@ -7,21 +7,19 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { loadavg, tmpdir } from "node:os";
 import { join } from "node:path";
-import { parseArgs } from "node:util";
 import { z } from "zod";
 import { FleetNode } from "../../demo/fleet-node.ts";
+import { benchArguments } from "../machine/arguments.ts";
 import { describeMachine, machineFacts } from "../machine/facts.ts";
 
-const { values: given } = parseArgs({
-  options: {
-    rounds: { type: "string", default: "3" },
-    clients: { type: "string", default: "8" },
-    seconds: { type: "string", default: "4" },
-  },
+const given = benchArguments("bun run bench:promotion [--rounds 3] [--clients 8] [--seconds 4]", {
+  rounds: 3,
+  clients: 8,
+  seconds: 4,
 });
-const ROUNDS = Number(given.rounds);
-const CLIENTS = Number(given.clients);
-const LOAD_MS = Number(given.seconds) * 1_000;
+const ROUNDS = given.rounds;
+const CLIENTS = given.clients;
+const LOAD_MS = given.seconds * 1_000;
 const LIMIT_MS = 90_000;
 const LOOK_MS = 25;
 const PAGE = 500;

@@ -10,12 +10,13 @@ import { createLogger } from "#base";
 import { commit, type Following, LoopGap, ReplicaWorld } from "../../conformance/replica/replica-world.ts";
 import { realClock } from "../../support/real-clock.ts";
 import type { ReplicaSqld } from "../../support/replica-sqld.ts";
+import { benchSeconds } from "../machine/arguments.ts";
 
 const EVENTS_PER_COMMIT = 20;
 const STILL_MS = 15_000;
 const SHOWN_LIMIT_MS = 60_000;
 
-const seconds = Number(process.argv[2] ?? "60");
+const seconds = benchSeconds("bun run bench:replica [SECONDS]", 60);
 const folder = mkdtempSync(join(tmpdir(), "drover-replica-"));
 let folders = 0;
 const world = new ReplicaWorld(() => {

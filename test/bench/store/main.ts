@@ -9,8 +9,9 @@ import { createIdFactory, type NodeId, type Result, seededRandom, silentLogger }
 import { type AttemptReport, type NewTask, QueueService } from "#queue";
 import { openStores } from "#store";
 import { realClock } from "../../../src/runtime/real-clock.ts";
+import { benchSeconds } from "../machine/arguments.ts";
 
-const secondsPerCell = Number(process.argv[2] ?? 3);
+const secondsPerCell = benchSeconds("bun test/bench/store/main.ts [SECONDS [LABEL]]", 3);
 /** Only cells whose label holds this. */
 const wanted = process.argv[3] ?? "";
 const random = seededRandom(1);
