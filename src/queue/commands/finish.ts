@@ -1,4 +1,4 @@
-import { ok, present, type Result, type TaskId } from "#base";
+import { type JsonObject, ok, present, type Result, type TaskId } from "#base";
 import { backoffMs } from "../backoff.ts";
 import { settleDependents } from "../dependents.ts";
 import { type CommandContext, keyLeft, move, placed, record } from "../ledger.ts";
@@ -37,7 +37,7 @@ export function finish(
   if (row === undefined) return ok({ kind: "stale" });
   if (!holds(row, fence)) {
     if (sameFence(fenceOf(row), fence)) return ok({ kind: "duplicate", state: row.state });
-    record(tx, context, "attempt.orphaned", row, { fence, outcome: report.outcome });
+    record(tx, context, "attempt.orphaned", row, orphanOf(fence, report));
     return ok({ kind: "stale" });
   }
   const counted = attemptCounted(row);
@@ -62,6 +62,16 @@ export function finish(
       return ok({ kind: "applied", state: next.state });
     }
   }
+}
+
+/** Of what counts no more, for people to look at: the history goes to every node, so a large result stays where it was made. */
+const MAX_ORPHAN_CHARS = 4_096;
+
+function orphanOf(fence: Fence, report: AttemptReport): JsonObject {
+  const { outcome, executor, model, durationMs, tokens, costMicrodollars, error, result } = report;
+  const isSmall = JSON.stringify(result).length <= MAX_ORPHAN_CHARS;
+  const said = { error: error?.slice(0, MAX_ORPHAN_CHARS) ?? null, result: isSmall ? result : null };
+  return { fence, outcome, executor, model, durationMs, tokens, costMicrodollars, ...said };
 }
 
 /** Gives a task back without counting the attempt: the node stops, the work did not fail. */

@@ -101,11 +101,20 @@ describe("leases", () => {
     const [held] = await claim();
     await world.queue.release(held?.row.id ?? fail(), held?.fence ?? fail(), "the node stops");
 
-    const receipt = await world.queue.finish(held?.row.id ?? fail(), held?.fence ?? fail(), attemptReport());
+    const report = attemptReport({ error: "e".repeat(5_000), result: { exitCode: 0 }, tokens: 7 });
+    const receipt = await world.queue.finish(held?.row.id ?? fail(), held?.fence ?? fail(), report);
+    await world.queue.finish(held?.row.id ?? fail(), held?.fence ?? fail(), {
+      ...report,
+      result: { text: report.error },
+    });
 
     expect(receipt).toEqual(ok({ kind: "stale" }));
     const events = await world.store.events(0, 100, id);
-    expect(events.ok && events.value.at(-1)?.kind).toBe("attempt.orphaned");
+    const said = { fence: held?.fence, outcome: report.outcome, tokens: 7, error: "e".repeat(4_096) };
+    expect(events.ok && events.value.slice(-2)).toMatchObject([
+      { kind: "attempt.orphaned", data: { ...said, result: { exitCode: 0 } } },
+      { kind: "attempt.orphaned", data: { ...said, result: null } },
+    ]);
   });
 });
 
