@@ -41,6 +41,7 @@ export {
 } from "./goal.ts";
 export * from "./limits.ts";
 export { MemoryGoalStore } from "./memory-store.ts";
+export { readModelReply } from "./model-reply.ts";
 export { goalOnce } from "./once.ts";
 export type { Vocabulary } from "./plan.ts";
 export type { GoalFilter, GoalReceipt, GoalStore, NewGoal } from "./ports.ts";

@@ -1,8 +1,8 @@
 import { z } from "zod";
 import { err, ok, type Result } from "#base";
 import type { GoalVerdict } from "./goal.ts";
-import { MAX_CRITERIA, MAX_PLAN_CHARS, MAX_REASON_CHARS } from "./limits.ts";
-import { jsonInReply } from "./plan-reply.ts";
+import { MAX_CRITERIA, MAX_REASON_CHARS } from "./limits.ts";
+import { readModelReply } from "./model-reply.ts";
 
 const schema = z.strictObject({
   criteria: z
@@ -15,18 +15,14 @@ export function readJudgement(
   reply: string,
   criteria: readonly string[],
 ): Result<GoalVerdict["criteria"], readonly string[]> {
-  const value = jsonInReply(reply, MAX_PLAN_CHARS);
-  if (!value.ok) return err([value.error]);
-  const parsed = schema.safeParse(value.value);
-  if (!parsed.success) {
-    return err(parsed.error.issues.slice(0, 8).map(({ path, message }) => `${path.map(String).join(".")}: ${message}`));
-  }
+  const read = readModelReply(reply, schema);
+  if (!read.ok) return read;
   const faults: string[] = [];
   const verdict = criteria.map((criterion, index) => {
-    const said = parsed.data.criteria.filter(({ n }) => n === index + 1);
+    const said = read.value.criteria.filter(({ n }) => n === index + 1);
     if (said.length !== 1) faults.push(`criterion ${index + 1} is judged ${said.length} times, not once`);
     return { criterion, met: said[0]?.met === true, why: said[0]?.why ?? "" };
   });
-  for (const { n } of parsed.data.criteria) if (n > criteria.length) faults.push(`there is no criterion ${n}`);
+  for (const { n } of read.value.criteria) if (n > criteria.length) faults.push(`there is no criterion ${n}`);
   return faults.length > 0 ? err(faults) : ok(verdict);
 }

@@ -23,8 +23,8 @@ export const MAX_BUDGET_MICRODOLLARS = 1_000_000_000_000_000;
 export const MAX_PLAN_TASKS = 20;
 export const MAX_PLAN_PROMPT_CHARS = 8 * 1024;
 export const MAX_PLAN_FILES = 50;
-/** A plan as JSON; what a model says in one reply. */
-export const MAX_PLAN_CHARS = 64 * 1024;
+/** What a model says in one reply that is read as JSON; the longest is a plan. */
+export const MAX_REPLY_CHARS = 64 * 1024;
 /** Replies asked for until a deterministic plan takes their place: the first, and two with the errors of the one before. */
 export const MAX_ASKS = 3;
 /** The first plan, and two more of what failed. What fails three times needs a person. */

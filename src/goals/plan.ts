@@ -7,13 +7,12 @@ import {
   MAX_CRITERIA,
   MAX_CRITERION_CHARS,
   MAX_PATH_CHARS,
-  MAX_PLAN_CHARS,
   MAX_PLAN_FILES,
   MAX_PLAN_PROMPT_CHARS,
   MAX_PLAN_TASKS,
   MAX_TITLE_CHARS,
 } from "./limits.ts";
-import { jsonInReply } from "./plan-reply.ts";
+import { readModelReply } from "./model-reply.ts";
 
 /** What this build can carry out and check, which this room does not know itself. */
 export type Vocabulary = {
@@ -82,11 +81,9 @@ function planSchema({ executors, tiers, check }: Vocabulary) {
  * names, dependencies that do not point backward, files that do not exist.
  */
 export function readPlan(reply: string, vocabulary: Vocabulary, facts: PlanFacts): Result<Plan, readonly string[]> {
-  const value = jsonInReply(reply, MAX_PLAN_CHARS);
-  if (!value.ok) return err([value.error]);
-  const parsed = planSchema(vocabulary).safeParse(value.value);
-  if (!parsed.success) return err(parsed.error.issues.slice(0, MAX_FAULTS).map(describeIssue));
-  const tasks = parsed.data.tasks.map(
+  const read = readModelReply(reply, planSchema(vocabulary));
+  if (!read.ok) return read;
+  const tasks = read.value.tasks.map(
     (task): PlanTask => ({
       ...task,
       // `as`: the schema that was handed in gives JSON objects.
@@ -118,11 +115,6 @@ function withNewKeys(tasks: readonly PlanTask[], doneKeys: readonly string[]): r
     renamed.set(task.key, key);
     return { ...task, key, dependsOn };
   });
-}
-
-function describeIssue(issue: z.core.$ZodIssue): string {
-  const path = issue.path.map((part) => String(part)).join(".");
-  return `${path === "" ? "the object" : path}: ${issue.message}`;
 }
 
 function taskFaults(task: PlanTask, index: number, tasks: readonly PlanTask[], facts: PlanFacts): readonly string[] {

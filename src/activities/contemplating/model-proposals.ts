@@ -1,6 +1,6 @@
 /** What a model is asked for when there is nothing else to do, and what of its answer counts. */
 import { z } from "zod";
-import { jsonIn } from "../improving/model-scan.ts";
+import { readModelReply } from "#goals";
 import type { Measurements } from "./measurements.ts";
 import { type Proposal, type ProposalDraft, proposalBodySchema } from "./proposal.ts";
 
@@ -67,20 +67,13 @@ export function readProposals(
   repositories: readonly string[],
   digest: (text: string) => string,
 ): ProposalAnswer {
-  const json = jsonIn(reply);
-  if (json === undefined) return { kind: "faults", faults: ["there is no JSON object in the answer"] };
-  const parsed = answerSchema.safeParse(json);
-  if (!parsed.success) {
-    const faults = parsed.error.issues
-      .slice(0, 10)
-      .map(({ path, message }) => `${path.join(".") || "answer"}: ${message}`);
-    return { kind: "faults", faults };
-  }
-  const unknown = parsed.data.proposals.flatMap(({ repository }) =>
+  const read = readModelReply(reply, answerSchema);
+  if (!read.ok) return { kind: "faults", faults: read.error };
+  const unknown = read.value.proposals.flatMap(({ repository }) =>
     repository === null || repositories.includes(repository) ? [] : [`there is no repository ${repository}`],
   );
   if (unknown.length > 0) return { kind: "faults", faults: unknown };
-  const drafts = parsed.data.proposals.map((body): ProposalDraft => {
+  const drafts = read.value.proposals.map((body): ProposalDraft => {
     const about = `${body.repository ?? ""}\0${body.title.toLowerCase().replaceAll(/[^\p{L}\p{N}]+/gu, " ")}`;
     return { body, source: "model", fingerprint: digest(`model\0${about}`).slice(0, 16) };
   });

@@ -1,5 +1,6 @@
 /** A look by a model at a part of a repository: what it is asked, and what of its answer is believed. */
 import { z } from "zod";
+import { readModelReply } from "#goals";
 import { type Digest, isForeign, isTest, languageOf, named, type ScanFinding, type TrackedFile } from "#repos";
 
 /** What a small model reads with attention: some eight thousand tokens. */
@@ -92,17 +93,10 @@ export type ModelAnswer =
  * @param texts of the files that were shown, by path
  */
 export function readModelAnswer(reply: string, texts: ReadonlyMap<string, string>, digest: Digest): ModelAnswer {
-  const json = jsonIn(reply);
-  if (json === undefined) return { kind: "faults", faults: ["there is no JSON object in the answer"] };
-  const parsed = answerSchema.safeParse(json);
-  if (!parsed.success) {
-    const faults = parsed.error.issues
-      .slice(0, 10)
-      .map(({ path, message }) => `${path.join(".") || "answer"}: ${message}`);
-    return { kind: "faults", faults };
-  }
+  const read = readModelReply(reply, answerSchema);
+  if (!read.ok) return { kind: "faults", faults: read.error };
   const refused: string[] = [];
-  const sighted = parsed.data.findings.flatMap((one) => {
+  const sighted = read.value.findings.flatMap((one) => {
     const found = placed(one, texts);
     if (typeof found === "string") {
       refused.push(found);
@@ -144,16 +138,4 @@ export function holdsQuote(text: string, evidence: string): boolean {
 
 function squeezed(text: string): string {
   return text.replaceAll(/\s+/g, "");
-}
-
-/** The outermost object of what a model wrote around it. */
-export function jsonIn(reply: string): unknown {
-  const start = reply.indexOf("{");
-  const end = reply.lastIndexOf("}");
-  if (start === -1 || end < start) return undefined;
-  try {
-    return JSON.parse(reply.slice(start, end + 1));
-  } catch {
-    return undefined;
-  }
 }
