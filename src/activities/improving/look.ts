@@ -37,7 +37,8 @@ export class Look {
   /** @returns whether it was looked at; not where nothing changed since the last time */
   async at(name: string): Promise<Result<boolean>> {
     const { repositories, store, digest, clock, everyMs } = this.#parts;
-    const state = await repositories.open(name);
+    // A push may be what woke the mind for this look.
+    const state = await repositories.open(name, true);
     if (!state.ok) return state;
     const scans = store.scans();
     if (!scans.ok) return scans;

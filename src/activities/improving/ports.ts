@@ -9,8 +9,8 @@ export type ImprovedRepository = { readonly name: string };
 export interface ImprovedRepositories {
   /** Those that are active, the most important first. */
   list(): Promise<Result<readonly ImprovedRepository[]>>;
-  /** Its main branch as it is now. */
-  open(name: string): Promise<Result<TrackedState>>;
+  /** Its main branch as it is now; without `anew` it may be what was seen a minute ago. */
+  open(name: string, anew?: boolean): Promise<Result<TrackedState>>;
   /** The commands that a person registered for it. */
   checks(name: string): Result<RegisteredChecks>;
   /** What became of a goal's changes: the files, and whether they were taken back; null before the delivery. */

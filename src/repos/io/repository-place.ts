@@ -7,6 +7,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, s
 import { join, resolve } from "node:path";
 import { type Clock, during, err, ok, type Result, refused, retryable } from "#base";
 import type { Repository } from "../registry/repository.ts";
+import { Turns } from "../turns.ts";
 import type { ForgeTokens } from "./forge-tokens.ts";
 import { type GitNetwork, type GitOptions, git, gitEnd, gitLine } from "./git.ts";
 
@@ -40,6 +41,8 @@ export class RepositoryPlaces {
   readonly #settings: PlaceSettings;
   readonly #clock: Clock;
   readonly #tokens: ForgeTokens;
+  /** Two who make or fetch the same copy at once would take it from each other. */
+  readonly #turns = new Turns();
   /** When each was fetched last, by this process; the file's time says so for those before. */
   readonly #fetchedAtMs = new Map<string, number>();
 
@@ -57,7 +60,7 @@ export class RepositoryPlaces {
     if (!forForge.ok) return forForge;
     if (repository.url !== undefined) {
       const network = this.#network(repository, repository.url);
-      const copy = network.ok ? await this.#copy(repository) : network;
+      const copy = network.ok ? await this.#turns.run(repository.name, () => this.#copy(repository)) : network;
       if (!network.ok || !copy.ok) return copy as Result<never>; // `as`: one of the two failed
       return ok({ gitDir: copy.value, remoteUrl: repository.url, network: network.value, isCopy: true });
     }
@@ -103,7 +106,7 @@ export class RepositoryPlaces {
       if (local !== undefined) return ok({ commit: local, staleSinceMs: null });
       return err(noMain(name, branch, "has no such branch"));
     }
-    const fetched = await this.#fetch(repository, place);
+    const fetched = await this.#turns.run(name, () => this.#fetch(repository, place));
     const commit = await commitAt(place.gitDir, upstreamRef(branch));
     if (fetched.ok) {
       if (commit !== undefined) return ok({ commit, staleSinceMs: null });

@@ -32,9 +32,9 @@ type Opened = TrackedState & { readonly gitDir: string };
 
 export function repositorySeam({ stateDir, list, places, store, clock }: Parts): ImprovedRepositories {
   const kept = new Map<string, { readonly atMs: number; readonly state: Opened }>();
-  const main = async (name: string): Promise<Result<Opened>> => {
+  const main = async (name: string, anew = false): Promise<Result<Opened>> => {
     const known = kept.get(name);
-    if (known !== undefined && clock.monotonicMs() - known.atMs < FRESH_MS) return ok(known.state);
+    if (!anew && known !== undefined && clock.monotonicMs() - known.atMs < FRESH_MS) return ok(known.state);
     const opened = await openMain({ list, places }, name);
     if (opened.ok) kept.set(name, { atMs: clock.monotonicMs(), state: opened.value });
     return opened;

@@ -328,6 +328,18 @@ describe("the main branch of a repository", () => {
     expect(tooLate).toMatchObject({ ok: false, error: { kind: "retryable" } });
   });
 
+  it("is fetched into one copy for all who ask at once", async () => {
+    const bare = bareCopy(newRepository(join(folder(), "origin")), join(folder(), "bare.git"));
+    const { places } = world();
+    const site = repository({ url: `file://${bare}` });
+
+    const mains = await Promise.all(Array.from({ length: 4 }, () => places.openMain(site)));
+
+    expect(mains.map((each) => must(each).main)).toEqual(
+      Array.from({ length: 4 }, () => git(bare, "rev-parse", "main")),
+    );
+  });
+
   it("is not fetched past the size limit", async () => {
     const noise = Array.from({ length: 40_000 }, (_, at) => ((at * 2_654_435_761) >>> 0).toString(36)).join("");
     const bare = bareCopy(newRepository(join(folder(), "big"), { "big.txt": noise }), join(folder(), "bare.git"));
