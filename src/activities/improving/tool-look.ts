@@ -15,6 +15,9 @@ const DEADLINE_MS = 30 * 60_000;
 /** What the shell adds at the end, so that the exit code of a command that failed is not the task's. */
 const MARK = "drover-exit-code:";
 const MAX_OUTPUT_BYTES = 4 * 1024 * 1024;
+/** A command that could not run is left alone for so long, whatever is committed meanwhile; doubles each time in a row. */
+const ABSENT_REST_MS = 3_600_000;
+const MAX_ABSENT_REST_MS = 7 * 86_400_000;
 
 export type ToolLookParts = {
   readonly repositories: ImprovedRepositories;
@@ -41,13 +44,16 @@ export class ToolLook {
     if (!questions.ok) return questions;
     const own = questions.value.filter(({ subject }) => subject === name);
     const open = own.filter(({ state }) => state === "asked");
-    if (open.length > 0) return this.#takeUp(open);
+    if (open.length > 0) return this.#takeUp(open, own);
     const state = await repositories.open(name);
     if (!state.ok) return state;
     const { revision } = state.value;
     const commands = await commandsIn(state.value, repositories.checks(name));
     if (!commands.ok) return commands;
-    const asked = commands.value.filter((command) => own.every(({ key }) => key !== keyOf(name, revision, command)));
+    const nowMs = this.#parts.clock.nowMs();
+    const asked = commands.value.filter(
+      (command) => own.every(({ key }) => key !== keyOf(name, revision, command)) && nowMs >= restUntilMs(command, own),
+    );
     for (const command of asked) {
       const begun = await this.#ask(name, revision, command);
       if (!begun.ok) return begun;
@@ -89,7 +95,7 @@ export class ToolLook {
   }
 
   /** All commands of one state are taken up together: only then it is known what is gone. */
-  async #takeUp(open: readonly Question[]): Promise<Result<boolean>> {
+  async #takeUp(open: readonly Question[], own: readonly Question[]): Promise<Result<boolean>> {
     const { tasks, store, repositories, digest, clock } = this.#parts;
     const name = open[0]?.subject ?? "";
     const ends: { readonly question: Question; readonly text: string | null; readonly error: string | null }[] = [];
@@ -122,7 +128,9 @@ export class ToolLook {
     }
     const findings: readonly ScanFinding[] = named(sighted, digest);
     const revision = open[0] === undefined ? "" : revisionOf(open[0]);
-    const leftOut = closed.flatMap(({ state: became, note }) => (became === "given-up" && note !== null ? [note] : []));
+    const leftOut = [...closed, ...resting(open, own, clock.nowMs())].flatMap(({ state: became, note }) =>
+      became === "given-up" && note !== null ? [note] : [],
+    );
     const record = {
       repository: name,
       revision,
@@ -149,6 +157,27 @@ function keyOf(name: string, revision: string, { purpose, command }: ProjectComm
 function commandOf(about: JsonObject): ProjectCommand {
   // `as`: written by `#ask`.
   return about["command"] as unknown as ProjectCommand;
+}
+
+/** @param own questions of a repository, the newest first */
+function restUntilMs(command: ProjectCommand, own: readonly Question[]): number {
+  const runs = own.filter(({ about }) => isSame(commandOf(about), command));
+  const answered = runs.findIndex(({ state }) => state !== "given-up");
+  const inVain = answered === -1 ? runs.length : answered;
+  const [last] = runs;
+  if (last === undefined || inVain === 0) return 0;
+  return last.atMs + Math.min(MAX_ABSENT_REST_MS, ABSENT_REST_MS * 2 ** (inVain - 1));
+}
+
+/** @returns the latest questions about commands that are left alone now, and are not among those that were asked */
+function resting(asked: readonly Question[], own: readonly Question[], nowMs: number): readonly Question[] {
+  const isLatest = (one: Question): boolean =>
+    own.find(({ about }) => isSame(commandOf(about), commandOf(one.about))) === one;
+  return own.filter((one) => !asked.includes(one) && isLatest(one) && nowMs < restUntilMs(commandOf(one.about), own));
+}
+
+function isSame(left: ProjectCommand, right: ProjectCommand): boolean {
+  return left.purpose === right.purpose && left.command.join("\0") === right.command.join("\0");
 }
 
 function outputOf(text: string | null): { readonly output: string; readonly exitCode: number | null } {

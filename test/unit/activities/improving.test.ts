@@ -15,6 +15,7 @@ const FILES = {
   "src/app.ts": `// ${NOTE}: more\nimport "./index.ts";\n`,
 };
 const DAY = 86_400_000;
+const HOUR = 3_600_000;
 
 const makeFolder = temporaryFolders();
 let world: ImprovingWorld | undefined;
@@ -206,6 +207,29 @@ describe("improving", () => {
     ).toMatchObject([{ state: "open" }]);
   });
 
+  test("leaves a command alone that could not run, twice as long each time, whatever is committed meanwhile", async () => {
+    const shop = await open({ runsTools: true, rules: { atOnce: 0 } });
+    const improving = shop.improving();
+    const absent = "sh: 1: npm: not found\ndrover-exit-code:127\n";
+    let commits = 0;
+    const look = async (laterMs: number) => {
+      commits += 1;
+      shop.folder.commit({ "src/more.ts": `export const more = ${commits};\n` });
+      shop.clock.advance(laterMs);
+      await improving.round(true);
+      const asked = shop.tasks.submitted.length;
+      shop.tasks.says(`t_${asked}`, absent);
+      await improving.round(false);
+      return asked;
+    };
+    const asked = [0, HOUR - 1, 1, 2 * HOUR - 1, 1].map((laterMs) => () => look(laterMs));
+
+    const counts: number[] = [];
+    for (const next of asked) counts.push(await next());
+
+    expect(counts).toEqual([1, 1, 2, 2, 3]);
+  });
+
   test("asks a model once for a state, tells it what was wrong, and refuses places that are not there", async () => {
     const shop = await open({ modelPerDay: 5, rules: { atOnce: 0 } });
     const improving = shop.improving();
@@ -228,7 +252,7 @@ describe("improving", () => {
     await improving.round(false);
     await improving.round(true);
 
-    expect(again).toContain("there is no JSON object in the answer");
+    expect(again).toContain("the reply holds no JSON object");
     expect(
       must(shop.stores.improvements.findings({ limit: 10 })).filter(({ source }) => source === "model"),
     ).toMatchObject([{ path: "src/index.ts", line: 2, kind: "model" }]);
