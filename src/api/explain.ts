@@ -3,7 +3,8 @@
 import { z } from "zod";
 import { err, type JsonObject, type NodeId, ok, type Result, refused, type TaskId } from "#base";
 import { type KeyRow, LANES, type QueueStore, type TaskRow, type TaskState } from "#queue";
-import { absenceRemedy, type NodeOffer, unmetRequirements } from "./requirements.ts";
+import { lackOf } from "./held-tasks.ts";
+import { type NodeOffer, unmetRequirements } from "./requirements.ts";
 import { laneSchema } from "./submission-schema.ts";
 import { taskStateSchema } from "./task-view.ts";
 
@@ -174,14 +175,8 @@ function waitingCauses({ row, dependencies, nowMs }: ExplainFacts): readonly Cau
 function obstacles({ row, isPaused, key, offers, requirements }: ExplainFacts): readonly Cause[] {
   const causes: Cause[] = [];
   if (isPaused) causes.push(cause("queue_paused", "the queue is paused", null, "Resume it: drover queue resume"));
-  const lacking = offers.map((offer) => ({ offer, lacks: unmetRequirements(requirements, offer) }));
-  if (lacking.every(({ lacks }) => lacks.length > 0)) {
-    const named = lacking.slice(0, 3).map(({ offer, lacks }) => `${offer.name}: ${lacks.join(", ")}`);
-    const text = named.length === 0 ? "no node can run it: there is none" : `no node can run it (${named.join("; ")})`;
-    const remedies = offers.map((offer) => absenceRemedy(requirements, offer)).filter((one) => one !== undefined);
-    const usual = "Add a node that has it, or submit the task with other requirements";
-    causes.push(cause("no_node", text, null, remedies.length === 0 ? usual : (remedies[0] ?? null)));
-  }
+  const lack = lackOf(requirements, offers);
+  if (lack !== null) causes.push(cause("no_node", lack.text, null, lack.remedy));
   if (row.key !== "" && key?.policy.paused === true) {
     causes.push(
       cause("key_paused", `its key ${row.key} is paused`, null, `Resume it: drover key set ${row.key} --resume`),

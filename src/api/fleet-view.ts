@@ -181,7 +181,9 @@ export function nodesView(ports: ApiPorts): NodesView["nodes"] {
 }
 
 /** @returns what every node that may get work can carry out, as it said last. */
-export function fleetOffers(ports: ApiPorts): readonly NodeOffer[] {
+export function fleetOffers(
+  ports: Pick<ApiPorts, "offers" | "clock"> & { readonly fleet: Pick<ApiPorts["fleet"], "nodes"> },
+): readonly NodeOffer[] {
   const own = ports.offers();
   const known = new Set<string>(own.map(({ node }) => node));
   const nowMs = ports.clock.nowMs();

@@ -79,6 +79,8 @@ export const wholeGoalSchema = goalSchema.extend({
   progress: z.object({ tasks: z.int(), done: z.int(), ratio: z.number() }),
   tasks: z.array(goalTaskSchema),
   events: z.array(goalEventSchema),
+  /** A task that no node can run now, and why; null while none of its tasks is held so. */
+  held: z.object({ task: z.string(), text: z.string(), remedy: z.string().nullable() }).nullable(),
 });
 export type WholeGoalView = z.output<typeof wholeGoalSchema>;
 
@@ -114,7 +116,12 @@ export function goalView(goal: Goal): GoalView {
   };
 }
 
-export function wholeGoalView(goal: Goal, tasks: readonly GoalTask[], events: readonly GoalEvent[]): WholeGoalView {
+export function wholeGoalView(
+  goal: Goal,
+  tasks: readonly GoalTask[],
+  events: readonly GoalEvent[],
+  held: WholeGoalView["held"],
+): WholeGoalView {
   return {
     ...goalView(goal),
     progress: progressOf(goal, tasks),
@@ -131,6 +138,7 @@ export function wholeGoalView(goal: Goal, tasks: readonly GoalTask[], events: re
       spent: { ...task.spent },
     })),
     events: events.slice(-MAX_GOAL_EVENTS).map((event) => ({ ...event, data: { ...event.data } })),
+    held: held === null ? null : { ...held },
   };
 }
 
@@ -178,4 +186,5 @@ export const exampleWholeGoal: WholeGoalView = {
     },
   ],
   events: [{ seq: 1, atMs: 1_763_700_000_000, kind: "submitted", data: {} }],
+  held: null,
 };

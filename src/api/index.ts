@@ -5,7 +5,9 @@ export type { Lane, OverlapPolicy, TaskState } from "#queue";
 export { type Api, type ApiOptions, type AppType, createApi } from "./app.ts";
 export type { ApiBindings, ApiEnv } from "./environment.ts";
 export type { Cause, Explanation } from "./explain.ts";
+export { fleetOffers } from "./fleet-view.ts";
 export type { GoalView, WholeGoalView } from "./goal-view.ts";
+export { heldOf } from "./held-tasks.ts";
 export type {
   FindingQuery,
   FindingView,

@@ -9,6 +9,7 @@ import type {
   FleetSettingsPort,
   ImprovementPort,
   MindPort,
+  NodeOffer,
   NoticePort,
   ProposalPort,
   ReadinessCheck,
@@ -101,7 +102,7 @@ export function apiPorts(parts: ApiParts): ApiPorts {
     checkToken: tokenCheck(parts.token),
     readiness: readinessChecks(engine.stores, stateDir),
     started: () => true,
-    offers: () => [{ ...nodeOffer(config, engine.nodeId, engine.models), name }],
+    offers: () => [ownOffer(config, engine)],
     workers: () => engine.attempts.running().map((running) => ({ ...running, pid: null })),
     readLog: (taskId, attempt, offset, maxBytes) =>
       chunkOf(engine.parts.reader.read({ taskId, attempt, part: "output" }, offset, maxBytes)),
@@ -117,6 +118,11 @@ export function apiPorts(parts: ApiParts): ApiPorts {
     config: () => SETTING_PATHS.map((path) => ({ name: path, value: config[path], origin: origins[path] })),
     requestShutdown: parts.stop,
   };
+}
+
+/** What this node can carry out. */
+export function ownOffer(config: Config, { nodeId, models }: Pick<Engine, "nodeId" | "models">): NodeOffer {
+  return { ...nodeOffer(config, nodeId, models), name: nodeName(config) };
 }
 
 export function nodeName(config: Config): string {

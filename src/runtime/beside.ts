@@ -1,8 +1,8 @@
 /** What a node has part in beside the queue. */
-import type { WatchdogPort } from "#api";
+import { fleetOffers, type WatchdogPort } from "#api";
 import type { JsonObject, JsonValue, NodeId, Result } from "#base";
 import { type Fleet, FleetQueue, type Order, performOn } from "#fleet";
-import { nodeName } from "./api-ports.ts";
+import { nodeName, ownOffer } from "./api-ports.ts";
 import type { Engine } from "./engine.ts";
 import type { HubDuty } from "./fleet/hub-duty.ts";
 import { openFleetSettings } from "./fleet/open-fleet-settings.ts";
@@ -110,6 +110,8 @@ function telemetryOf({ options, engine, fleet }: BesideParts, heardAtMs: (node: 
       stateDir: options.stateDir,
       isWriter: engine.service !== undefined,
       nodes: engine.stores.fleetNodes,
+      goals: engine.stores.goals,
+      offers: () => fleetOffers({ clock: realClock, fleet, offers: () => [ownOffer(config, engine)] }),
       heardAtMs,
       self: engine.nodeId,
       hubAnswers: () => (engine.queue instanceof FleetQueue ? engine.queue.isReaching : null),

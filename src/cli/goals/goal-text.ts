@@ -61,6 +61,7 @@ export function goalFacts(goal: WholeGoalView, nowMs: number): readonly [string,
     ["state", stateText(goal)],
     ...(goal.paused === null ? [] : [["held", oneLine(goal.paused)] as [string, string]]),
     ...(goal.reason === null ? [] : [["reason", oneLine(goal.reason.text)] as [string, string]]),
+    ...heldFacts(goal.held),
     ["priority", goal.priority],
     ["progress", `${progress.done} of ${progress.tasks} tasks, ${Math.round(progress.ratio * 100)} %`],
     ["plan", planText(goal)],
@@ -85,6 +86,15 @@ const VERIFIED = {
   model: "by the judgement of a model, since it has no checks",
   tasks: "by its tasks alone, since it has neither checks nor criteria",
 } as const;
+
+function heldFacts(held: WholeGoalView["held"]): readonly [string, string][] {
+  if (held === null) return [];
+  const { task, text, remedy } = held;
+  return [
+    ["waits", oneLine(`task ${task}: ${text}`)],
+    ...(remedy === null ? [] : [["remedy", oneLine(remedy)] as [string, string]]),
+  ];
+}
 
 function planText({ planBy, round }: WholeGoalView): string {
   if (round === 0) return "none yet";

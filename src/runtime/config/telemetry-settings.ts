@@ -13,6 +13,7 @@ const RULES = [
   "queue_growing",
   "failure_rate",
   "stuck_tasks",
+  "goals_waiting",
   "no_node",
   "hub_silent",
   "error_rate",

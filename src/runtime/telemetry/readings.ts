@@ -1,7 +1,9 @@
 /** The figures that alert rules look at, from what the node counts anyway. */
 import { statfsSync } from "node:fs";
+import { heldOf, type NodeOffer } from "#api";
 import { type Clock, type NodeId, ok, type Result } from "#base";
 import type { NodeDirectory } from "#fleet";
+import { type GoalStore, hasGoalEnded, MAX_OPEN_GOALS } from "#goals";
 import type { Queue, TaskRow } from "#queue";
 import { CallWindow, distributionOf, MIN_SAMPLES, type Reading, type Readings, RULE_WINDOW_MS } from "#telemetry";
 import type { Config } from "../config/settings.ts";
@@ -29,6 +31,9 @@ export type ReadingParts = {
   };
   readonly consumers: Pick<Consumers, "places">;
   readonly nodes: Pick<NodeDirectory, "all">;
+  readonly goals: Pick<GoalStore, "open" | "tasks">;
+  /** What every node that may get work can carry out. */
+  readonly offers: () => readonly NodeOffer[];
   /** When a node was heard of, to the second; undefined for one that was not since the start. */
   readonly heardAtMs: (node: NodeId) => number | undefined;
   readonly self: string;
@@ -59,6 +64,7 @@ export class RuleReadings {
     const waiting = auditWaiting();
     return {
       ...queue,
+      goals_waiting: isWriter ? { "": await this.#goalsWaiting() } : {},
       no_node: isWriter ? this.#nodes() : {},
       hub_silent: answers === null ? {} : one(answers ? 0 : 1, "The hub did not answer this node's last request"),
       error_rate: this.#errors(),
@@ -113,6 +119,24 @@ export class RuleReadings {
     const first = stuck[0];
     const which = first === undefined ? "" : `, such as ${first.id}`;
     return { value: stuck.length, says: `${stuck.length} tasks run longer than they may${which}` };
+  }
+
+  async #goalsWaiting(): Promise<Reading> {
+    const { goals, queue, offers } = this.#parts;
+    const open = await goals.open(MAX_OPEN_GOALS);
+    if (!open.ok) return UNKNOWN;
+    const offered = offers();
+    const waiting: { readonly id: string; readonly why: string }[] = [];
+    for (const goal of open.value) {
+      if (goal.state === "submitted" || goal.paused !== null || hasGoalEnded(goal)) continue;
+      const tasks = await goals.tasks(goal.id);
+      const held = tasks.ok ? await heldOf(queue.store, tasks.value, offered) : tasks;
+      if (!held.ok) return UNKNOWN;
+      if (held.value !== null) waiting.push({ id: goal.id, why: held.value.text });
+    }
+    const [first] = waiting;
+    const which = first === undefined ? "" : `, such as ${first.id}: ${first.why}`;
+    return { value: waiting.length, says: `${waiting.length} goals wait${which}` };
   }
 
   #utilisation(ready: number | null): Reading {

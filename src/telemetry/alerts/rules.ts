@@ -5,6 +5,7 @@ export const RULE_NAMES = [
   "queue_growing",
   "failure_rate",
   "stuck_tasks",
+  "goals_waiting",
   "no_node",
   "hub_silent",
   "error_rate",
@@ -61,6 +62,14 @@ export const RULES: Readonly<Record<RuleName, Rule>> = {
     unit: "tasks that run longer than they may",
     remedy: "See which: drover task list running; then drover task cancel ID",
     thresholds: { warnAt: 1, criticalAt: 3, clearAt: 0, forMs: MINUTE, clearForMs: MINUTE },
+  },
+  goals_waiting: {
+    name: "goals_waiting",
+    title: "Goals wait for a node or a model",
+    unit: "goals with a task that no node can run",
+    remedy: "See what is missing: drover goal show ID, drover endpoints list",
+    // A server of models that is started anew is away for a minute.
+    thresholds: { warnAt: 1, criticalAt: null, clearAt: 0, forMs: 2 * MINUTE, clearForMs: MINUTE },
   },
   no_node: {
     name: "no_node",

@@ -2,7 +2,11 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { orderOf } from "#goals";
+import { executeAs } from "../../support/goals.ts";
+import { must } from "../../support/opened-stores.ts";
 import { waitUntil } from "../../support/wait-until.ts";
+import { submit } from "../api/api-harness.ts";
 import { createCli } from "./cli-harness.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "drover-goals-"));
@@ -60,6 +64,22 @@ describe("goals on the command line", () => {
     expect(open.stdout).toMatch(/state +submitted/);
     expect(open.stdout).toContain("submitted");
     expect(ended.stdout).toMatch(/reason +enough/);
+  });
+
+  it("say which task no node can run, and what can be done about it", async () => {
+    const cli = createCli();
+    const { goals } = cli.harness.ports;
+    const { id } = must(await goals.submit(orderOf({ title: "Greet" })));
+    const task = await submit(cli.harness, { requires: { labels: { gpu: "large" } } });
+    await executeAs(goals, id, task);
+
+    const held = await cli.run("goal", "show", id);
+    await cli.run("task", "cancel", task);
+    const free = await cli.run("goal", "show", id);
+
+    expect(held.stdout).toMatch(new RegExp(`waits +task ${task}: no node can run it .*gpu=large`));
+    expect(held.stdout).toMatch(/remedy +Add a node that has it/);
+    expect(free.stdout).not.toContain("no node can run it");
   });
 
   it("wait ends with 1 for a goal that was cancelled, and with 5 when the time is over", async () => {

@@ -1,13 +1,17 @@
 import { afterEach, describe, expect, it } from "vitest";
+import type { NodeOffer } from "#api";
 import type { NodeId } from "#base";
 import type { FleetNode } from "#fleet";
+import { orderOf } from "#goals";
 import type { ModelCall, Readings } from "#telemetry";
 import { loadConfig } from "../../../../src/runtime/config/load.ts";
 import { ObservedInference } from "../../../../src/runtime/models/observed-inference.ts";
 import { type ReadingParts, RuleReadings } from "../../../../src/runtime/telemetry/readings.ts";
+import { executeAs, memoryGoals } from "../../../support/goals.ts";
 import { endpointState, FOR_TASK, inferenceWorld, MODEL, QUESTION, replyOf } from "../../../support/inference-world.ts";
 import { reply, status } from "../../../support/models/scripted-reply.ts";
 import { type ScriptedServer, startScriptedServer } from "../../../support/models/scripted-server.ts";
+import { must } from "../../../support/opened-stores.ts";
 import { createHarness, type Harness, submit, valueOf } from "../../api/api-harness.ts";
 
 let server: ScriptedServer | undefined;
@@ -39,6 +43,9 @@ function readingsOf(harness: Harness, more: Partial<ReadingParts> = {}) {
     },
     consumers: { places: () => ({ shell: { free: 0, total: 4 }, model: { free: 1, total: 1 } }) },
     nodes: { all: () => [] },
+    goals: memoryGoals({ queue: harness.queue.store, clock: harness.clock, ids: harness.ids, node: harness.node })
+      .store,
+    offers: () => [],
     heardAtMs: () => undefined,
     self: harness.node,
     hubAnswers: () => null,
@@ -96,6 +103,26 @@ describe("the figures of the rules", () => {
     expect(valuesOf(await readings.read())["stuck_tasks"]).toEqual({ "": 1 });
     harness.clock.advance(config["limits.wall_time_ms"]);
     expect(valuesOf(await readings.read())["stuck_tasks"]).toEqual({ "": 2 });
+  });
+
+  it("count goals with a task that no node can run, and say which and why, until one can", async () => {
+    const harness = createHarness();
+    const { clock, ids, node } = harness;
+    const goals = memoryGoals({ queue: harness.queue.store, clock, ids, node });
+    const offer = { node, name: "attic", executors: ["shell"], labels: {}, models: [], vramBytes: 0 };
+    let offers: readonly NodeOffer[] = [offer];
+    const { readings } = readingsOf(harness, { goals: goals.store, offers: () => offers });
+    const { id } = must(await goals.submit(orderOf({ title: "Greet" })));
+    const waiting = async () => (await readings.read()).goals_waiting[""];
+
+    expect(await waiting()).toMatchObject({ value: 0 });
+    const task = await submit(harness, { requires: { labels: { gpu: "large" } } });
+    await executeAs(goals, id, task);
+    const held = await waiting();
+    expect(held?.value).toBe(1);
+    expect(held?.says).toContain(`${id}: no node can run it (attic`);
+    offers = [offer, { ...offer, labels: { gpu: "large" } }];
+    expect(await waiting()).toMatchObject({ value: 0 });
   });
 
   it("of a fleet say whether others are there, on the hub, and whether the hub answers, elsewhere", async () => {
