@@ -1,6 +1,6 @@
 /** What the API says of the mind of this node. */
 import { z } from "zod";
-import { type Entry, FSM_STATES } from "#fsm";
+import { type Entry, FAULT_MEASURES, FSM_STATES } from "#fsm";
 import type { MindStanding } from "./ports.ts";
 
 const instant = z.int();
@@ -50,6 +50,8 @@ export const mindStateSchema = z.object({
       kind: z.string(),
       target: z.string(),
       level: z.int(),
+      /** Of all three levels: ms, %, or what is counted. */
+      unit: z.string(),
       /** From which level on it is healed. */
       enterAt: z.int(),
       /** Down to which level it must fall. */
@@ -89,6 +91,7 @@ export function mindStateView(node: string, standing: MindStanding): MindStateVi
     hold: hold === null ? null : { ...hold },
     faults: facts.faults.map((fault) => ({
       ...fault,
+      unit: FAULT_MEASURES[fault.kind].unit,
       enterAt: rules.settings.enterAt[fault.kind],
       leaveAt: rules.settings.leaveAt[fault.kind],
     })),
@@ -121,7 +124,9 @@ export const exampleState: z.input<typeof mindStateSchema> = {
   healAgainMs: 1_700_000_000_000,
   pause: null,
   hold: null,
-  faults: [{ kind: "stuckTasks", target: "node_b", level: 4, enterAt: 3, leaveAt: 0, healthyAttempts: 0 }],
+  faults: [
+    { kind: "stuckTasks", target: "node_b", level: 4, unit: "tasks", enterAt: 3, leaveAt: 0, healthyAttempts: 0 },
+  ],
   work: { readyGoals: 0, readyTasks: 0, runningAttempts: 0, wakeEvents: 0 },
   budgetLeftPercent: { executing: 100, improving: 100, contemplating: 100, healing: 100 },
   treatments: [

@@ -1,6 +1,7 @@
 /** The machine as text for people: its diagram, its states, its thresholds and what it does about faults. */
 import { FAULT_KINDS, FAULT_MEASURES } from "./facts.ts";
 import { FSM_STATES } from "./mind.ts";
+import { duration, levelText } from "./quantity.ts";
 import type { Remediation, Rule } from "./remediations.ts";
 import type { FsmRules, FsmSettings } from "./settings.ts";
 import { GUARDS, TRANSITIONS } from "./transitions.ts";
@@ -46,8 +47,8 @@ export function renderThresholds({ enterAt, leaveAt }: FsmSettings): string {
   return table(
     ["fault", "level", "of a", "heals from", "until"],
     FAULT_KINDS.map((kind) => {
-      const { says, unit, target } = FAULT_MEASURES[kind];
-      return [kind, says, target, quantity(enterAt[kind], unit), quantity(leaveAt[kind], unit)];
+      const { says, target } = FAULT_MEASURES[kind];
+      return [kind, says, target, levelText(kind, enterAt[kind]), levelText(kind, leaveAt[kind])];
     }),
   );
 }
@@ -86,24 +87,6 @@ function conditionsOf({ mayInterrupt, needs, costs }: Remediation): string {
     costs ? "the budget of healing is not spent" : null,
   ];
   return conditions.filter((condition) => condition !== null).join("; ") || "–";
-}
-
-function quantity(value: number, unit: string): string {
-  if (unit === "ms") return duration(value);
-  return unit === "%" ? `${value} %` : `${value} ${unit}`;
-}
-
-const UNITS = [
-  [86_400_000, "d"],
-  [3_600_000, "h"],
-  [60_000, "min"],
-  [1_000, "s"],
-] as const;
-
-/** In the largest unit that leaves nothing over. */
-function duration(ms: number): string {
-  const [unitMs, unit] = UNITS.find(([length]) => ms >= length && ms % length === 0) ?? [1, "ms"];
-  return `${ms / unitMs} ${unit}`;
 }
 
 /** Padded as the formatter of the documents does it, so that what is generated is what lies there. */

@@ -8,6 +8,7 @@ export {
 } from "./diagram.ts";
 export { alertKeyOf, type Effect, effectsAtStart, effectsOf, HOLD_KEY } from "./effects.ts";
 export {
+  FAULT_MEASURES,
   type Facts,
   type Fault,
   type FaultKind,
@@ -19,7 +20,7 @@ export {
   type SuspectTask,
 } from "./facts.ts";
 export { isWell } from "./healing-policy.ts";
-export { apply, type Deed, type Entry, historyOf, replay, type Stay } from "./journal.ts";
+export { apply, BY_ITSELF, type Deed, type Entry, historyOf, replay, type Stay } from "./journal.ts";
 export { decodeEntry, decodeMind, encodeEntry, encodeMind } from "./journal-text.ts";
 export {
   ACTIVE_STATES,

@@ -9,7 +9,13 @@ import { REMEDIATION_NAMES } from "./remediations.ts";
 import { MAX_EPISODES } from "./settings.ts";
 
 /** Raised when a reader of this version could misunderstand what is written from then on. */
-const VERSION = 1;
+const VERSION = 2;
+const FIRST_VERSION = 1;
+/**
+ * Kinds of entries that came later: an older release calls them those of a newer one, and leaves the journal alone, in
+ * place of calling the journal damaged. All else is written as the first version, so that a way back stays open.
+ */
+const KNOWN_SINCE: Readonly<Partial<Record<Deed["kind"], number>>> = { holdOver: 2 };
 const TARGET = text(MAX_TARGET_CHARS);
 const WHO = text(MAX_NAME_CHARS);
 /** Reasons of people are cut to 500; those of the mind name a target. */
@@ -89,7 +95,7 @@ const mind: Reader<Mind> = record({
 
 /** @returns one line of JSON. */
 export function encodeEntry(entry: Entry): string {
-  return JSON.stringify({ v: VERSION, ...entry });
+  return JSON.stringify({ v: KNOWN_SINCE[entry.kind] ?? FIRST_VERSION, ...entry });
 }
 
 /** @returns the entry, or a terminal failure that says what is wrong; of a newer version `newer_schema`. */
@@ -105,7 +111,7 @@ export function decodeEntry(line: string): Result<Entry> {
 
 /** @returns a mind as one line of JSON: what the journal before it came to, so that it need not be kept for ever. */
 export function encodeMind(value: Mind): string {
-  return JSON.stringify({ v: VERSION, ...value });
+  return JSON.stringify({ v: FIRST_VERSION, ...value });
 }
 
 /** @returns the mind, or a terminal failure as {@link decodeEntry}. */

@@ -101,8 +101,9 @@ export const SETTING_BOUNDS = {
   pace: {
     /** Entries of states are counted over this time. */
     periodMs: whole(HOUR, MINUTE, DAY),
-    scanEveryMs: whole(6 * HOUR, MINUTE, 30 * DAY),
-    proposeEveryMs: whole(DAY, MINUTE, 90 * DAY),
+    /** Both may be short: how often their states are entered is bounded by `entriesPerPeriod`. */
+    scanEveryMs: whole(6 * HOUR, SECOND, 30 * DAY),
+    proposeEveryMs: whole(DAY, SECOND, 90 * DAY),
     /** Of its budget a state needs this much left to be entered; it is left when nothing is. */
     budgetPercent: whole(5, 1, 100),
   },

@@ -67,23 +67,23 @@ export function step(mind: Mind, event: MindEvent, facts: Facts, rules: FsmRules
     case "tick":
       return written(mind, moment, (pen) => tick(pen, moment));
     case "pause":
-      if (mind.pause !== null) return refusal(mind, "it is paused already", "Resume it first, to pause it anew");
+      if (mind.pause !== null) return refusal(mind, "is paused already", "Resume it first, to pause it anew");
       if (event.forMs !== null && (event.forMs <= 0 || event.forMs > MAX_PAUSE_MS)) {
-        return refusal(mind, `a pause of ${event.forMs} ms`, `Give a time up to ${MAX_PAUSE_MS} ms, or none`);
+        return refusal(mind, `cannot be paused for ${event.forMs} ms`, `Give a time up to ${MAX_PAUSE_MS} ms, or none`);
       }
       return written(mind, moment, (pen) => pause(pen, event, moment));
     case "resume":
-      if (mind.pause === null) return refusal(mind, "it is not paused");
+      if (mind.pause === null) return refusal(mind, "is not paused");
       return written(mind, moment, (pen) => pen.write({ kind: "resumed" }, event.by));
     case "force":
-      if (mind.pause !== null) return refusal(mind, "it is paused", "Resume it first");
-      if (mind.hold !== null) return refusal(mind, "it is on hold", "Release it first");
-      if (mind.state === event.to) return refusal(mind, `it is ${event.to} already`);
+      if (mind.pause !== null) return refusal(mind, "is paused", "Resume it first");
+      if (mind.hold !== null) return refusal(mind, "is on hold", "Release it first");
+      if (mind.state === event.to) return refusal(mind, `is ${event.to} already`);
       return written(mind, moment, (pen) => {
         pen.write(change(mind, event.to, "forced", short(event.reason), moment), event.by);
       });
     case "release":
-      if (mind.hold === null) return refusal(mind, "it is not on hold");
+      if (mind.hold === null) return refusal(mind, "is not on hold");
       return written(mind, moment, (pen) => pen.write({ kind: "released", isRetry: false }, event.by));
     case "stoodStill": {
       // No more than what passed since the last entry, or a wrong caller could put a deadline off for ever.
@@ -126,8 +126,9 @@ function written(mind: Mind, { nowMs }: Moment, act: (pen: Pen) => void): MindSt
   };
 }
 
+/** @param why goes on after `the mind` */
 function refusal(mind: Mind, why: string, remedy?: string): MindStep {
-  return { mind, entries: NOTHING, effects: NOTHING, refusal: refused("conflict", `move the mind: ${why}`, remedy) };
+  return { mind, entries: NOTHING, effects: NOTHING, refusal: refused("conflict", `the mind ${why}`, remedy) };
 }
 
 function tick(pen: Pen, moment: Moment): void {

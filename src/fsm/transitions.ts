@@ -1,6 +1,7 @@
 /** The table of the mind: from which state to which, and what must hold. The diagram in the documents is made from it. */
 import { type Moment, mayBeginHealing, plan } from "./healing-policy.ts";
 import type { ActiveState, Cause, FsmState, Mind } from "./mind.ts";
+import { levelText } from "./quantity.ts";
 import type { FsmSettings } from "./settings.ts";
 
 /** A guard: what it says to a reader of the table, and why it holds now, or null when it does not. */
@@ -11,7 +12,7 @@ export const GUARDS = {
     says: "a fault is above its upper threshold, a remediation is left for it, and healing may begin",
     reason: (mind, moment) => {
       const fault = mayBeginHealing(mind, moment);
-      return fault === null ? null : `${fault.kind} of ${fault.target} is at ${fault.level}`;
+      return fault === null ? null : `${fault.kind} of ${fault.target} is at ${levelText(fault.kind, fault.level)}`;
     },
   },
   workReady: {

@@ -4,6 +4,7 @@ import { z } from "zod";
 import { MAX_PAGE_ROWS } from "#base";
 import {
   ACTIVE_STATES,
+  FAULT_MEASURES,
   FSM_STATES,
   type FsmRules,
   GUARDS,
@@ -29,6 +30,8 @@ const rulesSchema = z.object({
     z.object({
       fault: z.string(),
       name: z.string(),
+      /** Of both levels: ms, %, or what is counted. */
+      unit: z.string(),
       enterAt: z.int(),
       leaveAt: z.int(),
       attempts: z.int(),
@@ -48,6 +51,7 @@ const exampleRules: z.input<typeof rulesSchema> = {
     {
       fault: "stuckTasks",
       name: "requeueTasks",
+      unit: "tasks",
       enterAt: 3,
       leaveAt: 0,
       attempts: 3,
@@ -196,6 +200,7 @@ function rules({ settings, remediations }: FsmRules): z.output<typeof rulesSchem
     remediations: remediations.map(({ fault, name, attempts, withinMs, coolDownMs, mayInterrupt }) => ({
       fault,
       name,
+      unit: FAULT_MEASURES[fault].unit,
       enterAt: settings.enterAt[fault],
       leaveAt: settings.leaveAt[fault],
       attempts,

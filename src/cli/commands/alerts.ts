@@ -10,6 +10,7 @@ import type { Column } from "../output/table.ts";
 import { oneLine } from "../output/text.ts";
 import type { Handler } from "../parsing/command.ts";
 import { facts } from "../tasks/task-text.ts";
+import { byWhom } from "./by-whom.ts";
 import { forEach } from "./each.ts";
 
 type Page = SuccessOf<Awaited<ReturnType<Client["api"]["alerts"]["$get"]>>>;
@@ -129,9 +130,8 @@ export const alertAck: Handler<{
   readonly by: string | undefined;
   readonly note: string | undefined;
 }> = async ({ args, options }, context) => {
-  const by = options.by ?? context.environment.env["USER"];
   const json = {
-    ...(by === undefined || by === "" ? {} : { by }),
+    ...byWhom(options.by, context),
     ...(options.note === undefined ? {} : { note: options.note }),
   };
   return change(args, context, "Acknowledged", (client, param) => client.api.alerts[":id"].ack.$post({ param, json }));

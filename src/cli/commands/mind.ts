@@ -111,9 +111,13 @@ function toneOf({ state, pause, hold, problem }: MindShown): Tone | undefined {
 const FAULT_COLUMNS: readonly Column<MindShown["faults"][number]>[] = [
   { title: "FAULT", value: ({ kind }) => kind, tone: ({ level, enterAt }) => (level >= enterAt ? "bad" : undefined) },
   { title: "OF", value: ({ target }) => oneLine(target), shrinks: true },
-  { title: "LEVEL", value: ({ level }) => String(level), align: "right" },
-  { title: "HEALS FROM", value: ({ enterAt }) => String(enterAt), align: "right" },
+  { title: "LEVEL", value: ({ level, unit }) => levelText(level, unit), align: "right" },
+  { title: "HEALS FROM", value: ({ enterAt, unit }) => levelText(enterAt, unit), align: "right" },
 ];
+
+function levelText(level: number, unit: string): string {
+  return unit === "ms" ? durationText(level) : `${level} ${oneLine(unit)}`;
+}
 
 export const fsmHistory: Handler<{ readonly limit: number | undefined }> = async ({ options }, context) => {
   const { console } = context;
@@ -160,6 +164,8 @@ function whatText({ kind, detail }: Entry): string {
       return `treatment ${said("treatment")}: ${said("verdict")}`;
     case "stoodStill":
       return "stood still";
+    case "holdOver":
+      return "hold over";
     default:
       return oneLine(kind);
   }
@@ -170,7 +176,7 @@ function whyText({ kind, detail }: Entry): string {
   if (kind === "stoodStill" && typeof missedMs === "number") {
     return `nothing was decided for ${durationText(missedMs)}; it is held against no state`;
   }
-  return oneLine(textOf(detail["reason"]));
+  return kind === "holdOver" ? "what it was for is gone" : oneLine(textOf(detail["reason"]));
 }
 
 function textOf(value: unknown): string {
@@ -200,8 +206,8 @@ export const fsmRules: Handler<object> = async (_invocation, context) => {
 
 const REMEDIATION_COLUMNS: readonly Column<Rules["remediations"][number]>[] = [
   { title: "FAULT", value: ({ fault }) => fault },
-  { title: "FROM", value: ({ enterAt }) => String(enterAt), align: "right" },
-  { title: "UNTIL", value: ({ leaveAt }) => String(leaveAt), align: "right" },
+  { title: "FROM", value: ({ enterAt, unit }) => levelText(enterAt, unit), align: "right" },
+  { title: "UNTIL", value: ({ leaveAt, unit }) => levelText(leaveAt, unit), align: "right" },
   { title: "REMEDIATION", value: ({ name }) => name },
   { title: "ATTEMPTS", value: ({ attempts, withinMs }) => `${attempts} in ${durationText(withinMs)}`, align: "right" },
 ];

@@ -6,6 +6,7 @@ import { ageText } from "../output/quantities.ts";
 import type { Column } from "../output/table.ts";
 import { oneLine } from "../output/text.ts";
 import type { Handler } from "../parsing/command.ts";
+import { byWhom } from "./by-whom.ts";
 import { forEach } from "./each.ts";
 
 type Proposal = SuccessOf<Awaited<ReturnType<Client["api"]["proposals"]["$get"]>>>["proposals"][number];
@@ -75,9 +76,10 @@ export const proposalShow: Handler<object> = async ({ args }, context) => {
   return EXIT.ok;
 };
 
-type DecideOptions = { readonly reason: string | undefined };
+type DecideOptions = { readonly by: string | undefined; readonly reason: string | undefined };
 
 export const proposalApprove: Handler<DecideOptions> = async ({ args, options }, context) => {
+  const json = { ...byWhom(options.by, context), reason: options.reason ?? null };
   const api = await context.connect();
   if (!api.ok) return context.console.fail(api.error);
   return forEach(
@@ -86,7 +88,7 @@ export const proposalApprove: Handler<DecideOptions> = async ({ args, options },
     async (given) => {
       const param = { id: encodeURIComponent(given) };
       const changed = await api.value.ask(`approve ${given}`, (client) =>
-        client.api.proposals[":id"].approve.$post({ param, json: { reason: options.reason ?? null } }),
+        client.api.proposals[":id"].approve.$post({ param, json }),
       );
       return changed.ok ? ok(changed.value) : changed;
     },
@@ -97,6 +99,7 @@ export const proposalApprove: Handler<DecideOptions> = async ({ args, options },
 export const proposalReject: Handler<DecideOptions> = async ({ args, options }, context) => {
   const { reason } = options;
   if (reason === undefined) return context.console.fail(noReason("Say why, for the next who asks"));
+  const json = { ...byWhom(options.by, context), reason };
   const api = await context.connect();
   if (!api.ok) return context.console.fail(api.error);
   return forEach(
@@ -105,7 +108,7 @@ export const proposalReject: Handler<DecideOptions> = async ({ args, options }, 
     async (given) => {
       const param = { id: encodeURIComponent(given) };
       const changed = await api.value.ask(`reject ${given}`, (client) =>
-        client.api.proposals[":id"].reject.$post({ param, json: { reason } }),
+        client.api.proposals[":id"].reject.$post({ param, json }),
       );
       return changed.ok ? ok(changed.value) : changed;
     },

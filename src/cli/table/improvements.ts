@@ -1,6 +1,7 @@
 import { type Command, command } from "../parsing/command.ts";
 import { flag, text, whole } from "../parsing/option.ts";
 
+const by = text("NAME", "Who decides, as it is kept", { shownDefault: "USER" });
 const PROPOSAL = { name: "ID", description: "Or the beginning of one" } as const;
 
 export const IMPROVEMENT_COMMANDS: readonly Command[] = [
@@ -99,7 +100,7 @@ export const IMPROVEMENT_COMMANDS: readonly Command[] = [
     section: "Repositories",
     summary: "Approve proposals: each becomes a goal",
     arguments: [{ ...PROPOSAL, variadic: true }],
-    options: { reason: text("WHY", "Kept beside the decision") },
+    options: { by, reason: text("WHY", "Kept beside the decision") },
     load: async () => (await import("../commands/proposals.ts")).proposalApprove,
   }),
   command({
@@ -107,7 +108,7 @@ export const IMPROVEMENT_COMMANDS: readonly Command[] = [
     section: "Repositories",
     summary: "Reject proposals: they are not made again for a while",
     arguments: [{ ...PROPOSAL, variadic: true }],
-    options: { reason: text("WHY", "For whoever asks later") },
+    options: { by, reason: text("WHY", "For whoever asks later") },
     load: async () => (await import("../commands/proposals.ts")).proposalReject,
   }),
 ];

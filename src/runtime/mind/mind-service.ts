@@ -11,6 +11,7 @@ import type { Activities, Healing, MindJournal } from "#activities";
 import { type Clock, describeFailure, err, type Failure, type Logger, ok, type Result, type Timer } from "#base";
 import {
   alertKeyOf,
+  BY_ITSELF,
   type Effect,
   type Entry,
   effectsAtStart,
@@ -286,7 +287,7 @@ export class MindService {
 
   #pauseUnread(failure: Failure): void {
     const reason = `its journal could not be read and was set aside: ${failure.message}`;
-    this.#step({ kind: "pause", by: "mind", reason, forMs: null });
+    this.#step({ kind: "pause", by: BY_ITSELF, reason, forMs: null });
     const remedy = "Look at what runs, then resume it: drover fsm resume";
     const alert = { key: JOURNAL_KEY, severity: "critical", title: "The mind lost its journal" } as const;
     this.#parts.alerts.raise({ ...alert, message: `${reason}. ${remedy}`, source: "mind" });
@@ -318,7 +319,25 @@ export class MindService {
 function auditOf(entry: Entry): AuditEntry {
   const { kind, seq, atMs, by, ...rest } = entry;
   const subject = entry.kind === "treated" ? entry.target : "mind";
-  const reason =
-    entry.kind === "changed" || entry.kind === "paused" ? entry.reason : entry.kind === "treated" ? entry.fault : kind;
-  return { actor: by, action: `mind.${kind}`, subject, reason, detail: { seq, atMs, ...rest } };
+  return { actor: by, action: `mind.${kind}`, subject, reason: auditReason(entry), detail: { seq, atMs, ...rest } };
+}
+
+function auditReason(entry: Entry): string {
+  switch (entry.kind) {
+    case "changed":
+    case "paused":
+      return entry.reason;
+    case "treated":
+      return entry.fault;
+    case "judged":
+      return `treatment ${entry.treatment}: ${entry.verdict}`;
+    case "resumed":
+      return entry.by === BY_ITSELF ? "the time of the pause was over" : "by request";
+    case "released":
+      return entry.isRetry ? "to try once more by itself" : "by request";
+    case "holdOver":
+      return "what the hold was for is gone";
+    case "stoodStill":
+      return `nothing was decided for ${Math.round(entry.missedMs / 1_000)} s; it is held against no state`;
+  }
 }

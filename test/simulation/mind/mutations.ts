@@ -54,7 +54,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: "FSM1: forced into the state it is in",
     file: STEP,
-    find: "      if (mind.state === event.to) return refusal(mind, `it is ${event.to} already`);\n",
+    find: "      if (mind.state === event.to) return refusal(mind, `is ${event.to} already`);\n",
     replace: "",
   },
   {
@@ -344,7 +344,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: "FSM9: paused it is forced",
     file: STEP,
-    find: `      if (mind.pause !== null) return refusal(mind, "it is paused", "Resume it first");\n`,
+    find: `      if (mind.pause !== null) return refusal(mind, "is paused", "Resume it first");\n`,
     replace: "",
   },
   {

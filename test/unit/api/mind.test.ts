@@ -33,7 +33,7 @@ describe("the mind over HTTP", () => {
     expect(await bodyOf(paused)).toMatchObject({ state: "resting", pause: { by: "gertrude", reason: "disks" } });
     expect([paused, again, forced, resumed, released].map(({ status }) => status)).toEqual([200, 409, 409, 200, 409]);
     expect(await bodyOf(resumed)).toMatchObject({ pause: null });
-    expect(await bodyOf(released)).toMatchObject({ detail: "move the mind: it is not on hold" });
+    expect(await bodyOf(released)).toMatchObject({ detail: "the mind is not on hold" });
   });
 
   it.each([

@@ -20,7 +20,7 @@ describe("drover fsm", () => {
 
     expect(paused.stdout).toMatch(/paused by gertrude for 2 h more: new disks/);
     expect([paused.exit, again.exit, resumed.exit]).toEqual([0, 1, 0]);
-    expect(again.stderr).toMatch(/it is paused already.*Resume it first/s);
+    expect(again.stderr).toMatch(/the mind is paused already.*Resume it first/s);
     expect(history.stdout).toMatch(/paused +new disks +gertrude/);
     expect(resumed.stdout).toMatch(/resting/);
   });
@@ -41,7 +41,7 @@ describe("drover fsm", () => {
     const { exit, stderr } = await createCli().run("fsm", "release");
 
     expect(exit).toBe(1);
-    expect(stderr).toContain("it is not on hold");
+    expect(stderr).toContain("the mind is not on hold");
   });
 
   it.each([["8d"], ["0s"], ["soon"]])("pause takes no time of %s", async (time) => {
@@ -52,6 +52,8 @@ describe("drover fsm", () => {
     const { stdout } = await createCli().run("fsm", "rules");
 
     expect(stdout).toMatch(/^healing +15 s +5 m +8$/m);
-    expect(stdout).toMatch(/^stuckTasks +3 +0 +requeueTasks +3 in 1 h$/m);
+    expect(stdout).toMatch(/^stuckTasks +3 tasks +0 tasks +requeueTasks +3 in 1 h$/m);
+    expect(stdout).toMatch(/^clockSkew +5\.0 s +1\.0 s +askPerson /m);
+    expect(stdout).toMatch(/^diskLow +95 % +90 % +prune /m);
   });
 });

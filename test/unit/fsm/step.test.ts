@@ -139,7 +139,7 @@ describe("healing", () => {
 
     expect(ticking.mind.hold).toMatchObject({ retryAtMs: null });
     expect(effectsAtStart(ticking.mind)).toMatchObject([{ kind: "askPerson" }]);
-    expect(ticking.tell({ kind: "force", by: "ada", to: "executing", reason: "" })).toContain("it is on hold");
+    expect(ticking.tell({ kind: "force", by: "ada", to: "executing", reason: "" })).toContain("the mind is on hold");
     expect(ticking.tell({ kind: "release", by: "ada" })).toBe(null);
     expect(ticking.run({ ...QUIET, readyGoals: 1 }, MINUTE).mind.state).toBe("executing");
   });
@@ -232,7 +232,9 @@ describe("people", () => {
     expect(ticking.tell({ kind: "resume", by: "ada" })).toContain("not paused");
     expect(ticking.tell({ kind: "release", by: "ada" })).toContain("not on hold");
     expect(ticking.tell({ kind: "force", by: "ada", to: "resting", reason: "" })).toContain("resting already");
-    expect(ticking.tell({ kind: "pause", by: "ada", reason: "", forMs: MAX_PAUSE_MS + 1 })).toContain("a pause of");
+    expect(ticking.tell({ kind: "pause", by: "ada", reason: "", forMs: MAX_PAUSE_MS + 1 })).toContain(
+      "cannot be paused for",
+    );
     expect(ticking.entries).toEqual([]);
   });
 

@@ -88,7 +88,7 @@ describe("the mind of a node", () => {
     await at.until(() => at.state === "executing");
 
     expect([ended, paused]).toEqual([1, ["resting", "gertrude"]]);
-    expect([refusal.code, refusal.message]).toEqual(["conflict", "move the mind: it is paused"]);
+    expect([refusal.code, refusal.message]).toEqual(["conflict", "the mind is paused"]);
     expect(at.service.mind.pause).toBeNull();
   });
 
