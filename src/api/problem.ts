@@ -2,7 +2,7 @@
 
 import type { Context, TypedResponse } from "hono";
 import { z } from "zod";
-import type { Failure, FailureCode, FieldFault, JsonObject } from "#base";
+import { type Failure, type FailureCode, type FieldFault, type JsonObject, redactText } from "#base";
 
 /** Codes that only exist at the edge, beside those of every {@link Failure}. */
 export type ProblemCode =
@@ -98,7 +98,7 @@ export type ProblemInput = {
 /** Faults named in one answer: enough to fix a form, little enough that a bad batch does not echo itself back. */
 export const MAX_FAULTS = 20;
 
-/** @returns the problem document for a failure. */
+/** @returns the problem document for a failure. What looks like a secret is taken out: an address may hold one. */
 export function problemOf(input: ProblemInput): Problem {
   const { status, title } = PROBLEMS[input.code];
   return {
@@ -106,12 +106,16 @@ export function problemOf(input: ProblemInput): Problem {
     type: `urn:drover:problem:${input.code}`,
     title,
     status,
-    detail: input.message,
+    detail: redactText(input.message),
     code: input.code,
-    ...(input.remedy === undefined ? {} : { remedy: input.remedy }),
-    ...(input.faults === undefined ? {} : { errors: input.faults.slice(0, MAX_FAULTS).map((fault) => ({ ...fault })) }),
+    ...(input.remedy === undefined ? {} : { remedy: redactText(input.remedy) }),
+    ...(input.faults === undefined ? {} : { errors: input.faults.slice(0, MAX_FAULTS).map(shownFault) }),
     ...(input.incident === undefined ? {} : { incident: input.incident }),
   };
+}
+
+function shownFault({ path, reason }: FieldFault): FieldFault {
+  return { path, reason: redactText(reason) };
 }
 
 export type ProblemResponse = Response & TypedResponse<Problem, ProblemStatus, "json">;

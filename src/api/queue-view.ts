@@ -1,6 +1,7 @@
 /** Queue, lanes, keys, schedules and events as the API returns them. */
 
 import { z } from "zod";
+import { type JsonObject, redactValue } from "#base";
 import { type KeyPolicy, type KeyRow, LANES, type LaneRow, type QueueEvent, type ScheduleRow } from "#queue";
 import { storedFields } from "./submission.ts";
 import { laneSchema } from "./submission-schema.ts";
@@ -140,5 +141,6 @@ export const eventSchema = z.object({
 export type EventView = z.output<typeof eventSchema>;
 
 export function eventView(event: QueueEvent): EventView {
-  return { ...event, data: { ...event.data } };
+  // `as`: a redacted copy of an object is one.
+  return { ...event, data: redactValue(event.data) as JsonObject };
 }

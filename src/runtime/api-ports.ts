@@ -27,7 +27,8 @@ import type { Goals } from "#goals";
 import type { Queue } from "#queue";
 import type { Stores } from "#store";
 import type { LoadedConfig } from "./config/load.ts";
-import { type Config, SETTING_PATHS } from "./config/settings.ts";
+import type { Config } from "./config/settings.ts";
+import { shownSettings } from "./config/shown-settings.ts";
 import { type Engine, nodeOffer } from "./engine.ts";
 import { breakers } from "./failsafes/breakers.ts";
 import { chunkOf, wholeResult } from "./part-chunks.ts";
@@ -65,7 +66,7 @@ export type ApiParts = {
 
 export function apiPorts(parts: ApiParts): ApiPorts {
   const { engine, stateDir } = parts;
-  const { config, origins } = parts.loaded;
+  const { config } = parts.loaded;
   const name = nodeName(config);
   return {
     queue: parts.queue,
@@ -115,7 +116,7 @@ export function apiPorts(parts: ApiParts): ApiPorts {
       if (!taken.ok) return taken;
       return ok({ file: taken.value.path, sizeBytes: taken.value.bytes, takenAtMs: realClock.nowMs() });
     },
-    config: () => SETTING_PATHS.map((path) => ({ name: path, value: config[path], origin: origins[path] })),
+    config: () => shownSettings(parts.loaded),
     requestShutdown: parts.stop,
   };
 }

@@ -7,6 +7,7 @@ import {
   type Logger,
   type Random,
   type Result,
+  redactText,
   refused,
   type Timer,
 } from "#base";
@@ -90,7 +91,8 @@ export class Notifier implements Notices {
     if (channels.length === 0) return;
     const kept = this.#parts.outbox.put(
       channels.map(({ policy }) => policy.name),
-      notice,
+      // The history shows it as it is kept.
+      { ...notice, title: redactText(notice.title), message: redactText(notice.message) },
     );
     if (!kept.ok) this.#parts.logger.error("a notice was not kept", { title: notice.title, why: kept.error.message });
     for (const channel of channels) this.#look(channel);

@@ -133,8 +133,9 @@ function failureOf(
   reason: string,
   token: string | undefined,
 ): Failure {
-  const shown = token === undefined ? reason : reason.replaceAll(token, "[redacted]");
-  const said = redactText(shown.trim()).slice(0, MAX_REASON_CHARS);
+  const start = reason.trim().slice(0, 4 * MAX_REASON_CHARS);
+  const shown = token === undefined ? start : start.replaceAll(token, "[redacted]");
+  const said = redactText(shown).slice(0, MAX_REASON_CHARS);
   const what = `git ${args.find((arg) => !arg.startsWith("-")) ?? ""}`;
   if (
     signal === "SIGXFSZ" ||

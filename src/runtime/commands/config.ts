@@ -1,6 +1,6 @@
-import { redactValue } from "#base";
 import { type ConfigShowOptions, type Console, EXIT, type GlobalOptions } from "#cli";
-import { SETTING_PATHS, SETTINGS } from "../config/settings.ts";
+import { SETTINGS } from "../config/settings.ts";
+import { shownSettings } from "../config/shown-settings.ts";
 import { mindRules } from "../mind/mind-rules.ts";
 import { checkEndpoints } from "../models/known-endpoints.ts";
 import { sandboxPlanOf } from "../models/task-plans.ts";
@@ -12,11 +12,10 @@ import { settingsOf } from "./settings.ts";
 export async function configShow(options: ConfigShowOptions, console: Console): Promise<number> {
   const loaded = settingsOf(options);
   if (!loaded.ok) return console.fail(loaded.error);
-  const { config, origins } = loaded.value;
-  const entries = SETTING_PATHS.map((name) => ({
+  const entries = shownSettings(loaded.value).map(({ name, value, origin }) => ({
     name,
-    value: redactValue(config[name]),
-    ...(options.origin ? { origin: origins[name] } : {}),
+    value,
+    ...(options.origin ? { origin } : {}),
     about: SETTINGS[name].about,
   }));
   if (console.json) {

@@ -1,8 +1,8 @@
 /**
- * How a hub sends a commit to its libSQL server: Hrana over HTTP, version 2
+ * What a hub says to its libSQL server: Hrana over HTTP, version 2
  * (github.com/tursodatabase/libsql, docs/HTTP_V2_SPEC.md and docs/HRANA_2_SPEC.md). Pure.
  */
-import type { SqlValue } from "../connection.ts";
+import type { SqlRow, SqlValue } from "../connection.ts";
 
 /** The part of a recorded statement that travels. */
 export type ServerStatement = { readonly sql: string; readonly args: readonly SqlValue[] };
@@ -48,7 +48,7 @@ export function batchRequest(statements: readonly ServerStatement[]): unknown {
     batch: {
       steps: [
         { stmt: { sql: "BEGIN IMMEDIATE", want_rows: false } },
-        ...statements.map((statement, index) => ({ condition: succeeded(index), stmt: written(statement) })),
+        ...statements.map((statement, index) => ({ condition: succeeded(index), stmt: written(statement, false) })),
         { condition: succeeded(last - 1), stmt: { sql: "COMMIT", want_rows: false } },
         { condition: { type: "not", cond: succeeded(last) }, stmt: { sql: "ROLLBACK", want_rows: false } },
       ],
@@ -56,12 +56,16 @@ export function batchRequest(statements: readonly ServerStatement[]): unknown {
   };
 }
 
+export function rowsRequest(statement: ServerStatement): unknown {
+  return { type: "execute", stmt: written(statement, true) };
+}
+
 export const CLOSE_REQUEST = { type: "close" };
 
 const succeeded = (step: number): unknown => ({ type: "ok", step });
 
-function written({ sql, args }: ServerStatement): unknown {
-  return { sql, args: args.map(writtenValue), want_rows: false };
+function written({ sql, args }: ServerStatement, isAsked: boolean): unknown {
+  return { sql, args: args.map(writtenValue), want_rows: isAsked };
 }
 
 /** A number travels as it is bound to the working copy, too: as a float, which a column of integers makes one. */
@@ -103,6 +107,28 @@ export function readBatch(answer: PipelineAnswer, count: number): BatchAnswer {
 
 /** What the database itself says of a statement. Not SQLITE_BUSY and its like, which pass. */
 const CERTAIN = /^SQLITE_(?!BUSY|LOCKED)/;
+
+/** Rows by position. */
+export function readRows(answer: PipelineAnswer): readonly SqlRow[] {
+  // `as`: the answer to a statement, by the protocol.
+  const { rows } = resultOf(answer) as { readonly rows: readonly (readonly Value[])[] };
+  return rows.map((row) => row.map(readValue));
+}
+
+/** No column of ours holds a blob. */
+function readValue({ type, value }: Value): SqlValue {
+  switch (type) {
+    case "null":
+      return null;
+    case "integer":
+    case "float":
+      return Number(value);
+    case "text":
+      return String(value);
+    default:
+      throw new Error(`the server answered a value of type ${type}`);
+  }
+}
 
 /** @returns what an answer with a status of failure says. */
 export function readFault(status: number, said: string): Error {

@@ -1,4 +1,3 @@
-import { type Client, createClient } from "@libsql/client/http";
 import type { SqlRow, SqlValue } from "../connection.ts";
 import {
   type BatchAnswer,
@@ -7,6 +6,8 @@ import {
   type PipelineAnswer,
   readBatch,
   readFault,
+  readRows,
+  rowsRequest,
   type ServerStatement,
 } from "./hrana.ts";
 
@@ -30,22 +31,18 @@ type Stream = { readonly baton: string; readonly origin: string; readonly base: 
 /**
  * A libSQL server over HTTP. Every request has a deadline; nothing here is tried again.
  *
- * Reads, which are rare, go through the client library. It opens a stream for each request, and sqld a connection for each
- * stream, for which it reads the whole schema: 2.5 ms of its processor for one batch, where the batch itself takes 0.5. So
- * batches are sent from here: a stream that committed one is kept for the next. One whose batch was not committed is closed
- * at once, so that a transaction can never stay open in it.
+ * A stream that committed a batch is kept for the next one, because sqld opens a connection and reads the whole schema
+ * for each: 2.5 ms of its processor for one batch, where the batch itself takes 0.5. One whose batch was not committed is
+ * closed at once, so that a transaction can never stay open in it.
  */
 export class Server {
   readonly #address: ServerAddress;
-  readonly #client: Client;
   #stream: Stream | undefined;
   /** How long the next requests may take. */
   timeoutMs = REQUEST_TIMEOUT_MS;
 
   constructor(address: ServerAddress) {
     this.#address = address;
-    const { url, urlNow } = address;
-    this.#client = createClient({ url, fetch: (request: Request) => this.#ask(movedTo(request, urlNow?.())) });
   }
 
   /** One transaction: all of it or nothing. */
@@ -63,15 +60,13 @@ export class Server {
 
   /** Rows by position. Throws when the server cannot be asked, and what it says against the statement. */
   async rows(sql: string, args: readonly SqlValue[] = []): Promise<readonly SqlRow[]> {
-    const { columns, rows } = await this.#client.execute({ sql, args: [...args] });
-    // `as`: no column of ours holds a blob, and integers come as numbers.
-    return rows.map((row) => columns.map((_name, column) => row[column] as SqlValue));
+    const { answer } = await this.#request([rowsRequest({ sql, args }), CLOSE_REQUEST]);
+    return readRows(answer);
   }
 
   /** The server forgets the stream by itself. */
   close(): void {
     this.#stream = undefined;
-    this.#client.close();
   }
 
   /** What came of the batch is known already, and does not change when the server cannot be told. */
@@ -98,37 +93,24 @@ export class Server {
   ): Promise<{ readonly answer: PipelineAnswer; readonly stream: Stream | undefined }> {
     const origin = this.#origin();
     const base = stream?.base ?? origin;
-    const response = await this.#ask(
-      new Request(new URL("v2/pipeline", base.endsWith("/") ? base : `${base}/`).href, {
-        method: "POST",
-        headers: {
-          "content-type": "application/json",
-          // sqld compresses the smallest answer otherwise, and both sides are on one host.
-          "accept-encoding": "identity",
-        },
-        body: JSON.stringify({ baton: stream?.baton ?? null, requests }),
-      }),
-    );
+    const token = this.#address.authToken?.();
+    const response = await fetch(new URL("v2/pipeline", base.endsWith("/") ? base : `${base}/`), {
+      method: "POST",
+      headers: {
+        "content-type": "application/json",
+        // sqld compresses the smallest answer otherwise, and both sides are on one host.
+        "accept-encoding": "identity",
+        ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+      },
+      body: JSON.stringify({ baton: stream?.baton ?? null, requests }),
+      signal: AbortSignal.timeout(this.timeoutMs),
+    });
     if (!response.ok) throw readFault(response.status, await response.text());
     const answer = (await response.json()) as PipelineAnswer; // `as`: by the protocol; what is missing is seen when read
     const { baton, base_url } = answer;
     const next = { origin, base: base_url ?? base, usedAtMs: performance.now() };
     return { answer, stream: typeof baton === "string" ? { ...next, baton } : undefined };
   }
-
-  /** With the token and the deadline of this moment. */
-  #ask(request: Request): Promise<Response> {
-    const token = this.#address.authToken?.();
-    if (token !== undefined) request.headers.set("authorization", `Bearer ${token}`);
-    return fetch(request, { signal: AbortSignal.timeout(this.timeoutMs) });
-  }
-}
-
-/** The client library keeps the address that it was made with. */
-function movedTo(request: Request, address: string | null | undefined): Request {
-  if (address === null || address === undefined) return request;
-  const { pathname, search } = new URL(request.url);
-  return new Request(new URL(`${pathname}${search}`, address).href, request);
 }
 
 /** True when the server answered, and its database has no such table. */

@@ -12,6 +12,10 @@ describe("redaction of text", () => {
     ["a cloud access key", "AKIAABCDEFGHIJKLMNOP", "AKIAABCD"],
     ["a drover token", `drv_${"b".repeat(24)}`, "drv_b"],
     ["a password in a URL", "clone https://me:hunter22@forge.example/repo.git", "hunter22"],
+    ["a token that stands for a user", "clone https://abcdef0123@forge.example/repo.git", "abcdef0123"],
+    ["a token in a query", "GET https://forge.example/x?a=b&private_token=abcdef0123#c", "abcdef0123"],
+    ["the address of a chat", "post to https://hooks.slack.com/services/T0/B0/abcdef0123", "abcdef0123"],
+    ["a private key that was cut", "-----BEGIN PRIVATE KEY-----\nabcdef0123", "abcdef0123"],
     ["a private key", "-----BEGIN OPENSSH PRIVATE KEY-----\nabc\ndef\n-----END OPENSSH PRIVATE KEY-----", "abc"],
   ])("takes %s out and leaves a mark", (_what, text, secret) => {
     const clean = redactText(text);
@@ -19,6 +23,17 @@ describe("redaction of text", () => {
     expect(clean).not.toContain(secret);
     expect(clean).toContain(REDACTED);
     expect(redactText(clean)).toBe(clean);
+  });
+
+  it("takes no longer for a text that is written to take long", () => {
+    const begins = "-----BEGIN PRIVATE KEY-----";
+    const traps = [begins, "https://a", "://a:", "?a_token", "sk-", "Bearer ", "hooks.slack.com/services/ "];
+
+    const startMs = performance.now();
+    for (const trap of traps) redactText(trap.repeat(300_000 / trap.length));
+
+    // A second at most; what is quadratic took minutes.
+    expect(performance.now() - startMs).toBeLessThan(20_000);
   });
 
   it("leaves ordinary text as it is", () => {

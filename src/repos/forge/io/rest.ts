@@ -94,7 +94,9 @@ export class Rest {
 
   #clean(text: string): string {
     const { token } = this.#options;
-    const shown = token === undefined ? text : text.replaceAll(token, "[redacted]");
+    // An answer may have megabytes; of most of it nothing is shown.
+    const start = text.slice(0, 4 * MAX_REASON_CHARS);
+    const shown = token === undefined ? start : start.replaceAll(token, "[redacted]");
     return redactText(shown.replaceAll(/\s+/g, " ")).slice(0, MAX_REASON_CHARS);
   }
 }
