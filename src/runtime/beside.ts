@@ -10,7 +10,8 @@ import { openRollouts } from "./fleet/open-rollouts.ts";
 import { Resender } from "./fleet/resender.ts";
 import { copyTold } from "./fleet/self-description.ts";
 import type { NodeFleet } from "./fleet/start-fleet.ts";
-import { openGoals } from "./goals/open-goals.ts";
+import { GoalInbox } from "./goals/goal-inbox.ts";
+import { type GoalSubmissions, openGoals } from "./goals/open-goals.ts";
 import { joinHooks } from "./hooks/join-hooks.ts";
 import { improvementsOf } from "./improvements/node-improvements.ts";
 import type { NodeOptions } from "./node.ts";
@@ -45,6 +46,7 @@ export function openBeside(parts: BesideParts, duty: HubDuty | undefined, watchd
   const rollouts = openRollouts({ ...common, duty, uploads, watchdog, restart });
   const resender = resenderOf(parts);
   const goals = openGoals({ ...common, config: options.loaded.config, duty, repositories: engine.repositories.goals });
+  const inbox = inboxOf(parts, goals.submissions);
   const joined = { heardAtMs, alerts, goals: goals.submissions, watchdog };
   const hooks = joinHooks({ ...options, engine, fleet, ...joined });
   const improvements = improvementsOf({ ...options, engine, fleet, goals, budgets: telemetry.spending });
@@ -82,9 +84,11 @@ export function openBeside(parts: BesideParts, duty: HubDuty | undefined, watchd
       rollouts.start();
       resender?.start();
       hooks.start();
+      inbox?.start();
       improvements.own?.start();
     },
     stop: async (): Promise<void> => {
+      await inbox?.stop();
       await improvements.own?.stop();
       await telemetry.stop();
       settings.watch.stop();
@@ -93,6 +97,13 @@ export function openBeside(parts: BesideParts, duty: HubDuty | undefined, watchd
       await hooks.stop();
     },
   };
+}
+
+/** Undefined where no folder is looked at. */
+function inboxOf({ options }: BesideParts, submissions: GoalSubmissions): GoalInbox | undefined {
+  const folder = options.loaded.config["goals.inbox"];
+  if (folder === "") return undefined;
+  return new GoalInbox({ folder, submissions, clock: realClock, logger: options.logger });
 }
 
 function telemetryOf({ options, engine, fleet }: BesideParts, heardAtMs: (node: NodeId) => number | undefined) {

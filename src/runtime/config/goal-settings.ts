@@ -19,5 +19,10 @@ export const GOAL_SETTINGS = {
     DAY_MS,
     "how long the node that has the folder of a goal may be away before a hub after it gives the goal up, or begins it anew where nothing was done",
   ),
+  "goals.inbox": setting(
+    z.string().max(4_096),
+    "",
+    "folder whose Markdown, TOML and XML files become goals; empty: none",
+  ),
   "goals.keep_ms": setting(durationMs, 90 * DAY_MS, "how long ended goals are kept"),
 };

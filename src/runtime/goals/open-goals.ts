@@ -59,7 +59,7 @@ function remoteGoals({ engine: { queue, stores, ids }, clock }: GoalParts): Goal
 }
 
 /** For parts of this node that hand in goals; checked as those of people are. */
-function submissionsTo(port: Goals): GoalSubmissions {
+export function submissionsTo(port: Pick<Goals, "submit">): GoalSubmissions {
   const schema = goalSubmissionSchema(checkSchema);
   return {
     submit: async (goal) => {
