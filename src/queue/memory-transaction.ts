@@ -239,6 +239,10 @@ export class MemoryTransaction implements QueueTransaction {
     });
   }
 
+  losses(id: TaskId): number {
+    return (this.#tables.attempts.get(id) ?? []).filter(({ outcome }) => outcome === "lost").length;
+  }
+
   insertAttempt(row: AttemptRow): void {
     const earlier = this.#tables.attempts.get(row.taskId) ?? [];
     assert(earlier.length === row.n - 1, `Q4: attempt ${row.n} of ${row.taskId} follows the one before`);

@@ -21,6 +21,8 @@ export interface QueueTransaction {
   /** The earliest `wakeAtMs` of any waiting task, key or schedule; null when there is none. */
   nextWakeMs(): number | null;
   running(limit: number): readonly TaskRow[];
+  /** How many attempts of a task were lost. */
+  losses(id: TaskId): number;
   /** Tasks that depend directly on `id`; with `openOnly` those for which it is not satisfied yet. */
   dependents(id: TaskId, openOnly: boolean, limit: number): readonly TaskId[];
   /** What `id` depends on directly. */

@@ -76,7 +76,7 @@ export type TaskRow = {
   readonly holder: NodeId | null;
   /** Attempts counted so far. */
   readonly attempts: number;
-  /** `attempts` may not pass this; a redrive raises it by `maxAttempts`. */
+  /** `attempts` may not pass this; a redrive raises it by `maxAttempts`, a lost attempt by one (Q4). */
   readonly attemptLimit: number;
   readonly maxAttempts: number;
   readonly retryBaseMs: number;

@@ -8,7 +8,8 @@
  *       ready, an end instant only when ended, a wake reason only with a wake instant.
  *   Q2  Each claim gets a fence greater than every fence before it.
  *   Q3  A task has at most one live lease; a report under any other fence changes nothing.
- *   Q4  Attempts never pass their limit, and each counted attempt has exactly one attempt row.
+ *   Q4  Attempts never pass their limit, and each counted attempt has exactly one attempt row. A lost attempt raises
+ *       the limit by one, {@link MAX_FORGIVEN_LOSSES} times in the life of a task that may be attempted more than once.
  *   Q5  A task starts only after all its dependencies are satisfied.
  *   Q6  Never do more tasks of a key run than its policy allows.
  *   Q7  done, dead and cancelled are left only by redrive.
@@ -108,6 +109,21 @@ export function ended(
 export function attemptCounted(row: TaskRow): TaskRow {
   assert(row.attempts < row.attemptLimit, "Q4: attempts stay within their limit");
   return { ...row, attempts: row.attempts + 1 };
+}
+
+/**
+ * A worker that vanished with its node says nothing against its task. More often than this it may be the task that takes
+ * them down: three nodes in a row mean the task, as in MAX_REQUEUES of the mind.
+ */
+export const MAX_FORGIVEN_LOSSES = 3;
+
+/**
+ * The limit after an attempt was lost. A task that may be attempted once stays so: whoever said that wants no repetition.
+ * @param losses attempts of this task that were lost before
+ */
+export function lossForgiven(row: TaskRow, losses: number): TaskRow {
+  if (row.maxAttempts === 1 || losses >= MAX_FORGIVEN_LOSSES) return row;
+  return { ...row, attemptLimit: row.attemptLimit + 1 };
 }
 
 export function cancelRequested(row: TaskRow): TaskRow {

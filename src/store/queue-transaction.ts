@@ -17,6 +17,7 @@ import { type Connection, number, type SqlRow, text } from "./connection.ts";
 import type { EventLog } from "./event-log.ts";
 import { InsertBuffer } from "./insert-buffer.ts";
 import { KeyTable } from "./key-table.ts";
+import { lossesOf } from "./lost-attempts.ts";
 import { readMeta, writeMeta } from "./meta.ts";
 import { LibsqlNoteTable } from "./note-table.ts";
 import {
@@ -177,14 +178,17 @@ export class QueueUnit implements QueueTransaction, WorkUnit<QueueTransaction> {
     return this.#tasks.running(limit);
   }
 
+  losses(id: TaskId): number {
+    return lossesOf(id, this.#attempts, this.#connection);
+  }
+
   dependents(id: TaskId, openOnly: boolean, limit: number): readonly TaskId[] {
     if (!this.#hasDependencies) return [];
     this.#dependencies.flush();
     const filter = openOnly ? "AND satisfied = 0" : "";
-    return this.#connection
-      .prepare(`SELECT task_id FROM dependency WHERE depends_on = ? ${filter} ORDER BY task_id LIMIT ?`)
-      .all([id, limit])
-      .map((row) => text(row, 0) as TaskId); // `as`: written from a TaskId
+    const sql = `SELECT task_id FROM dependency WHERE depends_on = ? ${filter} ORDER BY task_id LIMIT ?`;
+    const rows = this.#connection.prepare(sql).all([id, limit]);
+    return rows.map((row) => text(row, 0) as TaskId); // `as`: written from a TaskId
   }
 
   dependencies(id: TaskId): readonly { readonly id: TaskId; readonly satisfied: boolean }[] {

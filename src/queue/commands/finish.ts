@@ -13,7 +13,7 @@ import {
   type TaskRow,
   type TaskState,
 } from "../task.ts";
-import { attemptCounted, ended, progressed, waiting } from "../transition.ts";
+import { attemptCounted, ended, lossForgiven, progressed, waiting } from "../transition.ts";
 
 export type FinishReceipt =
   /** The report was applied; the task is now in `state`. */
@@ -40,7 +40,7 @@ export function finish(
     record(tx, context, "attempt.orphaned", row, orphanOf(fence, report));
     return ok({ kind: "stale" });
   }
-  const counted = attemptCounted(row);
+  const counted = report.outcome === "lost" ? lossForgiven(attemptCounted(row), tx.losses(id)) : attemptCounted(row);
   tx.insertAttempt(attemptRow(row, report, context.nowMs));
   const verdict = decide(counted, report, context);
   const common = { attempt: counted.attempts, outcome: report.outcome, error: report.error };
@@ -143,7 +143,7 @@ function decide(row: TaskRow, report: AttemptReport, context: CommandContext): V
       reason: { code: "attempts_exhausted", text: `${many} failed; the last: ${text}` },
     };
   }
-  // A lost attempt says nothing against the task, so it is offered again at once; the limit on attempts still holds.
+  // A lost attempt says nothing against the task, so it is offered again at once.
   if (report.outcome === "lost") return { kind: "retry", delayMs: 0 };
   return { kind: "retry", delayMs: backoffMs(row.attempts, row.retryBaseMs, row.retryMaxMs, context.draw()) };
 }

@@ -103,12 +103,24 @@ export const attempts: Part = (suite) => {
     expect(await suite.claim()).toEqual([]);
   });
 
-  it("offers a lost attempt again at once, but counts it", async () => {
+  it("Q4: offers a lost attempt again at once, and holds three of them against no task", async () => {
     const id = await suite.submitOne({ maxAttempts: 2 });
+    for (let n = 1; n <= 3; n += 1) {
+      await suite.attempt({ outcome: "lost" });
+      expect((await suite.world.record(id)).row).toMatchObject({ state: "ready", attempts: n, attemptLimit: 2 + n });
+    }
     await suite.attempt({ outcome: "lost" });
+    expect((await suite.world.record(id)).row).toMatchObject({ state: "ready", attempts: 4, attemptLimit: 5 });
     await suite.attempt({ outcome: "lost" });
 
-    expect((await suite.world.record(id)).row).toMatchObject({ state: "dead", attempts: 2 });
+    expect((await suite.world.record(id)).row).toMatchObject({ state: "dead", attempts: 5, attemptLimit: 5 });
+  });
+
+  it("Q4: does not offer a task again that may be attempted once, also when it was lost", async () => {
+    const id = await suite.submitOne({ maxAttempts: 1 });
+    await suite.attempt({ outcome: "lost" });
+
+    expect((await suite.world.record(id)).row).toMatchObject({ state: "dead", attempts: 1 });
   });
 
   it("gives a retried task its place in the lane back, not one behind the backlog", async () => {

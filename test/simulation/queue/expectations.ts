@@ -1,11 +1,33 @@
-import type { AttemptOutcome, TaskRow } from "#queue";
+import type { AttemptOutcome, AttemptRow, TaskRecord, TaskRow } from "#queue";
 import { check, type Snapshot } from "./oracle.ts";
 
-/** What a report under the right fence makes of a task. */
-export function expectedState(row: TaskRow, outcome: AttemptOutcome, isTerminal: boolean): readonly string[] {
+/** Attempts of a task that may be attempted again, lost without being held against it. */
+const FORGIVEN = 3;
+
+/** @returns how many of its own attempts a task has left when its present one ends so. */
+function leftAfter(row: TaskRow, attempts: readonly AttemptRow[], outcome: AttemptOutcome): number {
+  const lost = attempts.filter((attempt) => attempt.outcome === "lost").length;
+  const isForgiven = outcome === "lost" && row.maxAttempts > 1 && lost < FORGIVEN;
+  return row.attemptLimit - row.attempts - (isForgiven ? 0 : 1);
+}
+
+type Before = Pick<TaskRecord, "row" | "attempts">;
+
+/** What a report under the right fence made of a task. */
+export function checkEnd(before: Before, after: TaskRow, outcome: AttemptOutcome, isTerminal: boolean): void {
+  const left = leftAfter(before.row, before.attempts, outcome);
+  check(after.attemptLimit - after.attempts === left, `Q4: after an attempt that ended ${outcome} ${left} are left`);
+  const expected = expectedState(before, outcome, isTerminal);
+  check(
+    expected.includes(after.state),
+    `a task whose attempt ended ${outcome} is ${after.state}, not ${expected.join(" or ")}`,
+  );
+}
+
+function expectedState({ row, attempts }: Before, outcome: AttemptOutcome, isTerminal: boolean): readonly string[] {
   if (outcome === "passed") return ["done"];
   if (row.cancelRequested) return ["cancelled"];
-  if (isTerminal || row.attempts + 1 >= row.attemptLimit) return ["dead"];
+  if (isTerminal || leftAfter(row, attempts, outcome) <= 0) return ["dead"];
   if (outcome === "lost" || row.retryBaseMs === 0) return ["ready"];
   return ["waiting"];
 }

@@ -1,7 +1,7 @@
 import { type NodeId, type ScheduleId, seededRandom, type TaskId } from "#base";
 import { type AttemptOutcome, type Fence, LEASE_TERM_MS } from "#queue";
 import { acceptsAll, attemptReport, QueueWorld, type StoreHarness } from "../../support/queue-world.ts";
-import { checkWake, expectedState, newlyLost } from "./expectations.ts";
+import { checkEnd, checkWake, newlyLost } from "./expectations.ts";
 import {
   check,
   checkNothingForgotten,
@@ -199,11 +199,7 @@ export class History {
       attempts.at(-1)?.fenceN === held.fence.n && attempts.at(-1)?.outcome === outcome,
       "Q4: the attempt is recorded",
     );
-    const verdict = expectedState(record.row, outcome, isTerminal);
-    check(
-      verdict.includes(row.state),
-      `a task whose attempt ended ${outcome} is ${row.state}, not ${verdict.join(" or ")}`,
-    );
+    checkEnd(record, row, outcome, isTerminal);
     if (row.state === "waiting") {
       const delayMs = (row.wakeAtMs ?? 0) - clock.nowMs();
       const ceilingMs = Math.min(row.retryMaxMs, row.retryBaseMs * 2 ** (row.attempts - 1));

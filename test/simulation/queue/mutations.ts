@@ -12,6 +12,7 @@ const CLAIM = "commands/claim.ts";
 const SUBMIT = "commands/submit.ts";
 const CONTROL = "commands/control.ts";
 const TICK = "commands/tick.ts";
+const TRANSITION = "transition.ts";
 
 /** Each takes one guard away, or turns one comparison, and must make a property break. A survivor is a hole in them. */
 export const MUTATIONS: readonly Mutation[] = [
@@ -58,6 +59,18 @@ export const MUTATIONS: readonly Mutation[] = [
     file: FINISH,
     find: "if (row.attempts >= row.attemptLimit) {",
     replace: "if (row.attempts > row.attemptLimit) {",
+  },
+  {
+    name: "Q4: losses are forgiven without end",
+    file: TRANSITION,
+    find: "losses >= MAX_FORGIVEN_LOSSES",
+    replace: "losses > 1_000",
+  },
+  {
+    name: "Q4: a task that may be attempted once is attempted again",
+    file: TRANSITION,
+    find: "row.maxAttempts === 1 || ",
+    replace: "",
   },
   {
     name: "Q4: an ended attempt leaves no row",
