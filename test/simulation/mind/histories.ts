@@ -1,6 +1,7 @@
 /** Random histories: rules, facts, what people do, gaps, and crashes. */
 import fc from "fast-check";
 import {
+  ACTIVE_STATES,
   checkSettings,
   DEFAULT_SETTINGS,
   type Facts,
@@ -102,16 +103,24 @@ const facts: fc.Arbitrary<Facts> = fc
     isActivityDone: fc.boolean(),
     wellForMs: fc.constantFrom(0, 0, SECOND, 10 * MINUTE),
     left: fc.constantFrom(100, 100, 100, 3, 0),
+    /** Of one state alone, where it is another one's. */
+    own: fc.constantFrom(null, null, ...ACTIVE_STATES.map((state) => ({ state, left: 0 }))),
     sinceScanMs: fc.constantFrom(0, 0, null, 7 * 3_600_000),
     sinceProposalMs: fc.constantFrom(0, 0, null, 2 * 86_400_000),
     wakeEvents: fc.constantFrom(0, 0, 0, 1),
     faults: fc.oneof(fc.constant<readonly Fault[]>([]), fc.array<Fault>(fault, { maxLength: 4 })),
     means: fc.subarray(["endpointService", "fallbackModel", "claude"] as const),
   })
-  .map(({ left, faults, ...rest }) => ({
+  .map(({ left, own, faults, ...rest }) => ({
     ...QUIET,
     ...rest,
-    budgetLeftPercent: { executing: left, improving: left, contemplating: left, healing: left },
+    budgetLeftPercent: {
+      executing: left,
+      improving: left,
+      contemplating: left,
+      healing: left,
+      ...(own === null ? {} : { [own.state]: own.left }),
+    },
     faults: [...faults].filter(
       (one, at) => faults.findIndex((other) => other.kind === one.kind && other.target === one.target) === at,
     ),

@@ -52,6 +52,18 @@ export const MUTATIONS: readonly Mutation[] = [
     replace: "facts.budgetLeftPercent[state] >= 0",
   },
   {
+    name: "FSM1: a state begins on the budget of another",
+    file: "transitions.ts",
+    find: "facts.budgetLeftPercent[state] >=",
+    replace: "facts.budgetLeftPercent.executing >=",
+  },
+  {
+    name: "FSM1: a state ends by the budget of another",
+    file: "transitions.ts",
+    find: "facts.budgetLeftPercent[state] <= 0",
+    replace: "Math.min(...Object.values(facts.budgetLeftPercent)) <= 0",
+  },
+  {
     name: "FSM1: forced into the state it is in",
     file: STEP,
     find: "      if (mind.state === event.to) return refusal(mind, `is ${event.to} already`);\n",
@@ -244,6 +256,24 @@ export const MUTATIONS: readonly Mutation[] = [
     file: JOURNAL,
     find: "? { ...next, hold: null, retriedAtMs: entry.atMs }",
     replace: "? { ...next, hold: null }",
+  },
+  {
+    name: "FSM6: treatments are not put off by a gap",
+    file: "journal.ts",
+    find: "each.verdict === null ? { ...each, untilMs: each.untilMs + missedMs } : each",
+    replace: "each",
+  },
+  {
+    name: "FSM6: a mind forgets why it is in its state",
+    file: "journal.ts",
+    find: "    cause,\n    reason,\n    deadlineMs,",
+    replace: "    reason,\n    deadlineMs,",
+  },
+  {
+    name: "FSM6: what a person forces takes an entry",
+    file: "journal.ts",
+    find: `to === "resting" || cause === "forced"`,
+    replace: `to === "resting"`,
   },
   {
     name: "FSM7: healthy attempts are interrupted",

@@ -12,6 +12,7 @@ import {
   step,
 } from "../../../src/fsm/index.ts";
 import { HistoryLaws } from "./history-laws.ts";
+import { JournalReader } from "./journal-reader.ts";
 import { checkReplay, checkShape, checkStep, checkText } from "./step-laws.ts";
 import { holds } from "./violation.ts";
 
@@ -19,6 +20,7 @@ export class Player {
   readonly #rules: FsmRules;
   readonly #readsText: boolean;
   readonly laws = new HistoryLaws();
+  readonly #reader: JournalReader;
   mind: Mind;
   nowMs: number;
 
@@ -28,6 +30,7 @@ export class Player {
     this.#readsText = readsText;
     this.nowMs = startMs;
     this.mind = newMind(startMs);
+    this.#reader = new JournalReader(startMs);
   }
 
   /**
@@ -47,6 +50,7 @@ export class Player {
     const durable = kept === null ? result.entries : result.entries.slice(0, kept);
     this.mind = durable.length === result.entries.length ? result.mind : replay(before, durable);
     checkShape(this.mind);
+    this.#reader.read(durable, this.mind);
     this.laws.see({ ...seen, result: { ...result, mind: this.mind, entries: durable } });
     if (kept !== null) this.#start();
   }

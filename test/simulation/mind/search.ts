@@ -1,6 +1,7 @@
 /**
  * Visits every mind that small rules allow, breadth first, over all facts and what a person may do, and checks each step.
- * A mind is named by its canonical form; time goes on by one unit with each step.
+ * A mind is named by its canonical form; time goes on by one unit with each step, and with a late tick by several: past
+ * every dwell time, deadline and rest of the small rules at once.
  */
 import {
   type Entry,
@@ -17,6 +18,8 @@ import {
 import { canonical } from "./canonical.ts";
 import { checkReplay, checkShape, checkStep } from "./step-laws.ts";
 import { holds } from "./violation.ts";
+
+const LATE = 4;
 
 export type Found = {
   readonly minds: number;
@@ -37,8 +40,8 @@ export function search(rules: FsmRules, alphabet: readonly Facts[]): Found {
   const ways = new Map<string, number>();
   let steps = 0;
 
-  const numberOf = (mind: Mind): number => {
-    const form = canonical(mind, rules, 1);
+  const numberOf = (mind: Mind, nowMs: number): number => {
+    const form = canonical(mind, rules, nowMs);
     const key = JSON.stringify(form);
     const known = numbers.get(key);
     if (known !== undefined) return known;
@@ -47,7 +50,7 @@ export function search(rules: FsmRules, alphabet: readonly Facts[]): Found {
     nodes.push({ mind: form, next: new Map() });
     return nodes.length - 1;
   };
-  numberOf(newMind(1));
+  numberOf(newMind(1), 1);
 
   for (let at = 0; at < nodes.length; at += 1) {
     const node = nodes[at];
@@ -55,11 +58,11 @@ export function search(rules: FsmRules, alphabet: readonly Facts[]): Found {
     const before = node.mind;
     // Steps that write the same entries, texts aside, lead to the same mind, which is looked at once.
     const reached = new Map<string, number>();
-    const take = (event: MindEvent, facts: Facts): void => {
-      const result = step(before, event, facts, rules, 1);
+    const take = (event: MindEvent, facts: Facts, nowMs = 1): void => {
+      const result = step(before, event, facts, rules, nowMs);
       steps += 1;
-      checkStep({ before, event, facts, rules, nowMs: 1, result });
-      const sign = result.entries.map(signOf).join();
+      checkStep({ before, event, facts, rules, nowMs, result });
+      const sign = [nowMs, ...result.entries.map(signOf)].join();
       let to = reached.get(sign);
       if (to === undefined) {
         checkReplay(before, result);
@@ -67,7 +70,7 @@ export function search(rules: FsmRules, alphabet: readonly Facts[]): Found {
           const way = entry.kind === "changed" ? `${entry.from}>${entry.to}:${entry.cause}` : entry.kind;
           ways.set(way, (ways.get(way) ?? 0) + 1);
         }
-        to = numberOf(result.mind);
+        to = numberOf(result.mind, nowMs);
         reached.set(sign, to);
       }
       if (event.kind !== "tick") return;
@@ -76,7 +79,10 @@ export function search(rules: FsmRules, alphabet: readonly Facts[]): Found {
       const isNewPeriod = result.mind.period.sinceMs !== before.period.sinceMs && known?.isNewPeriod !== false;
       node.next.set(to, { isChange, isNewPeriod });
     };
-    for (const facts of alphabet) take({ kind: "tick" }, facts);
+    for (const facts of alphabet) {
+      take({ kind: "tick" }, facts);
+      take({ kind: "tick" }, facts, LATE);
+    }
     for (const event of DEEDS) take(event, QUIET);
   }
   checkRest(nodes);
@@ -120,7 +126,7 @@ const FAULTS: readonly Pick<Facts, "faults" | "wellForMs">[] = [
   { faults: [skewed], wellForMs: 1 },
   { faults: [stuck(4, 0), skewed], wellForMs: 0 },
 ];
-const WORK: readonly Partial<Facts>[] = [{}, { readyTasks: 1 }, { runningAttempts: 1 }];
+const WORK: readonly Partial<Facts>[] = [{}, { readyTasks: 1 }, { runningAttempts: 1 }, { readyGoals: 1 }];
 const DUE: readonly Partial<Facts>[] = [
   { sinceScanMs: 0, sinceProposalMs: 0 },
   { sinceScanMs: 5, sinceProposalMs: 0 },
@@ -140,6 +146,8 @@ const PURSES: readonly Partial<Facts>[] = [
   { budgetLeftPercent: budget(0) },
   { budgetLeftPercent: budget(1) },
   { budgetLeftPercent: budget(1), isActivityDone: true },
+  { budgetLeftPercent: { ...budget(0), improving: 100 } },
+  { budgetLeftPercent: { ...budget(100), improving: 0 } },
 ];
 
 /** @returns every combination of the bits that facts are made of; for `tiny` of those that matter most. */
