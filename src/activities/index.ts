@@ -37,6 +37,7 @@ export {
   modelsOf,
 } from "./executing/ports.ts";
 export { lastWords } from "./executing/seen-tasks.ts";
+export { GOAL_STEPS } from "./executing/steps.ts";
 export { diskFault, memoryFault } from "./facts/host-faults.ts";
 export { KeyActivity } from "./facts/key-activity.ts";
 export { Streaks } from "./facts/streaks.ts";

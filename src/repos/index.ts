@@ -81,4 +81,5 @@ export {
   type TrackedFile,
 } from "./scanning/scan-repository.ts";
 export { readToolRun, type ToolReading, type ToolRun } from "./scanning/tool-output.ts";
+export { type AtRepositoryStep, REPOSITORY_STEPS } from "./steps.ts";
 export { Turns } from "./turns.ts";

@@ -123,6 +123,8 @@ export type StartOptions = {
   readonly state?: string;
   /** With a watchdog: what is started, stopped and killed then is the watchdog, and `nodePid` its node. */
   readonly watched?: boolean;
+  /** For it to be ready, where the machine has much else to do. */
+  readonly readyLimitMs?: number;
   /** Another program with the same command line, instead of the executable. */
   readonly command?: readonly string[];
 };
@@ -152,7 +154,7 @@ export async function tryStartNode(world: BinaryWorld, options: StartOptions = {
     () =>
       (options.watched === true ? urlIn(state, "watchdog.json", child.pid) : urlOf(state, child.pid)) ??
       (hasEnded() ? "" : undefined),
-    READY_LIMIT_MS,
+    options.readyLimitMs ?? READY_LIMIT_MS,
   );
   if (url === "") {
     await exited;

@@ -166,6 +166,7 @@ export class Executing {
       if (change === undefined) return goal;
       const saved = await this.#parts.goals.save(goal, change, this.#parts.clock.nowMs());
       if (!saved.ok) return this.#wait(saved.error);
+      this.#parts.atStep?.("goal:saved");
       const now = await this.#parts.goals.find(goal.id);
       if (!now.ok || now.value === undefined) return undefined;
       goal = now.value;
@@ -231,6 +232,7 @@ export class Executing {
       case "submit": {
         const rows = await submitTasks(step.tasks, tasks, this.#parts);
         if (!rows.ok) return this.#wait(rows.error);
+        this.#parts.atStep?.("goal:submitted");
         return { goal, tasks: rows.value, events: [] };
       }
       case "cancel":
@@ -290,6 +292,7 @@ export class Executing {
     });
     const nowMs = clock.nowMs();
     if (delivered.ok) {
+      this.#parts.atStep?.("goal:delivered");
       this.#deliverAgainAtMs.delete(goal.id);
       const { outcome, detail, link } = delivered.value;
       const event = { kind: "delivered", data: { outcome, detail, link } };

@@ -2,6 +2,7 @@
 import type { Clock, GoalId, Logger, NodeId, Result, TaskId } from "#base";
 import type { GoalDelivery, GoalStore, RepositoryDescription, Vocabulary } from "#goals";
 import type { NewTask, Queue, TaskRecord } from "#queue";
+import type { GoalStepLabel } from "./steps.ts";
 
 export type DeliveryOrder = {
   readonly goalId: string;
@@ -38,6 +39,8 @@ export type ExecutingParts = {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly settings: ExecutingSettings;
+  /** Called right after each step; for crash tests. */
+  readonly atStep?: (step: GoalStepLabel) => void;
 };
 
 export type ExecutingSettings = {

@@ -13,6 +13,7 @@ import { join } from "node:path";
 import { z } from "zod";
 import { type Clock, during, err, type Failure, ok, type Result, refused, retryable } from "#base";
 import { type Repository, workBranch } from "../registry/repository.ts";
+import { type AtRepositoryStep, noRepositoryStep } from "../steps.ts";
 import type { Turns } from "../turns.ts";
 import { type Author, commitTree, giveBack, mergeTrees, messageOf, moveRef, trailersOf, treeOf } from "./commits.ts";
 import { git } from "./git.ts";
@@ -78,14 +79,17 @@ export type AttemptWorkParts = {
   readonly author: Author;
   readonly clock: Clock;
   readonly turns: Turns;
+  readonly atStep?: AtRepositoryStep;
 };
 
 export class AttemptWork {
   readonly #parts: AttemptWorkParts;
   readonly #folder: string;
+  readonly #atStep: AtRepositoryStep;
 
   constructor(parts: AttemptWorkParts) {
     this.#parts = parts;
+    this.#atStep = parts.atStep ?? noRepositoryStep;
     this.#folder = join(parts.stateDir, "repositories", "attempts");
   }
 
@@ -123,6 +127,7 @@ export class AttemptWork {
       changes,
     };
     this.#write(record);
+    this.#atStep("attempt:noted");
     giveBack(gitDir);
     return ok({ record, goesOn });
   }
@@ -194,6 +199,7 @@ export class AttemptWork {
     if (!commit.ok) return commit;
     const kept = await git(gitDir, ["update-ref", keptRef(record), commit.value]);
     if (!kept.ok) return kept;
+    this.#atStep("attempt:captured");
     const head = await commitAt(gitDir, `refs/heads/${branch}`);
     if (head === undefined || head === base) return ok(commit.value);
     const merged = await mergeTrees(gitDir, head, commit.value);
@@ -220,7 +226,9 @@ export class AttemptWork {
       const moved = await moveRef(gitDir, ref, next.value, head);
       if (!moved.ok) return moved;
       giveBack(gitDir);
-      if (moved.value) return ok(next.value);
+      if (!moved.value) continue;
+      this.#atStep("attempt:landed");
+      return ok(next.value);
     }
     return err(retryable("conflict", `${branch} moved each time that changes were to be put onto it`));
   }
@@ -241,8 +249,10 @@ export class AttemptWork {
 
   /** Of an attempt that is over: the branch has its changes, or nobody wants them. */
   async #forget(record: WorkRecord): Promise<void> {
-    rmSync(this.#path(record.taskId), { force: true });
+    // The note last: while it is there, whatever a kill leaves is found again.
     if (existsSync(record.gitDir)) await git(record.gitDir, ["update-ref", "-d", keptRef(record)]);
+    rmSync(this.#path(record.taskId), { force: true });
+    this.#atStep("attempt:forgotten");
   }
 
   /** Every attempt of this node whose changes are on no branch yet. */

@@ -23,6 +23,7 @@ export type GoalParts = {
   readonly duty?: Pick<HubDuty, "replicas"> | undefined;
   readonly clock: Clock;
   readonly logger: Logger;
+  readonly crashPoint?: (label: string) => void;
 };
 
 /** Takes goals of whatever form; what is wrong with one is refused. */
@@ -81,7 +82,7 @@ function onReplicasOf(goals: Goals, watch: ReplicaWatch): Goals {
   };
 }
 
-function executingOf({ config, stateDir, engine, repositories, clock, logger }: GoalParts): Executing {
+function executingOf({ config, stateDir, engine, repositories, clock, logger, crashPoint }: GoalParts): Executing {
   return new Executing({
     goals: engine.stores.goals,
     queue: engine.queue,
@@ -95,6 +96,7 @@ function executingOf({ config, stateDir, engine, repositories, clock, logger }: 
     clock,
     logger,
     settings: { atOnce: config["goals.at_once"], tier: config["goals.plan_tier"] },
+    ...(crashPoint === undefined ? {} : { atStep: crashPoint }),
   });
 }
 

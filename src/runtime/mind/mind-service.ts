@@ -46,6 +46,10 @@ const JOURNAL_KEY = "mind-journal";
 /** Everything that a person or another part tells the mind. */
 export type ToldEvent = Exclude<MindEvent, { readonly kind: "tick" | "stoodStill" }>;
 
+/** Around what makes a decision durable; a crash test's hook ends the process there. */
+export const MIND_STEPS = ["mind:decided", "mind:persisted", "mind:performed"] as const;
+type MindStep = (typeof MIND_STEPS)[number];
+
 export type MindServiceParts = {
   readonly clock: Clock;
   readonly logger: Logger;
@@ -59,8 +63,7 @@ export type MindServiceParts = {
   readonly audit: Audit;
   /** Told of each entry once it is durable. */
   readonly told: (entry: Entry) => void;
-  /** For crash tests. */
-  readonly crashPoint: (label: string) => void;
+  readonly crashPoint: (step: MindStep) => void;
   /** For tests: it stands still from its first tick on. */
   readonly isStalled?: boolean;
 };

@@ -49,10 +49,11 @@ type Parts = {
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
+  readonly crashPoint: (label: string) => void;
 };
 
 export function openRepositories(parts: Parts): Result<OpenRepositories> {
-  const { config, stateDir, stores, clock, logger } = parts;
+  const { config, stateDir, stores, clock, logger, crashPoint: atStep } = parts;
   const configured = configuredRepositories(config.repos);
   if (!configured.ok) return configured;
   const store = stores.repositories;
@@ -96,9 +97,10 @@ export function openRepositories(parts: Parts): Result<OpenRepositories> {
     isFromOutside: (workId) => isFromOutside(stores.goals, workId),
     modelsOf: (tasks) => modelsOfTasks(stores.queue, tasks),
     clock,
+    atStep,
   });
   removeLeftChecks(stateDir, clock.nowMs());
-  const work = new AttemptWork({ stateDir, places, author, clock, turns });
+  const work = new AttemptWork({ stateDir, places, author, clock, turns, atStep });
   const { queue } = stores;
   const goals = new GoalRepositories({ store, list, places, deliveries, turns });
   const everyMs = config["repositories.look_every_ms"];

@@ -7,7 +7,7 @@ import { parseArgs } from "node:util";
 import { endOwnOnSignal } from "../end-on-signal.ts";
 import { crashGoals, goalCrashText } from "./run.ts";
 
-const END_LIMIT_MS = 120_000;
+const STILL_MS = 120_000;
 
 const { values } = parseArgs({
   options: {
@@ -27,7 +27,7 @@ const remove = endOwnOnSignal();
 try {
   const [rounds, goals, seed] = [values.rounds, values.goals, values.seed].map(wholeNumber);
   console.log(`seed ${seed}`);
-  const order = { rounds: rounds ?? 1, goals: goals ?? 1, seed: seed ?? 1, endLimitMs: END_LIMIT_MS };
+  const order = { rounds: rounds ?? 1, goals: goals ?? 1, seed: seed ?? 1, stillMs: STILL_MS };
   const report = await crashGoals({ ...order, progress: console.log });
   console.log(goalCrashText(report));
   process.exitCode = report.faults.length === 0 ? 0 : 1;

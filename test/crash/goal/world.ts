@@ -1,45 +1,86 @@
 /** A node of the executable, a repository with a bare remote, and a script in place of a model. */
-import { chmodSync, existsSync, readdirSync } from "node:fs";
+import { Database } from "bun:sqlite";
+import { chmodSync, existsSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
-import { type BinaryNode, BinaryWorld, startBinaryNode } from "../../support/binary-node.ts";
+import { decodeAll } from "#activities";
+import { decodeMind, type Mind, replay } from "#fsm";
+import {
+  type BinaryNode,
+  BinaryWorld,
+  type Environment,
+  type Started,
+  tryStartNode,
+} from "../../support/binary-node.ts";
 import { killPid } from "../../support/binary-processes.ts";
+import { type ForgeServer, forgeServer } from "../../support/forge-server.ts";
 import { bareCopy, git, newRepository } from "../../support/git-repositories.ts";
 import { reply, type ScriptedReply } from "../../support/models/scripted-reply.ts";
 import { type ScriptedServer, startScriptedServer } from "../../support/models/scripted-server.ts";
 
 /** A goal's first task takes so long, so that there is something to be killed. */
 const WORK_SECONDS = 0.3;
+const READY_LIMIT_MS = 90_000;
 
 const goalSchema = z.object({
   id: z.string(),
   title: z.string(),
   state: z.string(),
+  round: z.number(),
   reason: z.object({ code: z.string(), text: z.string() }).nullable(),
-  tasks: z.array(z.object({ kind: z.string(), key: z.string(), state: z.string(), task: z.string().nullable() })),
+  tasks: z.array(
+    z.object({
+      kind: z.string(),
+      round: z.number(),
+      key: z.string(),
+      state: z.string(),
+      task: z.string().nullable(),
+      error: z.string().nullable(),
+    }),
+  ),
 });
 export type SeenGoal = z.infer<typeof goalSchema>;
+const mindSchema = z.object({ state: z.string(), seq: z.int() });
 const taskListSchema = z.object({ items: z.array(z.object({ id: z.string() })) });
+const taskSchema = z.object({
+  state: z.string(),
+  attempts: z.array(z.object({ outcome: z.string(), error: z.string().nullable() })),
+});
+
+/** Where what goals changed goes: to a branch at the remote and a patch, to the forge, or onto the main branch. */
+export const DELIVERIES = ["patch", "pullRequest", "merge", "mergeOnForge"] as const;
+export type GoalDelivery = (typeof DELIVERIES)[number];
 
 export class GoalCrashWorld {
   readonly repository: string;
+  readonly remote: string;
+  readonly #delivery: GoalDelivery;
+  readonly #forge: ForgeServer | undefined;
+  readonly #tokenFile: string;
   readonly #binary = new BinaryWorld();
   readonly #server: ScriptedServer;
   #node: BinaryNode | undefined;
 
-  private constructor(server: ScriptedServer) {
+  private constructor(server: ScriptedServer, delivery: GoalDelivery) {
     this.#server = server;
+    this.#delivery = delivery;
     this.repository = join(this.#binary.path, "toy");
     newRepository(this.repository, { "README.md": "# Toy\n", "log.txt": "" });
-    const remote = bareCopy(this.repository, join(this.#binary.path, "toy.git"));
-    git(this.repository, "remote", "add", "origin", `file://${remote}`);
+    this.remote = bareCopy(this.repository, join(this.#binary.path, "toy.git"));
+    git(this.remote, "config", "core.logAllRefUpdates", "always"); // so that pushes can be counted
+    git(this.repository, "remote", "add", "origin", `file://${this.remote}`);
+    this.#tokenFile = join(this.#binary.path, "forge-token");
+    const token = `t0ken-${crypto.randomUUID()}`;
+    writeFileSync(this.#tokenFile, token, { mode: 0o600 });
+    const isOnForge = delivery === "pullRequest" || delivery === "mergeOnForge";
+    this.#forge = isOnForge ? forgeServer("gitea", this.remote, token) : undefined;
     chmodSync(this.#binary.path, 0o755);
   }
 
-  static async open(): Promise<GoalCrashWorld> {
+  static async open(delivery: GoalDelivery = "patch"): Promise<GoalCrashWorld> {
     const server = await startScriptedServer({ models: [{ name: "scripted", capabilities: ["completion", "tools"] }] });
     server.otherwise(({ body }) => answerTo(body));
-    return new GoalCrashWorld(server);
+    return new GoalCrashWorld(server, delivery);
   }
 
   get node(): BinaryNode {
@@ -48,17 +89,38 @@ export class GoalCrashWorld {
   }
 
   async start(): Promise<void> {
-    this.#node = await startBinaryNode(this.#binary, {
+    const started = await this.tryStart({});
+    if (started.kind === "ended") throw new Error(`the node ended: ${started.stderr}`);
+  }
+
+  /** @param armed where it is to kill itself, which may be before it is ready */
+  async tryStart(armed: Environment): Promise<Started> {
+    const started = await tryStartNode(this.#binary, {
+      readyLimitMs: READY_LIMIT_MS,
       env: {
+        ...armed,
         DROVER_ENDPOINTS: JSON.stringify([{ name: "script", url: this.#server.url }]),
         DROVER_HW_DISCOVER: "false",
-        DROVER_REPOS: JSON.stringify([{ name: "toy", path: this.repository, branch: "main" }]),
+        DROVER_REPOS: JSON.stringify([{ name: "toy", path: this.repository, branch: "main", ...this.#settings() }]),
         DROVER_FSM_DWELL_MS: JSON.stringify({ resting: 1_000, executing: 1_000, healing: 1_000 }),
         // A worker that is killed costs an attempt; here that happens more often than anywhere.
         DROVER_LIMITS_ATTEMPTS: "20",
         DROVER_LIMITS_RETRY_BASE_MS: "50",
       },
     });
+    this.#node = started.kind === "ready" ? started.node : undefined;
+    return started;
+  }
+
+  #settings(): object {
+    const merges = this.#delivery === "merge" || this.#delivery === "mergeOnForge";
+    const forge = { kind: "gitea", api_url: this.#forge?.url, repository: "ada/site", token_file: this.#tokenFile };
+    return {
+      ...(this.#forge === undefined ? {} : { forge }),
+      ...(merges
+        ? { autonomy: { at_most: "merge", merge_below: 1_000, ask_from: 1_000 }, checks: { test: ["true"] } }
+        : {}),
+    };
   }
 
   /** SIGKILL for the node, and for its workers and their commands too when all are to go. */
@@ -96,8 +158,17 @@ export class GoalCrashWorld {
     return taskListSchema.parse(answer.body).items.map((task) => task.id);
   }
 
-  /** What git and the state folder still have of attempts that are over. */
-  leftovers(goals: readonly string[]): readonly string[] {
+  /** How its attempts ended, in words. */
+  async attempts(task: string): Promise<readonly string[]> {
+    const { attempts } = taskSchema.parse((await this.node.request("GET", `/api/tasks/${task}`)).body);
+    return attempts.map(({ outcome, error }) => (error === null ? outcome : `${outcome} (${error})`));
+  }
+
+  /**
+   * What git and the state folder still have of tasks that are over. Of those that are not, such as the mind's own looks
+   * at the repository, something has to be there.
+   */
+  async leftovers(goals: readonly string[]): Promise<readonly string[]> {
     const refs = git(this.repository, "for-each-ref", "--format=%(refname)").split("\n");
     const expected = new Set(["refs/heads/main", ...goals.map((id) => `refs/heads/drover/${id}`)]);
     const unknown = refs.filter(
@@ -106,19 +177,71 @@ export class GoalCrashWorld {
     const worktrees = git(this.repository, "worktree", "list", "--porcelain").match(/^worktree .*/gm) ?? [];
     const state = (name: string) => join(this.#binary.state, name);
     const records = existsSync(state("repositories/attempts")) ? readdirSync(state("repositories/attempts")) : [];
-    return [
+    const left = [
       ...unknown,
       ...worktrees.slice(1),
       ...records.filter((name) => name.endsWith(".json")).map((name) => `record ${name}`),
     ];
+    const over = await Promise.all(left.map(async (one) => ((await this.#isOver(one)) ? [one] : [])));
+    return over.flat();
   }
 
-  log(): string {
-    return this.#node?.log() ?? "";
+  /** What names no task belongs to none that could be under way. */
+  async #isOver(left: string): Promise<boolean> {
+    const id = /t_[0-9a-z]{26}/.exec(left)?.[0];
+    if (id === undefined) return true;
+    const { state } = taskSchema.parse((await this.node.request("GET", `/api/tasks/${id}`)).body);
+    return state === "done" || state === "dead" || state === "cancelled";
+  }
+
+  /** What was delivered of a goal, and how often: nothing may be there twice. @returns what is wrong, in words */
+  delivered(goal: string): readonly string[] {
+    const branch = `drover/${goal}`;
+    const faults: string[] = [];
+    const is = (what: string, times: number, expected: number): void => {
+      if (times !== expected) faults.push(`${what} ${times} times, not ${expected}`);
+    };
+    const updates = (ref: string) => git(this.remote, "reflog", "show", "--format=%H", ref, "--").split("\n");
+    const isPushed = this.#delivery !== "merge";
+    const there = git(this.remote, "for-each-ref", "--format=%(refname)", `refs/heads/${branch}`) !== "";
+    is("its branch was pushed", there ? updates(branch).length : 0, isPushed ? 1 : 0);
+    const pulls = this.#forge?.pulls.filter(({ head }) => head === branch) ?? [];
+    is("a pull request was made", pulls.length, this.#forge === undefined ? 0 : 1);
+    const head = git(this.repository, "rev-parse", branch);
+    const merges = git(this.remote, "log", "--merges", "--format=%P", "main").split("\n");
+    const times = merges.filter((parents) => parents.split(" ")[1] === head).length;
+    is("it was merged", times, this.#delivery.startsWith("merge") ? 1 : 0);
+    return faults;
+  }
+
+  /** The mind as its journal on disk has it; undefined before there is one. */
+  mind(): { readonly mind: Mind; readonly lines: ReadonlyMap<number, string> } | undefined {
+    const database = new Database(join(this.#binary.state, "node.db"), { readonly: true });
+    try {
+      const kept = database.query<{ seq: number; line: string }, []>("SELECT seq, line FROM mind_snapshot").get();
+      if (kept === null) return undefined;
+      const rows = database.query<{ seq: number; line: string }, []>("SELECT seq, line FROM mind_entry ORDER BY seq");
+      const lines = new Map(rows.all().map(({ seq, line }) => [seq, line]));
+      const snapshot = decodeMind(kept.line);
+      const entries = decodeAll([...lines].flatMap(([seq, line]) => (seq > kept.seq ? [line] : [])));
+      if (!snapshot.ok || !entries.ok) throw new Error("the journal of the mind cannot be read");
+      return { mind: replay(snapshot.value, entries.value), lines };
+    } finally {
+      database.close();
+    }
+  }
+
+  async mindState(): Promise<{ readonly state: string; readonly seq: number }> {
+    return mindSchema.parse((await this.node.request("GET", "/api/hub/state")).body);
+  }
+
+  get crashLog(): string {
+    return join(this.#binary.path, "crashes.log");
   }
 
   async close(): Promise<void> {
     await this.#node?.kill();
+    await this.#forge?.stop();
     this.#binary.remove();
     await this.#server.stop();
   }

@@ -11,6 +11,7 @@ import { type Author, trailersOf } from "../../io/commits.ts";
 import { commitAt, type RepositoryPlace, type RepositoryPlaces } from "../../io/repository-place.ts";
 import { findRepository, type Registered } from "../../registry/repository.ts";
 import type { DeliveryRecord, RepositoryStore } from "../../registry/repository-store.ts";
+import type { AtRepositoryStep, RepositoryStep } from "../../steps.ts";
 import type { Turns } from "../../turns.ts";
 import {
   type Assessment,
@@ -46,6 +47,7 @@ export type DeliveriesParts = Omit<AssessParts, "nowMs"> & {
   /** The models that worked on these tasks. */
   readonly modelsOf: (tasks: readonly string[]) => Promise<Result<readonly string[]>>;
   readonly clock: Clock;
+  readonly atStep?: AtRepositoryStep;
 };
 
 /** Everything about one delivery that goes on. */
@@ -140,6 +142,7 @@ export class Deliveries {
       if (!forge.ok) return forge;
       const assessed = await assess(this.#assessParts(), repository, place, main, order);
       if (!assessed.ok) return err(during(assessed.error, `deliver ${order.branch} of ${repository.name}`));
+      this.#passed("delivery:assessed");
       const under: Under = { order, repository, place, forge: forge.value, assessment: assessed.value };
       const conflicted = await this.#noteConflict(under);
       if (!conflicted.ok) return conflicted;
@@ -191,6 +194,7 @@ export class Deliveries {
     const { order, place, forge, assessment } = under;
     const pushed = await push(place, assessment.head, order.branch, this.#parts.pushTimeoutMs);
     if (!pushed.ok) return pushed;
+    this.#passed("delivery:pushed");
     const detail = reasonOf(assessment.decision);
     if (forge === undefined) {
       const patch = await this.#patch(under);
@@ -200,13 +204,15 @@ export class Deliveries {
     return pull.ok ? ok({ outcome: "pullRequest", detail, link: pull.value.url }) : pull;
   }
 
-  #pullRequest({ order, repository, assessment }: Under, forge: Forge): Promise<Result<PullRequest>> {
-    return forge.ensurePullRequest({
+  async #pullRequest({ order, repository, assessment }: Under, forge: Forge): Promise<Result<PullRequest>> {
+    const pull = await forge.ensurePullRequest({
       head: order.branch,
       base: repository.branch,
       title: order.title.replaceAll(/\s+/g, " ").slice(0, 200),
       body: pullRequestText(order, assessment),
     });
+    if (pull.ok) this.#passed("delivery:proposed");
+    return pull;
   }
 
   async #merge(under: Under): Promise<Result<Ended | "raced">> {
@@ -220,6 +226,7 @@ export class Deliveries {
       case "raced":
         return ok("raced");
       case "moved":
+        this.#passed("delivery:merged");
         return ok({ outcome: "merged", detail: `merged as ${merge}`, link: null, merge });
       case "checkedOut": {
         const patch = await this.#patch(under);
@@ -255,10 +262,11 @@ export class Deliveries {
       });
     }
     if (!merged.ok) return merged;
+    this.#passed("delivery:merged");
     return ok({ outcome: "merged", detail: `merged as ${merged.value}`, link: pull.value.url, merge: merged.value });
   }
 
-  #patch({ order, repository, place, assessment }: Under): Promise<Result<string>> {
+  async #patch({ order, repository, place, assessment }: Under): Promise<Result<string>> {
     const file = join(
       this.#parts.stateDir,
       "repositories",
@@ -266,7 +274,9 @@ export class Deliveries {
       repository.name,
       `${fileName(order.goalId)}.patch`,
     );
-    return writePatch(place.gitDir, assessment.main, assessment.head, file);
+    const patch = await writePatch(place.gitDir, assessment.main, assessment.head, file);
+    if (patch.ok) this.#passed("delivery:patched");
+    return patch;
   }
 
   async #noteConflict({ order, repository, assessment }: Under): Promise<Result<void>> {
@@ -306,6 +316,7 @@ export class Deliveries {
     };
     const kept = await store.putDelivery(record);
     if (!kept.ok) return kept;
+    this.#passed("delivery:kept");
     if (merge === undefined) return ok(receipt);
     const after = await checkAfterMerge({ ...this.#parts, ...under }, record, merge);
     if (!after.ok || after.value === undefined) return after.ok ? ok(receipt) : after;
@@ -347,6 +358,10 @@ export class Deliveries {
     const forge = repository.ok ? this.#parts.forgeOf(repository.value) : repository;
     if (!repository.ok) return repository;
     return forge.ok ? ok({ ...this.#parts, repository: repository.value, forge: forge.value }) : forge;
+  }
+
+  #passed(step: RepositoryStep): void {
+    this.#parts.atStep?.(step);
   }
 
   #assessParts(): AssessParts {
