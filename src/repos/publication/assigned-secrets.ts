@@ -26,13 +26,22 @@ const ABOUT =
 
 const MIN_PASSWORD_CHARS = 8;
 const MIN_RANDOM_CHARS = 12;
+/** Of a part between slashes; names of folders that mix letters and digits are shorter. */
+const MIN_KEY_CHARS = 16;
 const MAX_SIGHTINGS = 500;
 
 /** A sentence, a file, a URL: not what a secret looks like. */
 const PLAIN = /\s|^\.{0,2}\/|^~\/|^[a-z][a-z0-9+.-]*:\/\/|^[A-Za-z]:\\/;
 
+/** One of 64 keys in base64 begins with a slash, as a path does; the parts of a path have names. */
+function isPlain(value: string): boolean {
+  if (!PLAIN.test(value)) return false;
+  const parts = /^\/[A-Za-z0-9+/]+={0,2}$/.test(value) ? value.split("/") : [];
+  return !parts.some((part) => part.length >= MIN_KEY_CHARS && hasThreeClasses(part) && looksRandom(part));
+}
+
 function isSecret(name: string, value: string): boolean {
-  if (ABOUT.test(name) || PLAIN.test(value) || isStandIn(value)) return false;
+  if (ABOUT.test(name) || isPlain(value) || isStandIn(value)) return false;
   if (value.length >= MIN_RANDOM_CHARS && looksRandom(value)) return true;
   return PASSWORD.test(name) && value.length >= MIN_PASSWORD_CHARS && hasThreeClasses(value);
 }

@@ -47,6 +47,14 @@ describe("addresses", () => {
   });
 });
 
+test.each([
+  ["a key in base64 that begins with a slash", "/o+fFoe8FA2pfmDqsimS+oOw8H5KkliX/048H4x84/ol", ["assigned-secret"]],
+  ["a path", "/etc/drover/keys/signing2/Current", []],
+  ["a path with a digest", `/nix/store/${"0a1b2c3d4e5f6a7b".repeat(2)}`, []],
+])("under a name of a secret, %s: %s", async (_what, value, expected) => {
+  expect(rules(await scanText(`const authToken = "${value}";`, "a.ts"))).toEqual(expected);
+});
+
 describe("people", () => {
   test.each([
     [["", "home", "jdoe", "src"].join("/"), ["home-folder"]],
