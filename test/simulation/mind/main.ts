@@ -51,7 +51,7 @@ function tellLife(many: number): void {
 }
 
 function tellSearch(size: "tiny" | "small"): void {
-  const { minds, steps, ways } = search(smallRules(size), alphabetOf(size));
+  const { minds, steps, ways } = search(smallRules(size), alphabetOf(size), alphabetOf(size));
   console.log(told(ways));
   console.log(`${minds} minds, ${steps} steps, every law holds; ${seconds()} s`);
 }
