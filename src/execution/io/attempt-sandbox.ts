@@ -2,7 +2,7 @@ import { realpathSync } from "node:fs";
 import { type Clock, err, type Failure, ok, type Result, terminal } from "#base";
 import type { Assignment } from "../attempt.ts";
 import { parseAllowedHosts } from "../sandbox/egress-policy.ts";
-import { EgressProxy } from "../sandbox/io/egress-proxy.ts";
+import { EgressProxy, type EgressRecord } from "../sandbox/io/egress-proxy.ts";
 import { makePrivateFolder, removePrivateFolder } from "../sandbox/io/private-folder.ts";
 import { chooseUser, handOver, impassableAncestors } from "../sandbox/io/sandbox-user.ts";
 import { sandboxedStart } from "../sandbox/io/start-sandboxed.ts";
@@ -15,13 +15,16 @@ import type { StartProcess } from "./start-process.ts";
 /** How the executable of a worker starts the sandbox's hidden part, and what that is read from. */
 export type SandboxLauncher = { readonly command: readonly string[]; readonly paths: readonly string[] };
 
+/** In the network of a command, where nothing else listens; the port that HTTP proxies usually have. */
+const PROXY_PORT = 3_128;
+
 export type AttemptSandbox = {
   /** Starts commands confined to the workspace. */
   readonly start: StartProcess;
   /** A folder that commands can enter and read, and never write: for a runtime that takes settings from where it is. */
   readonly emptyFolder: string;
   /** Ends what the sandbox itself keeps open, and removes what it made. Failing to is said, and changes no result. */
-  readonly close: () => Promise<Failure | undefined>;
+  readonly close: () => Failure | undefined;
 };
 
 /**
@@ -29,14 +32,14 @@ export type AttemptSandbox = {
  * failure, and no command is started.
  * @param say gets what people should know: tampering that was undone, hosts that were refused
  */
-export async function openAttemptSandbox(
+export function openAttemptSandbox(
   assignment: Pick<Assignment, "taskId" | "attempt" | "sandbox" | "workspace" | "stateDir">,
   workspace: string,
   launcher: SandboxLauncher,
   clock: Clock,
   start: StartProcess,
   say: (line: string) => void,
-): Promise<Result<AttemptSandbox, Failure>> {
+): Result<AttemptSandbox, Failure> {
   const { sandbox, workspace: plan, stateDir } = assignment;
   const user = chooseUser(plan, sandbox.user);
   if (!user.ok) return user;
@@ -47,17 +50,15 @@ export async function openAttemptSandbox(
   const reached = mustReach ? checkWay(place, user.value) : ok(undefined);
   if (!reached.ok) return reached;
   const { commandsRefused } = sandbox;
-  const egress = await openEgress(commandsRefused === null ? sandbox.allowedHosts : null, clock, say);
+  const egress = openEgress(commandsRefused === null ? sandbox.allowedHosts : null, clock, say);
   if (!egress.ok) return egress;
   const proxy = egress.value;
-  const network: SandboxNetwork = proxy === undefined ? { kind: "none" } : { kind: "allow", proxyPort: proxy.port };
-  const enforced = checkNetwork(network.kind, sandbox.mode, sandbox.support.landlockAbi);
+  const network: SandboxNetwork = proxy === undefined ? { kind: "none" } : { kind: "allow", proxyPort: PROXY_PORT };
+  const enforced = checkNetwork(network.kind, sandbox.mode, sandbox.support);
+  if (!enforced.ok) return enforced;
   const privateFolder = privateFolderOf(stateDir, assignment);
-  const places = enforced.ok ? makePrivateFolder(privateFolder, user.value) : enforced;
-  if (!places.ok) {
-    await proxy?.close();
-    return places;
-  }
+  const places = makePrivateFolder(privateFolder, user.value);
+  if (!places.ok) return places;
   const confined = sandboxedStart(start, {
     policy: {
       mode: sandbox.mode,
@@ -73,12 +74,13 @@ export async function openAttemptSandbox(
     support: sandbox.support,
     launcher: launcher.command,
     launcherPaths: launcher.paths,
+    proxy,
     passedVariables: sandbox.passedVariables,
     onWithheld: (names) => say(`not handed to commands, because the names look like secrets: ${names.join(", ")}`),
     onTampering: (paths) => say(`a command changed ${paths.join(", ")}; that was undone`),
   });
-  const close = async (): Promise<Failure | undefined> => {
-    await proxy?.close();
+  const close = (): Failure | undefined => {
+    proxy?.close();
     const removed = removePrivateFolder(privateFolder);
     return removed.ok ? undefined : removed.error;
   };
@@ -104,19 +106,16 @@ export function checkWay(workspace: string, user: SandboxUser | null): Result<vo
   );
 }
 
-async function openEgress(
+function openEgress(
   hosts: readonly string[] | null,
   clock: Clock,
   say: (line: string) => void,
-): Promise<Result<EgressProxy | undefined, Failure>> {
+): Result<EgressProxy | undefined, Failure> {
   if (hosts === null) return ok(undefined);
   const rules = parseAllowedHosts(hosts);
   if (!rules.ok) return rules;
-  return EgressProxy.listen({
-    rules: rules.value,
-    clock,
-    onRequest: ({ target, allowed, reason }) => {
-      if (!allowed) say(`no network to ${target}: ${reason}`);
-    },
-  });
+  const onRequest = ({ target, allowed, reason }: EgressRecord): void => {
+    if (!allowed) say(`no network to ${target}: ${reason}`);
+  };
+  return ok(new EgressProxy({ rules: rules.value, clock, onRequest }));
 }

@@ -79,7 +79,7 @@ async function attempt(parts: ExecutionParts): Promise<Work> {
   if (!opened.ok) return notDone(opened.error);
   const log = opened.value;
   const note = (line: string): void => log.note(line);
-  const sandbox = await openAttemptSandbox(assignment, workspace.value, parts.launcher, clock, startProcess, note);
+  const sandbox = openAttemptSandbox(assignment, workspace.value, parts.launcher, clock, startProcess, note);
   if (!sandbox.ok) {
     log.close();
     return notDone(sandbox.error);
@@ -105,7 +105,7 @@ async function attempt(parts: ExecutionParts): Promise<Work> {
     parts.link.phase = "running";
     return await carryOut({ ...parts, workspace: workspace.value, log, command, verify });
   } finally {
-    const left = await sandbox.value.close();
+    const left = sandbox.value.close();
     if (left !== undefined) parts.say(left.message);
     log.close();
   }

@@ -12,7 +12,12 @@ export type StartRequest = {
   readonly env: Environment;
   /** An open file to read as standard input; nothing otherwise. Stays open here. */
   readonly stdin?: number | undefined;
+  /** An open file that it gets as {@link HANDED_DESCRIPTOR}. Stays open here. */
+  readonly handed?: number | undefined;
 };
+
+/** The first descriptor beside the standard streams. */
+export const HANDED_DESCRIPTOR = 3;
 
 export type StartedProcess = {
   readonly pid: number;
@@ -45,7 +50,12 @@ export const startProcess: StartProcess = (request) => {
       argv0: request.command[0] ?? program.value,
       cwd: request.cwd,
       env: { ...request.env },
-      stdio: [request.stdin ?? "ignore", pipe?.write ?? "pipe", pipe?.write ?? "pipe"],
+      stdio: [
+        request.stdin ?? "ignore",
+        pipe?.write ?? "pipe",
+        pipe?.write ?? "pipe",
+        ...(request.handed === undefined ? [] : [request.handed]),
+      ],
       detached: true,
     });
     const exited = child.exited.then(() => ({

@@ -3,7 +3,7 @@
  * launcher inside, which adds the other layers. B1: nothing of the host is writable but the workspace and the attempt's
  * own folder. B2: read-only parts come after what they lie in.
  */
-import type { MountPlan, SandboxNetwork } from "./launch-order.ts";
+import type { MountPlan } from "./launch-order.ts";
 import { COVER_BYTES, isWithin, VIEW_PATHS } from "./system-view.ts";
 
 export type StrictView = {
@@ -15,7 +15,6 @@ export type StrictView = {
   readonly temporary: string;
   /** Parts of the workspace that must not be replaced or written. */
   readonly guarded: Pick<MountPlan, "pinned" | "readOnly">;
-  readonly network: SandboxNetwork;
   readonly cwd: string;
   /** Whether bwrap runs as root: then it needs no user namespace, and the launcher inside changes the user. */
   readonly asRoot: boolean;
@@ -35,8 +34,8 @@ export function bubblewrapArguments(view: StrictView): readonly string[] {
     "--unshare-pid",
     "--unshare-uts",
     "--unshare-cgroup-try",
-    // An allow-list needs the loopback of the host, where the proxy listens; Landlock leaves only its port.
-    ...(view.network.kind === "none" ? ["--unshare-net"] : []),
+    // With an allow-list too: no rule of the kernel's on an address could hold a command to the proxy of the host.
+    "--unshare-net",
     "--hostname",
     "sandbox",
     "--die-with-parent",

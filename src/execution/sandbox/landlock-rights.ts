@@ -36,14 +36,14 @@ export type LandlockOrder = {
   readonly connectPort: number | null;
 };
 
-/** @param port of the proxy, or null without network; a port needs {@link ABI_WITH_TCP_RULES} */
+/** @param port of the proxy, or null without network; the only one that may be connected to, where the ABI can say so */
 export function landlockOrder(abi: number, grants: readonly PathGrant[], port: number | null): LandlockOrder {
   const { files, network, scoped, bytes } = rulesetAttributes(abi);
   return {
     attributes: [files, network, scoped],
     attributeBytes: bytes,
     rules: grants.map((grant) => [grant.path, grantedRights(grant, abi)]),
-    connectPort: port,
+    connectPort: abi >= ABI_WITH_TCP_RULES ? port : null,
   };
 }
 
@@ -78,7 +78,7 @@ export function rulesetAttributes(abi: number): RulesetAttributes {
 export const CONNECT_TCP = 2;
 
 /** The first ABI that can limit TCP connections to a port. */
-export const ABI_WITH_TCP_RULES = 4;
+const ABI_WITH_TCP_RULES = 4;
 
 /** The first ABI that keeps signals inside the sandbox. */
 export const ABI_WITH_SIGNAL_SCOPE = 6;

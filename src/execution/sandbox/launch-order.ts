@@ -5,6 +5,7 @@
  */
 import type { LandlockOrder } from "./landlock-rights.ts";
 
+/** `allow`: a network of the command's own, in which `proxyPort` of loopback leads to the proxy and nothing else is. */
 export type SandboxNetwork = { readonly kind: "none" } | { readonly kind: "allow"; readonly proxyPort: number };
 
 export type SandboxUser = { readonly uid: number; readonly gid: number };
@@ -37,6 +38,15 @@ export type MountPlan = {
   readonly readOnly: readonly string[];
 };
 
+/** How a command with a list of allowed hosts gets to the proxy, which lives in its worker and another network. */
+export type EgressOrder = {
+  readonly port: number;
+  /** An open socket to the worker, which is sent what listens on that port. */
+  readonly handover: number;
+  /** Whether the launcher makes the network; in mode strict bwrap has. */
+  readonly makesNetwork: boolean;
+};
+
 export type LaunchOrder = {
   readonly cwd: string;
   readonly user: SandboxUser | null;
@@ -46,6 +56,7 @@ export type LaunchOrder = {
   /** The filter's program in base64, as the kernel takes it; null without seccomp. */
   readonly seccomp: string | null;
   readonly mounts: MountPlan | null;
+  readonly egress: EgressOrder | null;
   /** What the attempt's processes are found by, see process-mark.ts; null where there is no filter to keep it. */
   readonly mark: number | null;
   /** The process that must still be the parent; null inside bubblewrap, which sees to it itself. */

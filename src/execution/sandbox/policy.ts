@@ -3,7 +3,7 @@
  * P2: a mode that cannot be had is never replaced silently by a weaker one that was not asked for.
  */
 import { err, type Failure, ok, type Result, refused } from "#base";
-import { ABI_WITH_SIGNAL_SCOPE, ABI_WITH_TCP_RULES } from "./landlock-rights.ts";
+import { ABI_WITH_SIGNAL_SCOPE } from "./landlock-rights.ts";
 import type { SandboxLimits, SandboxNetwork, SandboxUser } from "./launch-order.ts";
 
 /**
@@ -64,8 +64,6 @@ export type SandboxSupport = {
   readonly bubblewrapRuns: Capability;
   /** Mount namespaces made by ourselves: only root may. */
   readonly mounts: Capability;
-  /** Where an attempt without network can be given an allow-list of hosts instead. */
-  readonly allowList: Capability;
   readonly modes: Readonly<Record<SandboxMode, Capability>>;
 };
 
@@ -158,22 +156,28 @@ function kernelGaps(support: SandboxSupport): string {
   return ` (${gaps.join("; ")})`;
 }
 
-/** Whether the network of a policy can be enforced. An allow-list that cannot be kept is refused, never widened. */
+/**
+ * Whether the network of a policy can be enforced. An allow-list that cannot be kept is refused, never widened: it needs
+ * a network of the command's own. In that of the host Landlock could hold a command to the proxy's port and to no
+ * address, and a server anywhere that listens on that port would be reached past the list.
+ */
 export function checkNetwork(
   network: SandboxNetwork["kind"],
   mode: SandboxMode,
-  landlockAbi: number,
+  support: SandboxSupport,
 ): Result<void, Failure> {
-  if (network === "none") return ok(undefined);
+  if (network === "none" || mode === "strict") return ok(undefined);
   if (mode === "limits") {
     return refuse(
-      "a list of allowed hosts needs Landlock, which mode limits does without: nothing would hold a command to it",
+      "a list of allowed hosts cannot be kept in mode limits: nothing would hold a command to it",
       "Set sandbox.network = none, or use mode strict or kernel",
     );
   }
-  if (landlockAbi >= ABI_WITH_TCP_RULES) return ok(undefined);
+  if (support.mounts.available) return ok(undefined);
   return refuse(
-    `a list of allowed hosts needs Landlock ABI ${ABI_WITH_TCP_RULES} (Linux 6.7), this kernel has ${landlockAbi}`,
-    "Set sandbox.network = none on this host, or use a newer kernel",
+    `a list of allowed hosts needs a network of the command's own, which mode kernel cannot make here: ${support.mounts.reason}`,
+    support.modes.strict.available
+      ? "Set sandbox.mode to strict or auto, or sandbox.network = none"
+      : `${remedyFor("strict", support)}, or set sandbox.network = none`,
   );
 }

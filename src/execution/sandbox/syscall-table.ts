@@ -46,6 +46,7 @@ const NUMBERS = {
   sendto: [44, 206],
   sendmsg: [46, 211],
   sendmmsg: [307, 269],
+  recvmsg: [47, 212],
   open: [2, null],
   openat: [257, 56],
   openat2: [437, 437],

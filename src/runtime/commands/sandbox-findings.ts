@@ -20,7 +20,7 @@ export function sandboxFindings(config: Config, support: SandboxSupport): readon
     const remedy = "Install the package bubblewrap for the strictest mode";
     findings.push(finding("sandbox: strict", "warn", strict.reason, remedy));
   }
-  const network = checkNetwork(config["sandbox.network"], mode, support.landlockAbi);
+  const network = checkNetwork(config["sandbox.network"], mode, support);
   if (!network.ok) {
     const detail = `every attempt is refused: ${network.error.message}`;
     findings.push(finding("sandbox: network", "fail", detail, network.error.remedy));

@@ -99,13 +99,7 @@ describe("what this host can enforce", () => {
   it("is said for each part, with a reason in words where it is missing", () => {
     const support = sandboxSupport();
 
-    for (const capability of [
-      support.landlock,
-      support.seccomp,
-      support.bubblewrapRuns,
-      support.mounts,
-      support.allowList,
-    ])
+    for (const capability of [support.landlock, support.seccomp, support.bubblewrapRuns, support.mounts])
       expect(capability.available || capability.reason.length > 10).toBe(true);
     expect(support.modes.strict.available).toBe(support.bubblewrapRuns.available && support.modes.kernel.available);
     expect(support.mounts.available && !isRoot).toBe(false);

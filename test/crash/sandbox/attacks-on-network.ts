@@ -2,7 +2,7 @@
 import { type Attack, content, perl } from "./attack.ts";
 import type { World } from "./world.ts";
 
-const tcp = (port: number): string => `bash -c 'exec 4<>/dev/tcp/127.0.0.1/${port}'`;
+const tcp = (port: number, address = "127.0.0.1"): string => `bash -c 'exec 4<>/dev/tcp/${address}/${port}'`;
 const opens = (domain: number, type: number, protocol: number): ((world: World) => readonly string[]) =>
   perl(`exit(socket(S, ${domain}, ${type}, ${protocol}) ? 0 : 1)`);
 const connects = (address: string): string =>
@@ -80,6 +80,12 @@ export const ATTACKS_ON_ALLOW_LIST: readonly Attack[] = [
     perl(
       `socket(S, AF_INET6, SOCK_STREAM, 6) || exit 1; exit(connect(S, pack_sockaddr_in6(${world.tcp6Port}, inet_pton(AF_INET6, "::1"))) ? 0 : 1)`,
     )(world),
+  ),
+  content("connect to another address on the proxy's port", ({ proxyPort }) => tcp(proxyPort, "127.0.0.2")),
+  content(
+    "send out through another address on the proxy's port",
+    ({ proxyPort }) =>
+      `bash -c 'exec 4<>/dev/tcp/127.0.0.3/${proxyPort} || exit 1; echo PRIVATE >&4; read -t 2 -r l <&4; test -n "$l"'`,
   ),
   content("connect within a send", (world) =>
     perl(

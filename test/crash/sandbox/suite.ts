@@ -93,7 +93,7 @@ export class Suite {
   readonly #order: SuiteOrder;
   readonly #adoptsOrphans: boolean;
   readonly #leftOpen: number;
-  #proxyPort = 0;
+  #proxy: EgressProxy | undefined;
 
   constructor(order: SuiteOrder) {
     this.#order = order;
@@ -106,7 +106,7 @@ export class Suite {
     const empty = { setting, attacks: 0, succeeded: [], sights: [], brokenWork: [], byWorker: [], latencyMs: [] };
     const capability = setting.mode === "none" ? undefined : support.modes[setting.mode];
     if (capability?.available === false) return { ...empty, notRun: capability.reason };
-    const proxy = await this.#openProxy();
+    const proxy = this.#openProxy();
     const report = {
       succeeded: [] as string[],
       sights: [] as string[],
@@ -116,10 +116,9 @@ export class Suite {
     let count = 0;
     for (const group of GROUPS) {
       // Where nothing would hold a command to the list, attempts with one are refused.
-      const abi = setting.landlockAbi ?? support.landlockAbi;
-      if (group.allowList && setting.mode !== "none" && !checkNetwork("allow", setting.mode, abi).ok) continue;
+      if (group.allowList && setting.mode !== "none" && !checkNetwork("allow", setting.mode, support).ok) continue;
       for (const attack of group.attacks.filter((_, index) => index % this.#order.share === 0)) {
-        const world = this.#world(setting);
+        const world = this.#world();
         resetWorld(world);
         const run = await this.#attack(attack, group, setting, world);
         count += 1;
@@ -136,13 +135,13 @@ export class Suite {
       }
     }
     const latencyMs = await this.#timed(setting);
-    await proxy.close();
+    proxy.close();
     return { setting, attacks: count, ...report, latencyMs };
   }
 
-  async #openProxy(): Promise<EgressProxy> {
+  #openProxy(): EgressProxy {
     const { tcpPort } = this.#order.facts;
-    const proxy = await EgressProxy.listen({
+    this.#proxy = new EgressProxy({
       clock: realClock,
       rules: [
         { host: "example.org", wildcard: true, ports: [80, 443, tcpPort] },
@@ -150,19 +149,15 @@ export class Suite {
       ],
       resolve: () => Promise.resolve(["127.0.0.1"]),
     });
-    if (!proxy.ok) throw new Error(proxy.error.message);
-    this.#proxyPort = proxy.value.port;
-    return proxy.value;
+    return this.#proxy;
   }
 
-  #world(setting: Setting): World {
+  #world(): World {
     const { facts, launcher } = this.#order;
     return {
       ...facts,
       harnessPid: process.pid,
       leftOpen: this.#leftOpen,
-      // Without a sandbox there is no rule on hosts either.
-      proxyPort: setting.mode === "none" ? facts.openProxyPort : this.#proxyPort,
       runtime: launcher.slice(0, 1),
       python: "/usr/bin/python3",
       perlNumbers: perlNumbers(),
@@ -229,12 +224,13 @@ export class Suite {
         readOnly: [],
         privateFolder,
         hidden: [facts.state],
-        network: place.allowList ? { kind: "allow", proxyPort: this.#proxyPort } : { kind: "none" },
+        network: place.allowList ? { kind: "allow", proxyPort: facts.proxyPort } : { kind: "none" },
         limits: LIMITS,
         user,
         ...(setting.landlockAbi === undefined ? {} : { highestLandlockAbi: setting.landlockAbi }),
       },
       support: sandboxSupport(),
+      proxy: this.#proxy,
       launcher,
       launcherPaths,
       passedVariables: [],

@@ -38,7 +38,8 @@ export type WorldFacts = {
   readonly tcpPort: number;
   readonly tcp6Port: number;
   readonly udpPort: number;
-  readonly openProxyPort: number;
+  /** Of the sandbox's proxy; in the network of the host a server listens there that serves everybody. */
+  readonly proxyPort: number;
   readonly ipcKey: number;
   readonly user: { readonly uid: number; readonly gid: number };
 };
@@ -46,7 +47,6 @@ export type WorldFacts = {
 export type World = WorldFacts & {
   readonly harnessPid: number;
   readonly leftOpen: number;
-  readonly proxyPort: number;
   /** The executable under test, as a JavaScript runtime. */
   readonly runtime: readonly string[];
   /** The system's own; a path that does not exist where there is none. */
@@ -121,7 +121,8 @@ export async function makeWorld(user: { uid: number; gid: number }): Promise<Mad
     await listen({ path: `\0${name}` }),
   ];
   for (const path of [join(outside, "docker.sock"), join(state, "node.sock")]) chmodSync(path, 0o777);
-  const openProxy = await listen({ host: "127.0.0.1", port: 0 }, "HTTP/1.1 200 OK\r\n\r\n");
+  // On each address: 127.0.0.2 stands for a server elsewhere.
+  const openProxy = await listen({ host: "0.0.0.0", port: 0 }, "HTTP/1.1 200 OK\r\n\r\n");
   const udp = await Bun.udpSocket({ hostname: "127.0.0.1" });
   return {
     facts: {
@@ -140,7 +141,7 @@ export async function makeWorld(user: { uid: number; gid: number }): Promise<Mad
       tcpPort: portOf(servers[0]),
       tcp6Port: portOf(servers[1]),
       udpPort: udp.port,
-      openProxyPort: portOf(openProxy),
+      proxyPort: portOf(openProxy),
       ipcKey,
       user,
     },

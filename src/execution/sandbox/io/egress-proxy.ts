@@ -1,15 +1,20 @@
 /**
- * The only way out for a command with a list of allowed hosts: an HTTP proxy on the loopback of this host, in the
- * worker. It answers CONNECT and requests in absolute form, one per connection. What is inside a TLS connection it does
+ * The only way out for a command with a list of allowed hosts: an HTTP proxy in the worker. It listens in the network of
+ * the command, on a socket that the command's launcher made there, and connects in that of the host. It answers CONNECT and requests in absolute form, one per connection. What is inside a TLS connection it does
  * not see, so a host behind the same front as an allowed one can be reached where that front permits it.
  */
 import { lookup } from "node:dns/promises";
+import { closeSync } from "node:fs";
 import { createServer, isIP, type Server, type Socket, connect as tcpConnect } from "node:net";
-import { type Clock, err, type Failure, ok, type Result, retryable, type Timer } from "#base";
+import type { Clock, Timer } from "#base";
 import { decideTarget, type EgressDecision, type EgressRule, mayConnect } from "../egress-policy.ts";
+import { takeListener } from "./egress-handover.ts";
+import type { CommandProxy } from "./start-sandboxed.ts";
 
 /** A request line with a long URL and some cookies. */
 const MAX_HEAD_BYTES = 16 * 1024;
+/** A launcher is ready to listen after some 10 ms; what is connected until it is served waits in the kernel. */
+const LOOK_MS = 3;
 /** The head comes in one packet or two; a client that waits longer has hung. */
 const HEAD_TIMEOUT_MS = 10_000;
 const CONNECT_TIMEOUT_MS = 15_000;
@@ -41,43 +46,53 @@ type Head = {
   readonly rest: Uint8Array;
 };
 
-export class EgressProxy {
+export class EgressProxy implements CommandProxy {
   readonly #options: EgressProxyOptions;
-  readonly #server: Server;
   readonly #sockets = new Set<Socket>();
+  readonly #attached = new Set<() => void>();
   #bytesLeft: number;
 
-  private constructor(options: EgressProxyOptions) {
+  constructor(options: EgressProxyOptions) {
     this.#options = options;
     this.#bytesLeft = options.maxBytes ?? MAX_BYTES;
-    this.#server = createServer((client) => this.#accept(client));
   }
 
-  /** Starts on a free port of 127.0.0.1. */
-  static async listen(options: EgressProxyOptions): Promise<Result<EgressProxy, Failure>> {
-    const proxy = new EgressProxy(options);
-    const listening = Promise.withResolvers<Error | undefined>();
-    proxy.#server.once("error", (error) => listening.resolve(error));
-    proxy.#server.listen(0, "127.0.0.1", () => listening.resolve(undefined));
-    const fault = await listening.promise;
-    return fault === undefined ? ok(proxy) : err(retryable("unavailable", `start the egress proxy: ${fault.message}`));
+  attach(handover: number): () => void {
+    let timer: Timer | undefined;
+    let server: Server | undefined;
+    const look = (): void => {
+      const taken = takeListener(handover);
+      if (taken.kind === "waiting") timer = this.#options.clock.after(LOOK_MS, look);
+      else closeSync(handover);
+      // Without a launcher that listens there is no command either.
+      if (taken.kind === "taken") server = this.#listen(taken.fd);
+      if (taken.kind !== "waiting") timer = undefined;
+    };
+    const detach = (): void => {
+      if (!this.#attached.delete(detach)) return;
+      if (timer !== undefined) closeSync(handover);
+      timer?.cancel();
+      server?.close();
+    };
+    this.#attached.add(detach);
+    look();
+    return detach;
   }
 
-  get port(): number {
-    const address = this.#server.address();
-    return address === null || typeof address === "string" ? 0 : address.port;
-  }
-
-  /** Ends every connection; nothing is left listening when it resolves. */
-  async close(): Promise<void> {
-    const closed = new Promise<void>((resolve) => {
-      this.#server.close(() => resolve());
-    });
+  /** Ends every connection; nothing is left listening when it returns. */
+  close(): void {
+    for (const detach of this.#attached) detach();
     for (const socket of this.#sockets) socket.destroy();
-    await closed;
   }
 
-  #accept(client: Socket): void {
+  #listen(fd: number): Server {
+    const server = createServer((client) => this.accept(client));
+    server.on("error", () => server.close());
+    return server.listen({ fd });
+  }
+
+  /** Serves one connection. */
+  accept(client: Socket): void {
     this.#track(client);
     if (this.#sockets.size > (this.#options.maxConnections ?? MAX_CONNECTIONS)) {
       answer(client, "503 Service Unavailable", "too many connections through the egress proxy");

@@ -5,6 +5,7 @@
  */
 import { writeSync } from "node:fs";
 import { type LaunchOrder, unwrapEnvironment } from "../launch-order.ts";
+import { offerListener } from "./egress-handover.ts";
 import { cPointer, cString, cStrings, errorText, type Kernel, openKernel } from "./kernel.ts";
 import { enterLandlock } from "./landlock.ts";
 import { applyMounts } from "./mounts.ts";
@@ -64,6 +65,7 @@ function launch(argv: readonly string[]): void {
 /** The order matters: each step needs rights that a later one takes away. */
 function restrict(kernel: Kernel, order: LaunchOrder): void {
   if (order.mounts !== null) applyMounts(kernel, order.mounts);
+  if (order.egress !== null) offerListener(kernel, order.egress);
   closeDescriptorsOnExec(kernel);
   if (order.mark !== null) carryMark(kernel, order.mark);
   applyEarlyLimits(kernel, order.limits);

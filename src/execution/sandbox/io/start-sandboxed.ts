@@ -1,9 +1,14 @@
 /** Wraps the one way in which commands are started, so that each of them starts inside the sandbox. */
-import { realpathSync, statSync } from "node:fs";
+import { closeSync, realpathSync, statSync } from "node:fs";
 import { err, type Failure, MARKER_NAME, ok, type Result, terminal } from "#base";
 import type { Environment } from "../../environment.ts";
 import { processMark } from "../../io/marked-process.ts";
-import type { StartedProcess, StartProcess, StartRequest } from "../../io/start-process.ts";
+import {
+  HANDED_DESCRIPTOR,
+  type StartedProcess,
+  type StartProcess,
+  type StartRequest,
+} from "../../io/start-process.ts";
 import { bubblewrapArguments } from "../bubblewrap-arguments.ts";
 import { sandboxEnvironment } from "../command-environment.ts";
 import { landlockOrder, type PathGrant } from "../landlock-rights.ts";
@@ -14,6 +19,7 @@ import { encodeFilter, filterProgram } from "../seccomp-filter.ts";
 import { sandboxArch } from "../syscall-table.ts";
 import { DEVICES, KERNEL_PATHS, SHARED_FOLDERS, SYSTEM_PATHS } from "../system-view.ts";
 import { signalOfStatus } from "../wait-status.ts";
+import { type Handover, openHandover } from "./egress-handover.ts";
 import { findNestedRepositories } from "./nested-repositories.ts";
 import { type PrivatePlaces, privatePlaces } from "./private-folder.ts";
 import { RepositoryGuard } from "./repository-guard.ts";
@@ -37,8 +43,19 @@ export type SandboxContext = {
   readonly passedVariables: readonly string[];
   /** Told what a command changed of git's steering files, and that is as before again. */
   readonly onTampering: (paths: readonly string[]) => void;
+  /** Where a network of kind `allow` leads to. */
+  readonly proxy?: CommandProxy | undefined;
   /** Told the names of variables that a command was not given. */
   readonly onWithheld?: (names: readonly string[]) => void;
+};
+
+export type CommandProxy = {
+  /**
+   * Serves one command.
+   * @param handover where its launcher sends what it listens on; closed by the proxy
+   * @returns ends that
+   */
+  readonly attach: (handover: number) => () => void;
 };
 
 /**
@@ -100,8 +117,28 @@ class Sandbox {
     const sealed = guard.seal();
     if (!sealed.ok) return sealed;
 
-    const started = this.#start(this.#request(request, program.value, protection));
-    return started.ok ? ok(this.#guarded(started.value, guard)) : started;
+    const handover = this.#openHandover();
+    if (!handover.ok) return handover;
+    const started = this.#start({
+      ...this.#request(request, program.value, protection),
+      handed: handover.value?.theirs,
+    });
+    const detach = this.#attach(handover.value, started.ok);
+    return started.ok ? ok(this.#guarded(started.value, guard, detach)) : started;
+  }
+
+  #openHandover(): Result<Handover | undefined, Failure> {
+    return this.#context.policy.network.kind === "none" ? ok(undefined) : openHandover();
+  }
+
+  /** @returns ends the proxy's part in the command. */
+  #attach(handover: Handover | undefined, isStarted: boolean): () => void {
+    if (handover === undefined) return () => undefined;
+    closeSync(handover.theirs);
+    const { proxy } = this.#context;
+    if (proxy !== undefined && isStarted) return proxy.attach(handover.ours);
+    closeSync(handover.ours);
+    return () => undefined;
   }
 
   #request(request: StartRequest, program: string, protection: RepositoryProtection): StartRequest {
@@ -122,7 +159,7 @@ class Sandbox {
     };
   }
 
-  #guarded(started: StartedProcess, guard: RepositoryGuard): StartedProcess {
+  #guarded(started: StartedProcess, guard: RepositoryGuard, detach: () => void): StartedProcess {
     const { policy, onTampering } = this.#context;
     return {
       ...started,
@@ -130,6 +167,7 @@ class Sandbox {
       // Called when no process of the command is left, so that nothing is changed behind the guard's back.
       release: () => {
         started.release();
+        detach();
         const changed = guard.restore();
         if (changed.length > 0) onTampering(changed);
       },
@@ -185,7 +223,6 @@ class Sandbox {
       ],
       ...this.#places,
       guarded: { pinned: protection.pinned, readOnly: protection.readOnly.filter(exists) },
-      network: policy.network,
       cwd: "/",
       asRoot: policy.user !== null,
     });
@@ -196,6 +233,7 @@ class Sandbox {
     const { policy } = this.#context;
     const marker = request.env[MARKER_NAME];
     const port = policy.network.kind === "allow" ? policy.network.proxyPort : null;
+    const handover = { handover: HANDED_DESCRIPTOR, makesNetwork: policy.mode !== "strict" };
     const grants = [
       ...this.#grants,
       ...protection.readable.flatMap((path) => grant(path, "read")),
@@ -209,6 +247,7 @@ class Sandbox {
         policy.mode === "limits" || this.#landlockAbi === 0 ? null : landlockOrder(this.#landlockAbi, grants, port),
       seccomp: this.#filter,
       mounts: this.#changesMounts() ? this.#mountPlan(protection) : null,
+      egress: port === null ? null : { port, ...handover },
       mark: marker === undefined || this.#filter === null ? null : processMark(marker),
       parentPid: policy.mode === "strict" ? null : process.pid,
     };

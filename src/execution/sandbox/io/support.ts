@@ -1,7 +1,6 @@
 /** What this host can enforce. Asked once per process; the answer changes with the kernel and the packages only. */
 import { accessSync, constants, readFileSync } from "node:fs";
 import { bubblewrapArguments } from "../bubblewrap-arguments.ts";
-import { ABI_WITH_TCP_RULES } from "../landlock-rights.ts";
 import type { Capability, SandboxSupport } from "../policy.ts";
 import { sandboxArch } from "../syscall-table.ts";
 import { type Kernel, openKernel } from "./kernel.ts";
@@ -43,7 +42,6 @@ function probe(): SandboxSupport {
       bubblewrap: null,
       bubblewrapRuns: missing,
       mounts: missing,
-      allowList: missing,
       modes: { strict: missing, kernel: missing, limits: uid === 0 ? no(NEVER_ROOT) : yes },
     };
   }
@@ -61,8 +59,6 @@ function probe(): SandboxSupport {
     bubblewrap,
     bubblewrapRuns,
     mounts: mountCapability(uid),
-    allowList:
-      abi >= ABI_WITH_TCP_RULES ? yes : no(`Landlock ABI ${abi} cannot limit TCP connections (ABI 4, Linux 6.7)`),
     modes: { strict: layers.available ? bubblewrapRuns : layers, kernel: layers, limits: yes },
   };
 }
@@ -94,7 +90,6 @@ function tryBubblewrap(path: string, asRoot: boolean): Capability {
     home: "/usr",
     temporary: "/usr",
     guarded: { pinned: [], readOnly: [] },
-    network: { kind: "none" },
     cwd: "/",
     asRoot,
   });
