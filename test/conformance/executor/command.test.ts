@@ -21,7 +21,7 @@ const sandboxes: AttemptSandbox[] = [];
 let markers = 0;
 
 afterEach(async () => {
-  for (const sandbox of sandboxes.splice(0)) await sandbox.close();
+  for (const sandbox of sandboxes.splice(0)) sandbox.close();
 });
 
 /** Where a command of a test works, and how it is started there. */
@@ -37,7 +37,7 @@ async function confined(): Promise<Place> {
   mkdirSync(cwd, { recursive: true });
   const workspace = { kind: "private", path: cwd } as const;
   const attempt = { taskId: ids.task(), attempt: 1, stateDir, workspace, sandbox: sandboxPlan() };
-  const opened = await openAttemptSandbox(attempt, cwd, sandboxLauncher, realClock, startProcess, () => undefined);
+  const opened = openAttemptSandbox(attempt, cwd, sandboxLauncher, realClock, startProcess, () => undefined);
   if (!opened.ok) throw new Error(opened.error.message);
   sandboxes.push(opened.value);
   return { cwd, start: opened.value.start };
