@@ -18,7 +18,7 @@ import { readJudgement } from "./judgement.ts";
 import { MAX_ASKS, MAX_GOAL_TASKS, MAX_ROUNDS, MAX_SHOWN_ERROR_CHARS } from "./limits.ts";
 import { fallbackPlan, type Plan, readPlan, type Vocabulary } from "./plan.ts";
 import type { PlanQuestion, RepositoryDescription } from "./prompts.ts";
-import { checkTask, judgeTask, planTask, workTasks } from "./task-bodies.ts";
+import { checkTask, judgeTask, nextN, planTask, workTasks } from "./task-bodies.ts";
 import { asking, complete, failed, judged, overBudget, planned, planning, spentOf, verifying } from "./transition.ts";
 
 /** A task of the queue, as far as its goal has to know. */
@@ -42,8 +42,8 @@ export type GoalFacts = {
   readonly vocabulary: Vocabulary;
   /** Tier of the tasks that plan and judge. */
   readonly tier: string;
-  /** Where a goal without a repository and without a folder works. */
-  readonly home: { readonly node: NodeId; readonly folder: string };
+  /** Where a goal works that begins or moves; null where any node will do. */
+  readonly home: { readonly node: NodeId; readonly folder: string } | null;
   /** Why the folder in which the goal works is not to be had any more; undefined while it is, or may be again. */
   readonly homeLost: string | undefined;
 };
@@ -145,10 +145,31 @@ function stopForBudget(goal: Goal, text: string, nowMs: number): GoalStep {
   return change({ ...goal, paused: text }, [], { kind: "paused", data: { why: text } });
 }
 
-/** Nothing was done there yet: it moves. Else what was done is gone with the folder, and nobody may think it is there. */
+/**
+ * Nothing was done there yet: it moves. Else what was done is gone with the folder, and nobody may think it is there: it
+ * is done anew from the main branch of its repository, or given up.
+ */
 function leaveHome(goal: Goal, tasks: readonly GoalTask[], why: string, { nowMs, home }: GoalFacts): GoalStep {
-  if (tasks.some(({ kind }) => kind !== "plan")) return fail(goal, { code: "home_lost", text: why }, nowMs);
-  return change({ ...goal, home }, [], { kind: "moved", data: { why, node: home.node } });
+  const hasRounds = goal.state === "decomposing" || goal.round < MAX_ROUNDS;
+  const hasWork = tasks.some(({ kind }) => kind !== "plan");
+  // Of a repository the main branch is still there, so its work can be done once more.
+  if (hasWork && (goal.order.repository === null || !hasRounds))
+    return fail(goal, { code: "home_lost", text: `${why}; hand the goal in again` }, nowMs);
+  const lost = tasks.filter(({ kind, state }) => kind === "work" && state === "done");
+  const open =
+    goal.order.repository === null ? [] : tasks.filter(({ state }) => state === "open" || state === "planned");
+  const gone = [
+    ...lost.map((task): GoalTask => ({ ...task, state: "failed", error: `what it changed is lost: ${why}` })),
+    ...open.map((task): GoalTask => ({ ...task, state: "dropped" })),
+  ];
+  const again =
+    hasWork && goal.state !== "decomposing"
+      ? planning(goal, nowMs)
+      : { ...goal, asks: Math.min(goal.asks, MAX_ASKS - 1) };
+  const data = { why, node: home?.node ?? null, lost: lost.map(({ title }) => title) };
+  const moved = { goal: { ...again, home }, tasks: gone, events: [{ kind: "moved", data }] };
+  const inQueue = open.filter(({ taskId }) => taskId !== null);
+  return inQueue.length === 0 ? { kind: "change", change: moved } : { kind: "cancel", tasks: inQueue, change: moved };
 }
 
 /** What has not begun is taken back; what runs may end. */
@@ -168,13 +189,14 @@ function fail(goal: Goal, reason: GoalReason, nowMs: number): GoalStep {
 }
 
 function begin(goal: Goal, { nowMs, home }: GoalFacts): GoalStep {
-  const isHomeless = goal.order.repository === null && goal.order.workspace === null;
-  const after = { ...planning(goal, nowMs), home: isHomeless ? home : null };
+  const after = { ...planning(goal, nowMs), home };
   return change(after, [], { kind: "begun", data: { round: after.round } });
 }
 
 function decompose(goal: Goal, tasks: readonly GoalTask[], facts: GoalFacts): GoalStep {
-  const last = tasks.filter(({ kind, round }) => kind === "plan" && round === goal.round).at(-1);
+  const last = tasks
+    .filter(({ kind, round, state }) => kind === "plan" && round === goal.round && state !== "dropped")
+    .at(-1);
   if (last?.state === "planned") return { kind: "submit", tasks: [last] };
   if (last?.state === "open") return { kind: "wait" };
   const open = workOf(goal, tasks);
@@ -207,10 +229,6 @@ function failedText({ title, error }: Pick<GoalTask, "title" | "error">): string
   return `- ${title}: ${(error ?? "no reason is known").slice(0, MAX_SHOWN_ERROR_CHARS)}`;
 }
 
-function nextN(tasks: readonly GoalTask[]): number {
-  return (tasks.at(-1)?.n ?? 0) + 1;
-}
-
 function askForPlan(
   goal: Goal,
   tasks: readonly GoalTask[],
@@ -220,7 +238,7 @@ function askForPlan(
   const { done, failed } = workOf(goal, tasks);
   const after = asking(goal);
   const question = { goal: after, repository, vocabulary, done, failed, refused };
-  const task = planTask(after, nextN(tasks), tier, question);
+  const task = planTask(after, tasks, tier, question);
   const event =
     refused === null
       ? { kind: "asked", data: { round: goal.round } }
@@ -300,7 +318,7 @@ function finish(goal: Goal, { nowMs }: GoalFacts): GoalStep {
 
 function check(goal: Goal, tasks: readonly GoalTask[], facts: GoalFacts): GoalStep {
   const last = tasks.find(({ kind, round }) => kind === "check" && round === goal.round);
-  if (last === undefined) return change(goal, [checkTask(goal, nextN(tasks))]);
+  if (last === undefined) return change(goal, [checkTask(goal, tasks)]);
   switch (last.state) {
     case "planned":
       return { kind: "submit", tasks: [last] };
@@ -348,7 +366,7 @@ function askForJudgement(
   facts: GoalFacts,
 ): GoalStep {
   const after = asking(goal);
-  return change(after, [judgeTask(after, nextN(tasks), tasks, refused, facts.tier)], {
+  return change(after, [judgeTask(after, tasks, refused, facts.tier)], {
     kind: refused === null ? "judging" : "judging.again",
     data: { round: goal.round },
   });

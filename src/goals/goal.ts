@@ -81,7 +81,10 @@ export type Goal = {
   readonly state: GoalState;
   /** Rises by one with each change; a change made from an older one is refused. */
   readonly revision: number;
-  /** The node whose folder it works in, once it has one; null with a repository or a folder of the user's. */
+  /**
+   * The one node that has what it works in: a folder that drover made, or the repository where no remote carries its
+   * branch from node to node. Null while it has not begun, with a folder of the user's, and where any node will do.
+   */
   readonly home: { readonly node: NodeId; readonly folder: string } | null;
   /** Plans begun: 0 before the first. */
   readonly round: number;

@@ -38,6 +38,10 @@ function row(goal: Goal, n: number, task: NewTask): GoalTask {
   };
 }
 
+export function nextN(tasks: readonly GoalTask[]): number {
+  return (tasks.at(-1)?.n ?? 0) + 1;
+}
+
 /** What every task of a goal has. */
 function common(goal: Goal, kind: GoalTaskKind): JsonObject {
   const what = kind === "work" ? "goal" : `goal-${kind}`;
@@ -52,13 +56,22 @@ function common(goal: Goal, kind: GoalTaskKind): JsonObject {
 
 /** Where a task works that is to see what the others left. */
 function place(goal: Goal): JsonObject {
-  if (goal.order.repository !== null) return { repo: goal.order.repository };
   if (goal.order.workspace !== null) return { workspace: goal.order.workspace };
-  if (goal.home === null) return {};
-  return { workspace: goal.home.folder, requires: { labels: { [NODE_LABEL]: goal.home.node } } };
+  const requires = goal.home === null ? {} : { requires: { labels: { [NODE_LABEL]: goal.home.node } } };
+  if (goal.order.repository !== null) return { repo: goal.order.repository, ...requires };
+  return goal.home === null ? {} : { workspace: goal.home.folder, ...requires };
 }
 
-export function planTask(goal: Goal, n: number, tier: string, question: PlanQuestion): GoalTask {
+/**
+ * Whoever looks at a branch is to see everything that was done on it, wherever that was.
+ * @returns the numbers of the work that is done
+ */
+function doneOnBranch(goal: Goal, tasks: readonly GoalTask[]): readonly number[] {
+  if (goal.order.repository === null) return [];
+  return tasks.flatMap(({ kind, state, n }) => (kind === "work" && state === "done" ? [n] : []));
+}
+
+export function planTask(goal: Goal, tasks: readonly GoalTask[], tier: string, question: PlanQuestion): GoalTask {
   const body = {
     ...common(goal, "plan"),
     title: `plan: ${goal.order.title}`.slice(0, MAX_TITLE_CHARS),
@@ -67,9 +80,11 @@ export function planTask(goal: Goal, n: number, tier: string, question: PlanQues
     tier,
     maxAttempts: ASK_ATTEMPTS,
     // It may look into the files; without a repository there is nothing to see yet, and any node will do.
-    ...(goal.order.repository === null ? {} : { repo: goal.order.repository, ...LOOKS_ONLY }),
+    ...(goal.order.repository === null ? {} : { ...place(goal), ...LOOKS_ONLY }),
   };
-  return row(goal, n, { kind: "plan", key: `plan-${goal.round}-${goal.asks}`, title: body.title, dependsOn: [], body });
+  const key = `plan-${goal.round}-${goal.asks}`;
+  const dependsOn = doneOnBranch(goal, tasks);
+  return row(goal, nextN(tasks), { kind: "plan", key, title: body.title, dependsOn, body });
 }
 
 /**
@@ -86,7 +101,7 @@ export function workTasks(
   return plan.tasks.map((task, index) => {
     const n = firstN + index;
     const named = task.dependsOn.flatMap((key) => numbers.get(key) ?? []);
-    const before = goal.order.repository !== null && index > 0 ? [n - 1] : [];
+    const before = goal.order.repository === null ? [] : index > 0 ? [n - 1] : [...doneKeys.values()];
     numbers.set(task.key, n);
     const dependsOn = [...new Set([...named, ...before])].sort((a, b) => a - b);
     const body = { ...common(goal, "work"), ...place(goal), ...work(goal, task) };
@@ -112,7 +127,7 @@ function work(goal: Goal, task: PlanTask): JsonObject {
   };
 }
 
-export function checkTask(goal: Goal, n: number): GoalTask {
+export function checkTask(goal: Goal, tasks: readonly GoalTask[]): GoalTask {
   const title = `check: ${goal.order.title}`.slice(0, MAX_TITLE_CHARS);
   const body = {
     ...common(goal, "check"),
@@ -124,12 +139,12 @@ export function checkTask(goal: Goal, n: number): GoalTask {
     verify: goal.order.verify,
     maxAttempts: CHECK_ATTEMPTS,
   };
-  return row(goal, n, { kind: "check", key: `check-${goal.round}`, title, dependsOn: [], body });
+  const dependsOn = doneOnBranch(goal, tasks);
+  return row(goal, nextN(tasks), { kind: "check", key: `check-${goal.round}`, title, dependsOn, body });
 }
 
 export function judgeTask(
   goal: Goal,
-  n: number,
   tasks: readonly GoalTask[],
   refused: PlanQuestion["refused"],
   tier: string,
@@ -145,5 +160,6 @@ export function judgeTask(
     tier,
     maxAttempts: ASK_ATTEMPTS,
   };
-  return row(goal, n, { kind: "judge", key: `judge-${goal.round}-${goal.asks}`, title, dependsOn: [], body });
+  const key = `judge-${goal.round}-${goal.asks}`;
+  return row(goal, nextN(tasks), { kind: "judge", key, title, dependsOn: doneOnBranch(goal, tasks), body });
 }

@@ -10,7 +10,8 @@
  * - G7: a task depends only on tasks of its goal with a smaller number, so no circle can be.
  * - G8: of a goal that is paused or has ended, no task is submitted.
  * - G9: what was spent never falls.
- * - G10: only what failed is planned anew: a task that is done stays done.
+ * - G10: only what failed is planned anew: a task that is done stays done, unless the one node that has what it changed
+ *   is gone.
  */
 import { assert, type GoalId } from "#base";
 import {

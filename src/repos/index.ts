@@ -20,8 +20,8 @@ export { openForge } from "./forge/io/open-forge.ts";
 export {
   AttemptWork,
   type CapturedWork,
+  type NeededWork,
   type PreparedWork,
-  type WorkRecord,
 } from "./io/attempt-work.ts";
 export { checkOut, removeCheckout } from "./io/checkout.ts";
 export type { Author } from "./io/commits.ts";
@@ -31,7 +31,9 @@ export {
   publishedFiles,
   repositoryRoot,
 } from "./io/published-files.ts";
-export { RepositoryPlaces } from "./io/repository-place.ts";
+export { type PlaceSettings, type RepositoryPlace, RepositoryPlaces } from "./io/repository-place.ts";
+export { removeShared, type SharingParts, sharedIds } from "./io/shared-work.ts";
+export type { WorkRecord } from "./io/work-records.ts";
 export { ALLOW_LIST_FILE, type Allowed, type Judged, judge, parseAllowList } from "./publication/allow-list.ts";
 export type { Finding, FindingKind, Severity } from "./publication/finding.ts";
 export { type Replaced, replaceAddresses } from "./publication/replace-addresses.ts";

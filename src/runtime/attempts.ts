@@ -3,6 +3,7 @@ import {
   type Clock,
   describeFailure,
   err,
+  type Failure,
   type JsonObject,
   type Logger,
   ok,
@@ -40,6 +41,8 @@ import { isTaskUntrusted, leastPrivilege } from "./untrusted-attempt.ts";
 
 /** A stop for an attempt that nobody here carries out is forgotten after this: a launch takes far less. */
 const STOP_KEPT_MS = 60_000;
+/** An attempt waits so long for the remote that is to have its changes, and is then made again: its node may be the cause. */
+const REMOTE_AWAY_MS = 600_000;
 const NODE_STOPPED = "the node stopped";
 const NO_REPOSITORIES: AttemptWorkspaces = {
   prepare: () => Promise.resolve(ok(undefined)),
@@ -245,6 +248,10 @@ export class Attempts implements AttemptObserver {
     const isGivenBack = this.#isStopping && result.outcome === "cancelled" && result.consequence === "retryable";
     if (isGivenBack) return this.#ended(ref, result, await this.#queue.release(ref.taskId, ref.fence, NODE_STOPPED));
     const captured = (await this.#workspaces?.capture(ref, result)) ?? ok(undefined);
+    // What a task did is not lost because a remote is away for a while; the pool tries again.
+    if (!captured.ok && mayComeBack(captured.error) && this.#clock.nowMs() - result.endedAtMs < REMOTE_AWAY_MS) {
+      throw new Error(describeFailure(captured.error));
+    }
     const judged = captured.ok ? result : notCommitted(result, captured.error);
     const work = captured.ok ? captured.value : undefined;
     try {
@@ -350,6 +357,10 @@ export class Attempts implements AttemptObserver {
     running?.answer();
     this.#running.delete(keyOf(ref));
   }
+}
+
+function mayComeBack({ kind, code }: Failure): boolean {
+  return kind === "retryable" && (code === "unavailable" || code === "timed_out");
 }
 
 /** With the fence: an attempt that was given back uncounted is claimed again under the same number. */

@@ -9,6 +9,7 @@ import { readMeta } from "../../src/store/meta.ts";
 import { command } from "../support/binary-command.ts";
 import { type FleetMember, joinAll, roleOf, standing, startMember } from "../support/binary-fleet.ts";
 import { BINARY, type Environment, nodePidOf, startBinaryNode } from "../support/binary-node.ts";
+import { bareCopy, filesAt, git, newRepository } from "../support/git-repositories.ts";
 import { untilAsked } from "../support/until-asked.ts";
 
 let hub: FleetMember;
@@ -219,6 +220,34 @@ describe("two nodes of one fleet, from the executable", () => {
     expect((await untilState(hub, id, "done")).attempts).toHaveLength(1);
     expect(ran).toBe("ran\n");
     expect(await roleOf(member)).toBe("member");
+  });
+
+  it("show each other what they changed for one goal before it is delivered, and nothing of it afterwards", async () => {
+    const root = hub.world.path;
+    const bare = bareCopy(newRepository(join(root, "origin")), join(root, "bare.git"));
+    const site = { name: "site", url: `file://${bare}` };
+    expect(await hub.node.request("POST", "/api/repos", site)).toMatchObject({ status: 201 });
+    const on = { repo: "site", goal: "g1", workspace: undefined };
+
+    const first = await submit(hub, "member", "echo 1 > one.txt", on);
+    const seen = { verify: [{ kind: "file_exists", path: "one.txt" }], dependsOn: [first] };
+    const second = await submit(hub, "hub", "cat one.txt > two.txt", { ...on, ...seen });
+    await untilState(hub, second, "done");
+    const shared = await untilAsked("both are on the branch", async () => {
+      const files = filesAt(bare, "refs/drover/work/g1");
+      return "two.txt" in files && files;
+    });
+    const delivered = await hub.node.request("POST", "/api/repos/site/deliveries", {
+      goal: "g1",
+      approved: "pullRequest",
+    });
+
+    expect(shared).toMatchObject({ "one.txt": "1\n", "two.txt": "1\n" });
+    expect(delivered).toMatchObject({ status: 200, body: { outcome: "patch" } });
+    expect(git(bare, "for-each-ref", "--format=%(refname)").split("\n")).toEqual([
+      "refs/heads/drover/g1",
+      "refs/heads/main",
+    ]);
   });
 
   it("run what either was given, show it on both, read each other's logs, and part again", async () => {

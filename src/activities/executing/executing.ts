@@ -176,7 +176,7 @@ export class Executing {
   }
 
   async #next(goal: Goal, tasks: readonly GoalTask[], mayBegin: boolean): Promise<GoalStep | undefined> {
-    const { clock, vocabulary, settings, node, folder, goneFor } = this.#parts;
+    const { clock, vocabulary, settings, node, goneFor } = this.#parts;
     const seen = await lookAt(tasks, this.#parts);
     if (seen === undefined) return undefined;
     const nowMs = clock.nowMs();
@@ -192,10 +192,12 @@ export class Executing {
     }
     const isElsewhere = goal.home !== null && goal.home.node !== node;
     const homeLost = isElsewhere ? goneFor(goal.home.node) : undefined;
-    const isHomeless = goal.order.repository === null && goal.order.workspace === null;
-    const needsFolder = homeLost !== undefined || (goal.state === "submitted" && mayBegin && isHomeless);
-    const made = needsFolder ? folder(goal.id) : ok("");
-    if (!made.ok) return made.error.kind === "retryable" ? this.#wait(made.error) : fails("tasks_failed", made.error);
+    const needsHome = homeLost !== undefined || (goal.state === "submitted" && mayBegin);
+    const home = needsHome ? await this.#home(goal) : ok(null);
+    if (!home.ok) {
+      if (home.error.kind === "retryable") return this.#wait(home.error);
+      return fails(goal.order.repository === null ? "tasks_failed" : "repository", home.error);
+    }
     return decide(goal, tasks, {
       nowMs,
       seen,
@@ -203,9 +205,18 @@ export class Executing {
       repository: described.value,
       vocabulary,
       tier: settings.tier,
-      home: { node, folder: made.value },
+      home: home.value,
       homeLost,
     });
+  }
+
+  /** @returns where a goal works that must stay on one node, which is this one; null where any node will do */
+  async #home({ id, order }: Goal): Promise<Result<Goal["home"]>> {
+    const { node, folder, repositories } = this.#parts;
+    if (order.workspace !== null) return ok(null);
+    const found = order.repository === null ? folder(id) : await repositories.onlyFolder(order.repository, id);
+    if (!found.ok) return found;
+    return ok(found.value === undefined ? null : { node, folder: found.value });
   }
 
   /** Only a plan needs to know the repository. */
@@ -279,7 +290,9 @@ export class Executing {
 
   async #delivered(goal: Goal, tasks: readonly GoalTask[]): Promise<void> {
     const { goals, repositories, queue, clock, logger } = this.#parts;
-    const ids = tasks.flatMap(({ kind, taskId }) => (kind === "work" && taskId !== null ? [taskId] : []));
+    const work = tasks.filter(({ kind }) => kind === "work");
+    const ids = work.flatMap(({ taskId }) => taskId ?? []);
+    const done = work.flatMap(({ state, taskId }) => (state === "done" && taskId !== null ? [taskId] : []));
     const records = await queue.store.findMany(ids);
     const { title, description, repository } = goal.order;
     const delivered = await repositories.deliver({
@@ -289,6 +302,7 @@ export class Executing {
       repository: repository ?? "",
       branch: branchOf(goal.id),
       models: records.ok ? modelsOf(records.value) : [],
+      tasks: done,
     });
     const nowMs = clock.nowMs();
     if (delivered.ok) {

@@ -12,12 +12,16 @@ export type DeliveryOrder = {
   readonly branch: string;
   /** That had a part in it. */
   readonly models: readonly string[];
+  /** Whose changes must be in it. */
+  readonly tasks: readonly TaskId[];
 };
 
 /** The repositories that goals are about. */
 export interface GoalRepositories {
   /** The file list (bounded), the heads of its documents for contributors, languages, commands. Refused: there is none of that name. */
   describe(repository: string): Promise<Result<RepositoryDescription>>;
+  /** Where the branch of a goal lies, when only this node has it; undefined when the other nodes see it too. */
+  onlyFolder(repository: string, goal: GoalId): Promise<Result<string | undefined>>;
   /** May be called again for the same goal: what was delivered is answered and not done twice. */
   deliver(order: DeliveryOrder): Promise<Result<GoalDelivery>>;
 }

@@ -24,7 +24,9 @@ export async function submitTasks(
   const fresh = tasks.filter(({ n }) => known.value.get(n) === undefined);
   const ids = new Map<number, TaskId | undefined>(known.value);
   if (fresh.length > 0) {
-    const ready = submissions(fresh.map((task) => submissionOf(task, all, fresh, ids)));
+    const kept = await keptOf(fresh, all, queue);
+    if (!kept.ok) return kept;
+    const ready = submissions(fresh.map((task) => submissionOf(task, all, fresh, ids, kept.value)));
     const receipts = ready.ok ? await queue.submit(ready.value) : ready;
     if (!receipts.ok) {
       const { error } = receipts;
@@ -42,16 +44,30 @@ export async function submitTasks(
   );
 }
 
+/** @returns those of the tasks before that are done, and still known to the queue */
+async function keptOf(
+  fresh: readonly GoalTask[],
+  all: readonly GoalTask[],
+  queue: ExecutingParts["queue"],
+): Promise<Result<ReadonlySet<TaskId>>> {
+  const wanted = new Set(fresh.flatMap(({ dependsOn }) => dependsOn));
+  const done = all.flatMap(({ n, state, taskId }) => (wanted.has(n) && state === "done" ? (taskId ?? []) : []));
+  const found = done.length === 0 ? ok([]) : await queue.store.findMany(done);
+  return found.ok ? ok(new Set(found.value.map(({ row }) => row.id))) : found;
+}
+
 function submissionOf(
   task: GoalTask,
   all: readonly GoalTask[],
   fresh: readonly GoalTask[],
   ids: ReadonlyMap<number, TaskId | undefined>,
+  kept: ReadonlySet<TaskId>,
 ): object {
   const dependsOn = task.dependsOn.flatMap((n): readonly string[] => {
     const other = all.find((one) => one.n === n);
-    // What is done is satisfied, and may be gone from the queue.
-    if (other === undefined || other.state === "done") return [];
+    if (other === undefined) return [];
+    // What is done is satisfied, and named so that its changes are there; it may be gone from the queue by now.
+    if (other.state === "done") return other.taskId !== null && kept.has(other.taskId) ? [other.taskId] : [];
     if (fresh.some((one) => one.n === n)) return [`n${n}`];
     return [ids.get(n) ?? other.taskId ?? `n${n}`];
   });

@@ -74,6 +74,9 @@ export function goalFacts(goal: WholeGoalView, nowMs: number): readonly [string,
       : [["took", durationText(Math.max(0, endMs - goal.startedAtMs))] as [string, string]]),
     ...(goal.repository === null ? [] : [["repository", goal.repository] as [string, string]]),
     ...(goal.workspace === null ? [] : [["workspace", goal.workspace] as [string, string]]),
+    ...(goal.home === null
+      ? []
+      : [["only on", `${goal.home.node}, which alone has ${goal.home.folder}`] as [string, string]]),
     ...(verdict === null ? [] : [["verified", VERIFIED[verdict.by]] as [string, string]]),
     ...(delivery === null ? [] : [["delivered", deliveryText(delivery)] as [string, string]]),
   ];

@@ -16,6 +16,8 @@ export type DeliveryOrder = {
   readonly branch: string;
   /** That had a part in it. */
   readonly models: readonly string[];
+  /** The work that must be in it; absent: what is on the branch is all. */
+  readonly tasks?: readonly string[];
   /** What a person has said yes to, after it was asked for: goes as far whatever the risk. Nothing lifts A1 and A3. */
   readonly approved?: "pullRequest" | "merge";
 };

@@ -178,7 +178,8 @@ export class RepositoryPlaces {
         "--end-of-options",
         remoteUrl ?? "",
         `+refs/heads/${branch}:${upstreamRef(branch)}`,
-        "+refs/heads/drover/*:refs/drover/remote/*",
+        `+refs/heads/drover/*:${deliveredRef("*")}`,
+        `+refs/drover/work/*:${sharedRef("*")}`,
       ],
       options,
     );
@@ -209,6 +210,16 @@ export class RepositoryPlaces {
 
 export function upstreamRef(branch: string): string {
   return `refs/drover/upstream/${branch}`;
+}
+
+/** Where a branch lies here that was pushed to be delivered, as it was fetched last. */
+export function deliveredRef(workId: string): string {
+  return `refs/drover/remote/${workId}`;
+}
+
+/** Where the work of all nodes lies here, as it was fetched last. */
+export function sharedRef(workId: string): string {
+  return `refs/drover/shared/${workId}`;
 }
 
 /** @returns the commit that a reference leads to. */

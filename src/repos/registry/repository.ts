@@ -87,6 +87,8 @@ export const repositorySchema = z
     /** The greatest first. */
     priority: z.int().min(-1_000).max(1_000).default(0),
     paused: z.boolean().default(false),
+    /** Whether tasks' commits may lie at its remote before they are delivered, so that other nodes go on with them. */
+    share: z.boolean().default(true),
     forge: forge.default({ kind: "none" }),
     autonomy: autonomy.default({}),
     checks: checks.default({ afterMerge: true }),

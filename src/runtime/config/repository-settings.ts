@@ -18,6 +18,7 @@ const repository = z
     branch: z.string().min(1).max(200).default("main"),
     priority: z.int().min(-1_000).max(1_000).default(0),
     paused: z.boolean().default(false),
+    share: z.boolean().default(true),
     forge: z
       .strictObject({
         kind: z.enum(["github", "gitea", "forgejo", "none"]).default("none"),

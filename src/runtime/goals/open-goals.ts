@@ -106,12 +106,12 @@ export function goneFor(
   nowMs: number,
   lostMs: number,
 ): string | undefined {
-  const remedy = "what was done there is lost: hand the goal in again";
-  if (node === undefined) return `the node that had its folder is no node of this fleet any more; ${remedy}`;
+  const loss = "what was done there alone is lost";
+  if (node === undefined) return `the node that had its folder is no node of this fleet any more; ${loss}`;
   const { name, state, seenAtMs } = node;
-  if (state === "removed") return `${name}, which had its folder, was removed from the fleet; ${remedy}`;
+  if (state === "removed") return `${name}, which had its folder, was removed from the fleet; ${loss}`;
   if (nowMs - seenAtMs < lostMs) return undefined;
-  return `${name}, which had its folder, was last heard of at ${new Date(seenAtMs).toISOString()}; ${remedy}`;
+  return `${name}, which had its folder, was last heard of at ${new Date(seenAtMs).toISOString()}; ${loss}`;
 }
 
 async function wholeReply(

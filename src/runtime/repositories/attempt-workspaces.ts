@@ -1,7 +1,19 @@
 /** Where attempts at tasks that name a registered repository work, and what becomes of what they changed there. */
 import { existsSync } from "node:fs";
 import { storedFields } from "#api";
-import { type Clock, describeFailure, during, type JsonObject, type Logger, ok, type Result, type TaskId } from "#base";
+import {
+  type Clock,
+  describeFailure,
+  during,
+  err,
+  type JsonObject,
+  type Logger,
+  ok,
+  type Result,
+  retryable,
+  sleep,
+  type TaskId,
+} from "#base";
 import {
   type AttemptRef,
   type AttemptResult,
@@ -13,9 +25,13 @@ import {
 } from "#execution";
 import type { ClaimedTask, QueueStore, TaskRecord } from "#queue";
 import { type AttemptWork, findRepository, type Registered, type WorkRecord } from "#repos";
+import { fenceText, neededWork } from "./needed-work.ts";
 
 /** The label by which a task says to which goal it belongs; the field `goal` says the same. */
 const GOAL_LABEL = "drover.goal";
+/** A copy is behind by less than a second while it is followed; past this something is wrong with it. */
+const SHOWN_MS = 30_000;
+const LOOK_MS = 25;
 const MAX_WORK_ID = /^[A-Za-z0-9][A-Za-z0-9_-]{0,99}$/;
 
 /** What an attempt changed, committed and not shown yet. */
@@ -43,6 +59,8 @@ type Parts = {
   readonly work: AttemptWork;
   readonly repositories: () => Result<readonly Registered[]>;
   readonly queue: Pick<QueueStore, "find" | "findMany">;
+  /** Whether other nodes may see what is changed for some work before it is delivered. */
+  readonly mayShare: (repository: Registered, workId: string) => Promise<Result<boolean>>;
   readonly stateDir: string;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -58,21 +76,25 @@ export class RepositoryWorkspaces implements AttemptWorkspaces {
   async prepare(task: ClaimedTask, { repo, changes = "keep" }: TaskSpec): Promise<Result<WorkspacePlan | undefined>> {
     const { work, repositories, stateDir, queue } = this.#parts;
     if (repo === undefined || !isRegisteredName(repo)) return ok(undefined);
+    const found = await this.#claimed(task);
+    if (!found.ok) return found;
     const all = repositories();
     if (!all.ok) return all;
     const repository = findRepository(all.value, repo);
     if (!repository.ok) return repository;
-    const found = await queue.find(task.row.id);
-    if (!found.ok) return found;
-    const needs = await this.#needs(found.value, repo);
+    const needs = await neededWork(queue, found.value.dependsOn, repo);
     if (!needs.ok) return needs;
+    const workId = workIdOf(task.row.id, task.body, found.value.labels);
+    const shares = await this.#parts.mayShare(repository.value, workId);
+    if (!shares.ok) return shares;
     const prepared = await work.prepare({
       taskId: task.row.id,
       attempt: task.attempt,
       fence: fenceText(task.fence),
       repository: repository.value,
-      workId: workIdOf(task.row.id, task.body, found.value?.labels ?? {}),
+      workId,
       needs: needs.value,
+      shares: shares.value,
       changes,
       // A tool loop that a worker left goes on with the files that it knows.
       resumes: existsSync(checkpointPathOf(stateDir, task.row.id)),
@@ -86,18 +108,26 @@ export class RepositoryWorkspaces implements AttemptWorkspaces {
     return removed.ok ? ok(plan) : removed;
   }
 
-  /** Of the tasks that this one depends on, those that changed the same repository. */
-  async #needs(record: TaskRecord | undefined, repo: string): Promise<Result<readonly TaskId[]>> {
-    if (record === undefined || record.dependsOn.length === 0) return ok([]);
-    const found = await this.#parts.queue.findMany(record.dependsOn);
-    if (!found.ok) return found;
-    const changed = found.value.filter(({ attempts }) => {
-      const note = attempts.findLast(({ outcome }) => outcome === "passed")?.result?.["repository"];
-      // `as`: written by `capture` below; the two fields are only compared.
-      const said = (note ?? {}) as { readonly name?: unknown; readonly commit?: unknown };
-      return said.name === repo && typeof said.commit === "string";
-    });
-    return ok(changed.map(({ row }) => row.id));
+  /**
+   * The task as it was claimed. A copy of the hub's database may be behind; from when it shows this very claim it also
+   * has the ends of the tasks before.
+   */
+  async #claimed({ row, fence }: ClaimedTask): Promise<Result<TaskRecord>> {
+    const { queue, clock } = this.#parts;
+    const endMs = clock.monotonicMs() + SHOWN_MS;
+    for (;;) {
+      const found = await queue.find(row.id);
+      if (!found.ok) return found;
+      const seen = found.value?.row;
+      if (seen?.state === "running" && seen.fenceEpoch === fence.epoch && seen.fenceN === fence.n) {
+        // `as`: it is there
+        return found as Result<TaskRecord>;
+      }
+      if (clock.monotonicMs() >= endMs) {
+        return err(retryable("unavailable", `this node's copy of the database does not show the claim of ${row.id}`));
+      }
+      await sleep(clock, LOOK_MS);
+    }
   }
 
   async capture(ref: AttemptRef, result: AttemptResult): Promise<Result<Captured | undefined>> {
@@ -162,10 +192,6 @@ function fateOf(record: WorkRecord, task: TaskRecord | undefined): "open" | "cou
   const own = attempts.find(({ fenceEpoch, fenceN }) => fenceText({ epoch: fenceEpoch, n: fenceN }) === record.fence);
   if (own?.outcome === "passed") return record.waiting === undefined ? "open" : "counts";
   return row.endedAtMs === null ? "open" : "unwanted";
-}
-
-function fenceText({ epoch, n }: AttemptRef["fence"]): string {
-  return `${epoch}.${n}`;
 }
 
 /** The goal, or the task itself. What cannot be the name of a branch is left out. */

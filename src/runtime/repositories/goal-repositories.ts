@@ -1,6 +1,6 @@
 /** Repositories as goals and the mind use them, on the node that decides about them. */
 import type { BrokenBuild, MergeConflict, RepositoryHealth } from "#activities";
-import { err, ok, type Result, refused } from "#base";
+import { err, type GoalId, ok, type Result, refused } from "#base";
 import type { Fault } from "#fsm";
 import {
   CHECK_NAMES,
@@ -15,6 +15,7 @@ import {
   type RepositoryStore,
   type Turns,
 } from "#repos";
+import type { Sharing } from "./sharing.ts";
 
 type Parts = {
   readonly store: Pick<RepositoryStore, "conditions">;
@@ -22,6 +23,7 @@ type Parts = {
   readonly places: RepositoryPlaces;
   readonly deliveries: Deliveries;
   readonly turns: Turns;
+  readonly sharing: Pick<Sharing, "onlyFolder">;
 };
 
 export class GoalRepositories implements RepositoryHealth {
@@ -59,6 +61,12 @@ export class GoalRepositories implements RepositoryHealth {
         ? ok({ repository: repository.value, gitDir: place.value.gitDir, commit: main.value.commit })
         : main;
     });
+  }
+
+  async onlyFolder(name: string, goal: GoalId): Promise<Result<string | undefined>> {
+    const all = this.#parts.list();
+    const repository = all.ok ? findRepository(all.value, name) : all;
+    return repository.ok ? this.#parts.sharing.onlyFolder(repository.value, goal) : repository;
   }
 
   deliver(order: DeliveryOrder): Promise<Result<DeliveryReceipt>> {

@@ -5,7 +5,10 @@ import {
   AttemptWork,
   Deliveries,
   ForgeTokens,
+  findRepository,
   openForge,
+  type PlaceSettings,
+  type Policy,
   type Registered,
   RepositoryPlaces,
   registered,
@@ -24,6 +27,7 @@ import { HubRepositories } from "./hub-repositories.ts";
 import { modelsOfTasks } from "./models-of-tasks.ts";
 import { passRateOf } from "./pass-rate.ts";
 import { RepositoryWatch } from "./repository-watch.ts";
+import { Sharing } from "./sharing.ts";
 
 export type OpenRepositories = {
   /** Where attempts work that name one. */
@@ -42,7 +46,7 @@ export type OpenRepositories = {
 type Parts = {
   readonly config: Config;
   readonly stateDir: string;
-  readonly stores: Pick<Stores, "repositories" | "queue" | "goals">;
+  readonly stores: Pick<Stores, "repositories" | "queue" | "goals" | "fleetNodes" | "nodeId">;
   readonly sandbox: SandboxPlan;
   /** What is known of models; asked for once the node has started. */
   readonly passes: () => Pick<PassLedger, "rate">;
@@ -62,24 +66,21 @@ export function openRepositories(parts: Parts): Result<OpenRepositories> {
     return entries.ok ? ok(registered(configured.value, entries.value)) : entries;
   };
   const pushTimeoutMs = config["repositories.fetch_timeout_ms"];
-  const settings = {
-    maxBytes: config["repositories.max_bytes"],
-    offlineMs: config["repositories.offline_ms"],
-    fetchTimeoutMs: pushTimeoutMs,
-  };
   const tokens = new ForgeTokens(
     stateDir,
     configured.value.map(({ name }) => name),
   );
-  const places = new RepositoryPlaces(stateDir, settings, tokens, clock);
+  const places = new RepositoryPlaces(stateDir, placeSettings(config), tokens, clock);
   const turns = new Turns();
   const author = { name: config["repositories.author_name"], email: config["repositories.author_email"] };
-  const policy = {
-    atMost: config["autonomy.at_most"],
-    mergeBelow: config["autonomy.merge_below"],
-    askFrom: config["autonomy.ask_from"],
-    outside: config["autonomy.outside"],
+  const policy = policyIn(config);
+  const watched = config["publication.watched_words"];
+  const find = (name: string): Result<Registered> => {
+    const all = list();
+    return all.ok ? findRepository(all.value, name) : all;
   };
+  const work = new AttemptWork({ stateDir, places, author, clock, turns, find, watched, pushTimeoutMs, atStep });
+  const sharing = new Sharing({ ...stores, places, work, turns, policy, watched, pushTimeoutMs, logger });
   const deliveries = new Deliveries({
     stateDir,
     places,
@@ -88,7 +89,9 @@ export function openRepositories(parts: Parts): Result<OpenRepositories> {
     author,
     policy,
     checks: confinedChecks({ ...parts, launcher: sandboxLauncher() }),
-    watched: config["publication.watched_words"],
+    watched,
+    bringIn: (...given) => sharing.bringIn(...given),
+    forgetShared: (place, id) => sharing.forget(place, id),
     passRate: (model) => passRateOf(parts.passes(), model),
     list,
     forgeOf: (repository) => openForge(repository, tokens, clock),
@@ -100,16 +103,40 @@ export function openRepositories(parts: Parts): Result<OpenRepositories> {
     atStep,
   });
   removeLeftChecks(stateDir, clock.nowMs());
-  const work = new AttemptWork({ stateDir, places, author, clock, turns, atStep });
   const { queue } = stores;
-  const goals = new GoalRepositories({ store, list, places, deliveries, turns });
+  const goals = new GoalRepositories({ store, list, places, deliveries, turns, sharing });
   const everyMs = config["repositories.look_every_ms"];
   return ok({
-    workspaces: new RepositoryWorkspaces({ work, repositories: list, queue, stateDir, clock, logger }),
+    workspaces: new RepositoryWorkspaces({
+      work,
+      repositories: list,
+      queue,
+      mayShare: (repository, workId) => sharing.mayShare(repository, workId),
+      stateDir,
+      clock,
+      logger,
+    }),
     port: new HubRepositories({ store, list, places, deliveries, policy, clock }),
     goals,
-    watch: new RepositoryWatch({ deliveries, active: () => goals.active(), everyMs, clock, logger }),
+    watch: new RepositoryWatch({ deliveries, sharing, active: () => goals.active(), everyMs, clock, logger }),
     list,
     places,
   });
+}
+
+function placeSettings(config: Config): PlaceSettings {
+  return {
+    maxBytes: config["repositories.max_bytes"],
+    offlineMs: config["repositories.offline_ms"],
+    fetchTimeoutMs: config["repositories.fetch_timeout_ms"],
+  };
+}
+
+function policyIn(config: Config): Policy {
+  return {
+    atMost: config["autonomy.at_most"],
+    mergeBelow: config["autonomy.merge_below"],
+    askFrom: config["autonomy.ask_from"],
+    outside: config["autonomy.outside"],
+  };
 }

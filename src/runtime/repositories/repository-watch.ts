@@ -3,12 +3,14 @@
 import { type Clock, describeFailure, type Failure, type Logger, type Result, type Timer } from "#base";
 import type { Deliveries, DeliveryNews, Registered } from "#repos";
 import type { Alerts } from "#telemetry";
+import type { Sharing } from "./sharing.ts";
 
 /** What happens soon after another is looked at with it: a forge tells of one push by several webhooks. */
 const SOON_MS = 2_000;
 
 type Parts = {
   readonly deliveries: Pick<Deliveries, "checkMoved" | "followWaiting">;
+  readonly sharing: Pick<Sharing, "tidy">;
   /** Those that are not paused. */
   readonly active: () => Result<readonly Registered[]>;
   /** Between two looks; 0: never. */
@@ -85,8 +87,11 @@ export class RepositoryWatch {
     }
   }
 
-  async #lookAt({ name, forge }: Registered, { mayCheck, alerts }: WatchStart): Promise<void> {
-    const { deliveries } = this.#parts;
+  async #lookAt(repository: Registered, { mayCheck, alerts }: WatchStart): Promise<void> {
+    const { deliveries, sharing } = this.#parts;
+    const { name, forge } = repository;
+    const tidied = await sharing.tidy(repository);
+    if (!tidied.ok) this.#failed(name, tidied.error);
     if (forge.kind !== "none") {
       const news = await deliveries.followWaiting(name);
       if (news.ok) for (const one of news.value) this.#tell(name, one, alerts);

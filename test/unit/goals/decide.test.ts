@@ -200,8 +200,44 @@ describe("a goal whose folder is gone with its node", () => {
 
     const step = decide(planned.change.goal, [...done, ...planned.change.tasks], facts);
 
-    const reason = { code: "home_lost", text: "old was removed" };
+    const reason = { code: "home_lost", text: "old was removed; hand the goal in again" };
     expect(step).toMatchObject({ kind: "change", change: { goal: { state: "failed", reason } } });
+  });
+
+  test("is begun anew from the main branch where it has a repository, and says what is lost", async () => {
+    const play = new GoalPlay(1, CERTAIN);
+    const order = { ...(await play.submit({ title: "one", repository: "site" })).order };
+    const { goal: first, facts } = await started();
+    const goal = { ...first, order, state: "executing", asks: 1 } as const;
+    const row = { goalId: goal.id, round: 1, title: "a", body: "{}", tries: 0, reply: null, error: null } as const;
+    const spent = { tokens: 0, costMicrodollars: 0 };
+    // `as`: any two names do
+    const tasks: readonly GoalTask[] = [
+      { ...row, n: 1, kind: "work", key: "a", state: "done", dependsOn: [], taskId: "t_a" as TaskId, spent },
+      { ...row, n: 2, kind: "work", key: "b", state: "open", dependsOn: [1], taskId: "t_b" as TaskId, spent },
+    ];
+    const waits = { state: "waiting", error: null, reply: null, spent } as const;
+    const seen = new Map([["t_b" as TaskId, waits]]);
+
+    const step = decide(goal, tasks, { ...facts, home: null, seen });
+    const late = decide({ ...goal, round: MAX_ROUNDS }, tasks, { ...facts, home: null, seen });
+
+    expect(step).toMatchObject({
+      kind: "cancel",
+      tasks: [{ key: "b" }],
+      change: {
+        goal: { state: "decomposing", round: 2, home: null },
+        tasks: [
+          { key: "a", state: "failed", error: "what it changed is lost: old was removed" },
+          { key: "b", state: "dropped" },
+        ],
+        events: [{ kind: "moved", data: { why: "old was removed", node: null, lost: ["a"] } }],
+      },
+    });
+    expect(late).toMatchObject({
+      kind: "change",
+      change: { goal: { state: "failed", reason: { code: "home_lost" } } },
+    });
   });
 
   test.each([

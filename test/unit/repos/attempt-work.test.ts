@@ -1,10 +1,11 @@
 import { chmodSync, existsSync, mkdirSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { SimulatedClock } from "#base";
+import { err, refused, SimulatedClock } from "#base";
 import {
   AttemptWork,
   ForgeTokens,
+  type NeededWork,
   type Repository,
   type RepositoryInput,
   RepositoryPlaces,
@@ -32,7 +33,16 @@ function world(stateDir = join(folder(), "state")) {
   const settings = { maxBytes: 100_000_000, offlineMs: DAY_MS, fetchTimeoutMs: 60_000 };
   const places = new RepositoryPlaces(stateDir, settings, new ForgeTokens(stateDir, []), clock);
   const author = { name: "drover", email: "drover@example.org" };
-  const work = new AttemptWork({ stateDir, places, author, clock, turns: new Turns() });
+  const work = new AttemptWork({
+    stateDir,
+    places,
+    author,
+    clock,
+    turns: new Turns(),
+    watched: [],
+    pushTimeoutMs: 60_000,
+    find: () => err(refused("not_found", "nothing here is shared")),
+  });
   const begin = async (one: Repository, taskId: string, more: object = {}) => {
     const order = {
       taskId,
@@ -42,6 +52,7 @@ function world(stateDir = join(folder(), "state")) {
       workId: "g1",
       needs: [],
       changes: "keep" as const,
+      shares: false,
       resumes: false,
       ...more,
     };
@@ -57,6 +68,10 @@ function world(stateDir = join(folder(), "state")) {
     return landed;
   };
   return { stateDir, clock, work, places, begin, end, again: () => world(stateDir) };
+}
+
+function needed(taskId: string): NeededWork {
+  return { taskId, attempt: 1, fence: "1.1", branch: "drover/g1", base: "0".repeat(40), commit: "1".repeat(40) };
 }
 
 const SAID = { title: "Add it", text: "" };
@@ -118,7 +133,7 @@ describe("the work of attempts on a repository", () => {
     expect(existsSync(join(first.worktree, "later.txt"))).toBe(true);
     put(first.worktree, { "one.txt": "1\n" });
     must(await end(first));
-    const second = await begin(site, "t2", { needs: ["t1"] });
+    const second = await begin(site, "t2", { needs: [needed("t1")] });
 
     expect(existsSync(join(second.worktree, "one.txt"))).toBe(true);
     expect(second.record.main).toBe(git(origin, "rev-parse", "main"));
@@ -183,10 +198,11 @@ describe("the work of attempts on a repository", () => {
       repository: site,
       workId: "g1",
       changes: "keep" as const,
+      shares: false,
       resumes: false,
     };
 
-    const prepared = await work.prepare({ ...order, needs: ["t1"] });
+    const prepared = await work.prepare({ ...order, needs: [needed("t1")] });
 
     expect(prepared).toMatchObject({ ok: false, error: { kind: "retryable" } });
     expect(prepared.ok ? "" : prepared.error.message).toContain("t1");
@@ -301,6 +317,7 @@ describe("the main branch of a repository", () => {
       workId: "g",
       needs: [],
       changes: "keep" as const,
+      shares: false,
       resumes: false,
     };
 

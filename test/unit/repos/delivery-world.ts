@@ -17,6 +17,7 @@ import {
   repositorySchema,
   Turns,
 } from "#repos";
+import { headOf } from "../../../src/repos/io/branch-head.ts";
 import { type ForgeServer, forgeServer } from "../../support/forge-server.ts";
 import { bareCopy, commit, type Files, git, newRepository } from "../../support/git-repositories.ts";
 import { must } from "../../support/opened-stores.ts";
@@ -110,6 +111,8 @@ export async function world({
     policy,
     checks,
     watched: [],
+    bringIn: (_site, place, _main, { goalId }) => headOf(place, `drover/${goalId}`),
+    forgetShared: async () => undefined,
     passRate: (model) => (model.startsWith("worked-on-") ? null : 1),
     list: () => ok(registered([site], must(store.entries()))),
     isFromOutside: async (workId) => ok(workId === "g1" && given.isFromOutside === true),

@@ -2,7 +2,7 @@
 import { err, ok, type Result, refused } from "#base";
 import { decide, type Policy } from "../../autonomy/decision.ts";
 import { riskOf } from "../../autonomy/risk.ts";
-import { headOf } from "../../io/attempt-work.ts";
+import { headOf } from "../../io/branch-head.ts";
 import { changesOf, scanChanges } from "../../io/changes.ts";
 import { type Author, commitTree, mergeTrees } from "../../io/commits.ts";
 import type { RepositoryPlace } from "../../io/repository-place.ts";

@@ -5,7 +5,8 @@
 import { join } from "node:path";
 import { type Clock, during, err, type JsonObject, ok, type Result, refused } from "#base";
 import type { Forge, PullRequest } from "../../forge/forge.ts";
-import { headOf, isAncestor, TASK_TRAILER } from "../../io/attempt-work.ts";
+import { TASK_TRAILER } from "../../io/attempt-work.ts";
+import { headOf, isAncestor } from "../../io/branch-head.ts";
 import { writePatch } from "../../io/changes.ts";
 import { type Author, trailersOf } from "../../io/commits.ts";
 import { commitAt, type RepositoryPlace, type RepositoryPlaces } from "../../io/repository-place.ts";
@@ -44,6 +45,15 @@ export type DeliveriesParts = Omit<AssessParts, "nowMs"> & {
   readonly pushTimeoutMs: number;
   /** How long a pull request may wait for the checks of its forge. */
   readonly forgeWaitMs: number;
+  /** Sees to it that the branch has what these tasks changed, whichever node they ran on. @returns its head */
+  readonly bringIn: (
+    repository: Registered,
+    place: RepositoryPlace,
+    main: string,
+    order: Pick<DeliveryOrder, "goalId" | "tasks">,
+  ) => Promise<Result<string | undefined>>;
+  /** What other nodes were shown of a work is not needed at the remote any more. */
+  readonly forgetShared: (place: RepositoryPlace, goalId: string) => Promise<void>;
   /** The models that worked on these tasks. */
   readonly modelsOf: (tasks: readonly string[]) => Promise<Result<readonly string[]>>;
   readonly clock: Clock;
@@ -130,8 +140,8 @@ export class Deliveries {
       const opened = await this.#parts.places.openMain(repository);
       if (!opened.ok) return opened;
       const { place, main } = opened.value;
-      const head = await headOf(place, asked.branch);
-      if (!head.ok) return head;
+      const head = await this.#parts.bringIn(repository, place, main, asked);
+      if (!head.ok) return err(during(head.error, `deliver ${asked.branch} of ${repository.name}`));
       if (head.value === undefined) return ok({ outcome: "merged", detail: "no task changed anything", link: null });
       const known = await this.#known(asked, place);
       if (!known.ok || known.value !== undefined) return known as Result<DeliveryReceipt>; // `as`: it is there
@@ -317,6 +327,7 @@ export class Deliveries {
     const kept = await store.putDelivery(record);
     if (!kept.ok) return kept;
     this.#passed("delivery:kept");
+    if (isPublished(receipt)) await this.#parts.forgetShared(under.place, order.goalId);
     if (merge === undefined) return ok(receipt);
     const after = await checkAfterMerge({ ...this.#parts, ...under }, record, merge);
     if (!after.ok || after.value === undefined) return after.ok ? ok(receipt) : after;
@@ -372,6 +383,11 @@ export class Deliveries {
     const all = this.#parts.list();
     return all.ok ? findRepository(all.value, name) : all;
   }
+}
+
+/** Of the rest a person decides, on whichever node is the hub by then. */
+function isPublished({ outcome }: DeliveryReceipt): boolean {
+  return outcome === "merged" || outcome === "pullRequest" || outcome === "patch";
 }
 
 function fileName(goal: string): string {

@@ -1,6 +1,6 @@
 /** Moves what was decided: pushes, pull requests, merges and reverts. A1: called for nothing that is blocked. */
 import { err, ok, type Result, refused, retryable } from "#base";
-import { isAncestor } from "../../io/attempt-work.ts";
+import { isAncestor } from "../../io/branch-head.ts";
 import { type Author, commitTree, giveBack, mergeTrees, moveRef } from "../../io/commits.ts";
 import { git, gitEnd, gitLine } from "../../io/git.ts";
 import { commitAt, type RepositoryPlace } from "../../io/repository-place.ts";

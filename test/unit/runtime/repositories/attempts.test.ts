@@ -4,7 +4,15 @@ import { submissionsToTasks } from "#api";
 import { createIdFactory, type JsonObject, ok, type Result, SimulatedClock, seededRandom, silentLogger } from "#base";
 import { type AttemptRef, type AttemptResult, EXECUTORS, type LaunchRequest } from "#execution";
 import { type ClaimedTask, MemoryQueueStore, QueueService } from "#queue";
-import { AttemptWork, ForgeTokens, RepositoryPlaces, registered, repositorySchema, Turns } from "#repos";
+import {
+  AttemptWork,
+  ForgeTokens,
+  findRepository,
+  RepositoryPlaces,
+  registered,
+  repositorySchema,
+  Turns,
+} from "#repos";
 import { Attempts } from "../../../../src/runtime/attempts.ts";
 import { RepositoryWorkspaces } from "../../../../src/runtime/repositories/attempt-workspaces.ts";
 import { filesAt, git, newRepository, put } from "../../../support/git-repositories.ts";
@@ -37,8 +45,18 @@ async function world() {
   /** The state folder outlives a node, and what it knew in memory does not. */
   const node = (): Attempts & Pick<RepositoryWorkspaces, "tend"> => {
     const attempts = new Attempts({ queue, clock, logger: silentLogger, environment: {}, stateDir });
-    const work = new AttemptWork({ stateDir, places, author, clock, turns: new Turns() });
-    const parts = { work, repositories: () => ok(all), queue: queue.store, stateDir, clock, logger: silentLogger };
+    const work = new AttemptWork({
+      stateDir,
+      places,
+      author,
+      clock,
+      turns: new Turns(),
+      watched: [],
+      pushTimeoutMs: 60_000,
+      find: (name) => findRepository(all, name),
+    });
+    const seen = { repositories: () => ok(all), queue: queue.store, mayShare: async () => ok(false) };
+    const parts = { ...seen, work, stateDir, clock, logger: silentLogger };
     const none = () => Promise.reject(new Error("a command asks no model"));
     const launch = (request: LaunchRequest): Promise<Result<void>> => {
       launched.push(request);

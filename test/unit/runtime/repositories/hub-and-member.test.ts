@@ -10,6 +10,7 @@ import {
   repositorySchema,
   Turns,
 } from "#repos";
+import { headOf } from "../../../../src/repos/io/branch-head.ts";
 import { GoalRepositories } from "../../../../src/runtime/repositories/goal-repositories.ts";
 import { HubRepositories } from "../../../../src/runtime/repositories/hub-repositories.ts";
 import { RemoteRepositories } from "../../../../src/runtime/repositories/remote-repositories.ts";
@@ -52,6 +53,8 @@ function world() {
     policy: POLICY,
     checks: { run: async () => err(refused("unsupported", "no commands run in this test")) },
     watched: [],
+    bringIn: (_site, place, _main, { goalId }) => headOf(place, `drover/${goalId}`),
+    forgetShared: async () => undefined,
     passRate: () => null,
     list,
     forgeOf: () => ok(undefined),
@@ -69,8 +72,9 @@ function world() {
     // `as`: as above
     return answer.ok ? ok(said as JsonValue) : err(refused("invalid", said.detail ?? ""));
   };
+  const sharing = { onlyFolder: async () => ok(undefined) };
   const member = new RemoteRepositories({ request });
-  return { path, member, store, goals: new GoalRepositories({ store, list, places, deliveries, turns }) };
+  return { path, member, store, goals: new GoalRepositories({ store, list, places, deliveries, turns, sharing }) };
 }
 
 describe("repositories, asked for on a member and kept by the hub", () => {

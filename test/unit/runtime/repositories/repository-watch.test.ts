@@ -34,6 +34,7 @@ function world(everyMs = EVERY_MS) {
         return ok(news.splice(0));
       },
     },
+    sharing: { tidy: async () => ok(undefined) },
     active: () => ok(all),
     everyMs,
     clock,
