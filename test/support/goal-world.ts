@@ -3,7 +3,7 @@
  * API and the mind are left out.
  */
 import { join } from "node:path";
-import { type GoalId, seededRandom, silentLogger } from "#base";
+import { createIdFactory, type GoalId, seededRandom, silentLogger } from "#base";
 import type { Goal, GoalSubmission, GoalTask } from "#goals";
 import { hasGoalEnded, orderOf } from "#goals";
 import { type Engine, startEngine } from "../../src/runtime/engine.ts";
@@ -136,6 +136,14 @@ export class GoalWorld {
 
   async submit(goal: GoalSubmission): Promise<GoalId> {
     return must(await this.goals.port.submit(orderOf(goal))).id;
+  }
+
+  /** As one that was handed in before its repository was taken away. */
+  async keep(goal: GoalSubmission): Promise<GoalId> {
+    const nowMs = realClock.nowMs();
+    const ids = createIdFactory(realClock, seededRandom(nowMs));
+    const order = orderOf(goal);
+    return must(await this.goals.port.store.submit({ id: ids.goal(), order, node: ids.node(), nowMs })).id;
   }
 
   async goal(id: GoalId): Promise<Goal> {

@@ -208,11 +208,13 @@ describe("a goal", { timeout: 40_000 }, () => {
     expect(files.trim().split("\n")).toEqual(["README.md", "bye.txt", "hello.txt"]);
   });
 
-  test("of a repository that is not known fails and says so", async () => {
+  test("of a repository that is not known is refused, and fails and says so when it was taken away since", async () => {
     const at = await open({});
     await at.start();
+    const polite = { title: "Be polite", repository: "nowhere" };
 
-    const goal = await at.ended(await at.submit({ title: "Be polite", repository: "nowhere" }));
+    await expect(at.submit(polite)).rejects.toThrow("no repository is registered as nowhere");
+    const goal = await at.ended(await at.keep(polite));
 
     expect([goal.state, goal.reason?.code]).toEqual(["failed", "repository"]);
     expect(goal.reason?.text).toContain("no repository is registered as nowhere");
