@@ -19,6 +19,7 @@ const plain: Submission = {
 const KEY = KEYS.indexOf("a");
 const keyed: Submission = { ...plain, key: KEY };
 const claim: Step = { kind: "claim", limit: 4, holder: 0, picky: false };
+const lose: Step = { kind: "finish", pick: 0, outcome: "lost", terminal: false };
 
 /** Places in the list of policies. */
 const ONE_AT_A_TIME = 1;
@@ -66,4 +67,6 @@ export const SCRIPTS: readonly (readonly Step[])[] = [
     { kind: "time passes", ms: 1_000 },
     { kind: "finish", pick: 0, outcome: "passed", terminal: false },
   ],
+  // Every attempt of a task is lost: more often than it may be attempted, and then no more.
+  [{ kind: "submit", tasks: [plain] }, ...Array.from({ length: 6 }, () => [claim, lose]).flat()],
 ];
