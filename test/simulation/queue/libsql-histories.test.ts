@@ -5,7 +5,7 @@ import { Tally } from "./tally.ts";
 
 const SEED = Number(process.env["DROVER_TEST_SEED"] ?? 20_261_121);
 /** A history on a disk takes fifty times as long as one in memory; a long run asks for more. */
-const RUNS = Number(process.env["DROVER_TEST_LIBSQL_RUNS"] ?? 12);
+const RUNS = Number(process.env["DROVER_TEST_LIBSQL_RUNS"] ?? 8);
 
 describe("the queue on libSQL over random histories", () => {
   it("keeps Q1 to Q14 after every step and comes to rest when faults stop", async () => {
