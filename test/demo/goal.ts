@@ -20,6 +20,7 @@ const LOOK_EVERY_MS = 250;
 const STEP_LIMIT_MS = 60_000;
 const HELD_TASKS = 3;
 /** Shorter than usual, so that nobody waits for it; how faults are met stays as it is. */
+const HEAL_AGAIN_MS = 5_000;
 const DWELL_MS = { resting: 2_000, executing: 2_000, improving: 2_000, contemplating: 2_000, healing: 5_000 };
 
 const folder = mkdtempSync(join(tmpdir(), "drover-goal-"));
@@ -193,6 +194,8 @@ async function main(): Promise<void> {
   const chain = JSON.stringify(model.models);
   const mind = {
     DROVER_FSM_DWELL_MS: JSON.stringify(DWELL_MS),
+    // Its repository's test fails, which is healed first.
+    DROVER_FSM_HEALING: JSON.stringify({ again_ms: HEAL_AGAIN_MS }),
     DROVER_ENDPOINTS: JSON.stringify([{ name: "model", url: model.url }]),
     DROVER_TIERS_TRIVIAL_MODELS: chain,
     DROVER_TIERS_STANDARD_MODELS: chain,
