@@ -34,7 +34,7 @@ const CAMPAIGN_SHARE = 0.5;
 /** What a node that was elected gets to start as the hub, in leases and at least. */
 const TAKEOVER_LEASES = 4;
 const MIN_TAKEOVER_MS = 15_000;
-/** Elections whose hub did not begin in its time give the next one more, up to this power of two: a large database is slow. */
+/** Elections that brought no hub make candidates slower, up to this power of two: a large database takes its time. */
 const MAX_DOUBLINGS = 6;
 
 /** What a node never forgets of elections. */
@@ -77,7 +77,7 @@ export type ElectionState = {
   /** E8. */
   readonly boundUntilMs: number;
   readonly standAtMs: number;
-  /** Elections in a row whose hub did not begin in its time. */
+  /** Elections in a row that brought no hub. */
   readonly failures: number;
   readonly campaign: Campaign | undefined;
   /** Elected: this process becomes the hub with its next start. */
@@ -216,9 +216,7 @@ function vote(state: ElectionState, from: NodeId, request: VoteRequest, facts: E
   if (why !== undefined) return answer(state, why, facts);
   if (request.kind === "pre_vote") return answer(state, null, facts);
   const leaseMs = leaseOf(state, facts);
-  // Who asks again in its time was not elected the time before: that says nothing of how long a hub takes to start.
-  const isAgain = facts.nowMs < state.boundUntilMs;
-  const failures = isAgain ? Math.max(state.failures, 1) : state.failures + 1;
+  const failures = state.failures + 1;
   const untilMs = facts.nowMs + takeoverMs(leaseMs, failures - 1);
   const note: ElectionNote = { ...state.note, voted: { epoch: request.epoch, node: from } };
   const standAtMs = untilMs + facts.chance * STAND_SPREAD * leaseMs;

@@ -118,21 +118,6 @@ describe("a voter", () => {
     expect(asked(voted.state, hub, lease, facts(b, 60_000)).answer?.granted).toBe(true);
   });
 
-  it("E8: waits no longer for one that it voted for again in its time, and longer for the next when that one never came", () => {
-    const time = 15_000;
-    const again = voteOf(a, { epoch: nextEpoch(voteOf(a).epoch, a) });
-    const once = asked(begun(b), a, voteOf(a), facts(b, 5_000));
-    const twice = asked(once.state, a, again, facts(b, 6_000));
-    const later = asked(twice.state, hub, voteOf(hub, { epoch: nextEpoch(again.epoch, hub) }), facts(b, 60_000));
-
-    expect([once, twice, later].map(({ answer }) => answer?.granted)).toEqual([true, true, true]);
-    expect([once, twice, later].map(({ state }) => state.boundUntilMs)).toEqual([
-      5_000 + time,
-      6_000 + time,
-      60_000 + 2 * time,
-    ]);
-  });
-
   it("goes by the newer voters that somebody tells it of", () => {
     const newer = { ...voters, version: 4, nodes: [hub, a] };
     const answer: ElectionAnswer = {
