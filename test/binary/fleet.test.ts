@@ -234,7 +234,7 @@ describe("two nodes of one fleet, from the executable", () => {
     const second = await submit(hub, "hub", "cat one.txt > two.txt", { ...on, ...seen });
     await untilState(hub, second, "done");
     const shared = await untilAsked("both are on the branch", async () => {
-      const files = filesAt(bare, "refs/drover/work/g1");
+      const files = filesAt(bare, "refs/drover/branches/g1");
       return "two.txt" in files && files;
     });
     const delivered = await hub.node.request("POST", "/api/repos/site/deliveries", {

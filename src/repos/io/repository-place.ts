@@ -179,7 +179,7 @@ export class RepositoryPlaces {
         remoteUrl ?? "",
         `+refs/heads/${branch}:${upstreamRef(branch)}`,
         `+refs/heads/drover/*:${deliveredRef("*")}`,
-        `+refs/drover/work/*:${sharedRef("*")}`,
+        `+refs/drover/branches/*:${sharedRef("*")}`,
       ],
       options,
     );

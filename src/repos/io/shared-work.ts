@@ -1,6 +1,6 @@
 /**
  * What the nodes of a fleet see of each other's work before it is delivered. It lies at the remote under `refs/drover/`,
- * which no list of branches shows: `work/ID` is the branch of a goal, `attempts/ID/…` what single attempts changed, from
+ * which no list of branches shows: `branches/ID` is the branch of a goal, `attempts/ID/…` what single attempts changed, from
  * before their end is reported. Invariants:
  * - SW1: nothing is pushed there before what it has beyond the main branch was scanned; what blocks stays on its node.
  * - SW2: the branch of a goal moves at the remote only from the commit that was read (compare and swap).
@@ -29,7 +29,7 @@ export type SharedBranch = {
 const MAX_SHOWN = 5;
 /** Removed with one push. */
 const MAX_REMOVED = 500;
-const WORK = "refs/drover/work/";
+const BRANCHES = "refs/drover/branches/";
 const ATTEMPTS = "refs/drover/attempts/";
 
 /** SW1: puts there what an attempt changed. Again is no fault. */
@@ -74,7 +74,7 @@ export async function moveShared(
 ): Promise<Result<boolean>> {
   const scanned = await scan(parts, branch, commit);
   if (!scanned.ok) return scanned;
-  const ref = `${WORK}${branch.workId}`;
+  const ref = `${BRANCHES}${branch.workId}`;
   const moved = await push(parts, branch.place, [`${commit}:${ref}`], [`--force-with-lease=${ref}:${from ?? ""}`]);
   if (!moved.ok || !moved.value) return moved;
   const noted = await git(branch.place.gitDir, ["update-ref", sharedRef(branch.workId), commit]);
@@ -104,12 +104,12 @@ export async function removeShared(parts: SharingParts, place: RepositoryPlace, 
 async function listShared({ pushTimeoutMs }: SharingParts, place: RepositoryPlace): Promise<Result<readonly string[]>> {
   const { gitDir, remoteUrl = "" } = place;
   const args = ["ls-remote", "--quiet", "--refs", "--upload-pack=git-upload-pack", "--end-of-options", remoteUrl];
-  const listed = await git(gitDir, [...args, `${WORK}*`, `${ATTEMPTS}*`], network(place, pushTimeoutMs));
+  const listed = await git(gitDir, [...args, `${BRANCHES}*`, `${ATTEMPTS}*`], network(place, pushTimeoutMs));
   return listed.ok ? ok(listed.value.split("\n").flatMap((line) => line.split("\t")[1] ?? [])) : listed;
 }
 
 function workIdOf(ref: string): string {
-  return ref.startsWith(WORK) ? ref.slice(WORK.length) : (ref.slice(ATTEMPTS.length).split("/")[0] ?? "");
+  return ref.startsWith(BRANCHES) ? ref.slice(BRANCHES.length) : (ref.slice(ATTEMPTS.length).split("/")[0] ?? "");
 }
 
 function attemptRef(workId: string, key: string): string {

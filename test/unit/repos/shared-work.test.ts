@@ -22,7 +22,7 @@ const containing = (part: string): unknown => expect.stringContaining(part);
 
 const folder = temporaryFolders(IN_MEMORY);
 const SAID = { title: "Change it", text: "" };
-const SHARED = "refs/drover/work/g1";
+const SHARED = "refs/drover/branches/g1";
 
 /** A bare remote, and as many nodes as are asked for, each with a copy of its own. */
 function world() {
