@@ -6,6 +6,7 @@ import {
   type NodeId,
   ok,
   parseGoalId,
+  parseTaskId,
   type Result,
   type TaskId,
 } from "#base";
@@ -128,8 +129,10 @@ export class Sharing {
     const { goals, queue } = this.#parts;
     const goalId = parseGoalId(id);
     if (goalId === undefined) {
-      // `as`: what is no id of a task is not found.
-      const found = await queue.findMany([id as TaskId]);
+      const taskId = parseTaskId(id);
+      // A name that somebody gave to tasks of their own: nobody but they know when it is over. Its delivery removes it.
+      if (taskId === undefined) return ok(false);
+      const found = await queue.findMany([taskId]);
       return found.ok ? ok(found.value.length === 0) : found;
     }
     const found = await goals.find(goalId);
