@@ -98,26 +98,48 @@ export function ambientFaults(files: readonly SourceFile[]): readonly Fault[] {
     });
 }
 
-/** What the watchdog process may consist of. Packages: those that read the configuration. */
-const LIGHT_ROOMS: readonly (string | undefined)[] = ["base", "watchdog", "cli", "runtime"];
-const LIGHT_PACKAGES: readonly string[] = ["zod"];
+/** What a process may consist of when it begins. */
+export type LightProcess = {
+  readonly name: string;
+  readonly entry: string;
+  readonly mayLoad: (path: string) => boolean;
+  readonly packages: readonly string[];
+};
 
-/** The watchdog survives what fells a node, and stays small: with its entry no database, model or server is loaded. */
-export function weightFaults(files: readonly SourceFile[], entry: string): readonly Fault[] {
+const WATCHDOG_ROOMS: readonly (string | undefined)[] = ["base", "watchdog", "cli", "runtime"];
+
+/** It survives what fells a node, and stays small: no database, model or server. Packages: those that read the configuration. */
+export const WATCHDOG_PROCESS: LightProcess = {
+  name: "the watchdog",
+  entry: "src/runtime/commands/up.ts",
+  mayLoad: (path) => WATCHDOG_ROOMS.includes(roomOf(path)),
+  packages: ["zod"],
+};
+
+/** It starts before every command of a task: no room, not even its own as a whole. */
+export const LAUNCHER_PROCESS: LightProcess = {
+  name: "the launcher of the sandbox",
+  entry: "src/execution/sandbox/io/launcher.ts",
+  mayLoad: (path) => path.startsWith("src/execution/sandbox/"),
+  packages: [],
+};
+
+export function weightFaults(files: readonly SourceFile[], process: LightProcess): readonly Fault[] {
+  const { name: whose, entry, mayLoad, packages } = process;
   const byPath = new Map(files.map((file) => [file.path, file]));
   const via = new Map<string, string>([[entry, "the command line"]]);
   const faults: Fault[] = [];
   for (const [path, from] of via) {
     const file = byPath.get(path);
     if (file === undefined) faults.push(`${path}: loaded by ${from}, but there is no such file`);
-    else if (!LIGHT_ROOMS.includes(roomOf(path))) {
-      faults.push(`${path}: loaded by ${from} in the process of the watchdog, which is to stay small; see ${entry}`);
+    else if (!mayLoad(path)) {
+      faults.push(`${path}: loaded by ${from} in the process of ${whose}, which is to stay small; see ${entry}`);
     } else {
       for (const name of loadsOf(file.text)) {
         const next = resolveImport(path, name);
         if (next !== undefined && !via.has(next)) via.set(next, path);
-        if (next === undefined && !BUILTIN.test(name) && !LIGHT_PACKAGES.includes(name)) {
-          faults.push(`${path}: loads the package ${name} in the process of the watchdog, which is to stay small`);
+        if (next === undefined && !BUILTIN.test(name) && !packages.includes(name)) {
+          faults.push(`${path}: loads the package ${name} in the process of ${whose}, which is to stay small`);
         }
       }
     }

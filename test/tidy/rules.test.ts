@@ -9,7 +9,7 @@ import {
   versionFaults,
   watchdogSizeFaults,
 } from "./file-rules.ts";
-import { ambientFaults, deadFileFaults, importFaults, weightFaults } from "./import-rules.ts";
+import { ambientFaults, deadFileFaults, importFaults, WATCHDOG_PROCESS, weightFaults } from "./import-rules.ts";
 import { linterTable } from "./linter-config.ts";
 import { importsOf, resolveImport, type SourceFile } from "./source-text.ts";
 
@@ -131,8 +131,7 @@ describe("ambientFaults", () => {
 
 describe("weightFaults", () => {
   const up = (text: string): SourceFile => file("src/runtime/commands/up.ts", text);
-  const found = (...files: readonly SourceFile[]): string =>
-    weightFaults(files, "src/runtime/commands/up.ts").join("\n");
+  const found = (...files: readonly SourceFile[]): string => weightFaults(files, WATCHDOG_PROCESS).join("\n");
 
   it("names a room that is loaded, however far away, and through whom", () => {
     const faults = found(

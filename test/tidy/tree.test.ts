@@ -11,7 +11,14 @@ import {
   versionFaults,
   watchdogSizeFaults,
 } from "./file-rules.ts";
-import { ambientFaults, deadFileFaults, importFaults, weightFaults } from "./import-rules.ts";
+import {
+  ambientFaults,
+  deadFileFaults,
+  importFaults,
+  LAUNCHER_PROCESS,
+  WATCHDOG_PROCESS,
+  weightFaults,
+} from "./import-rules.ts";
 import { importTable } from "./import-table.ts";
 import { type LinterConfig, linterTable } from "./linter-config.ts";
 import { root, treeFiles } from "./tree.ts";
@@ -42,7 +49,11 @@ describe("the tree", () => {
   });
 
   it("loads neither databases nor models nor a server in the process of the watchdog", () => {
-    expect(weightFaults(sources, "src/runtime/commands/up.ts")).toEqual([]);
+    expect(weightFaults(sources, WATCHDOG_PROCESS)).toEqual([]);
+  });
+
+  it("loads no room in the launcher of the sandbox", () => {
+    expect(weightFaults(sources, LAUNCHER_PROCESS)).toEqual([]);
   });
 
   it("gives the entries of the build different base names, because the executable holds them in one folder", () => {

@@ -2,7 +2,8 @@ import { closeSync, readdirSync, readFileSync } from "node:fs";
 import { connect, createServer, type Socket } from "node:net";
 import { afterEach, describe, expect, it } from "vitest";
 import { parseAllowedHosts } from "../../../src/execution/sandbox/egress-policy.ts";
-import { type Handover, offerListener, openHandover } from "../../../src/execution/sandbox/io/egress-handover.ts";
+import { type Handover, openHandover } from "../../../src/execution/sandbox/io/egress-handover.ts";
+import { offerListener } from "../../../src/execution/sandbox/io/egress-offer.ts";
 import {
   EgressProxy,
   type EgressProxyOptions,

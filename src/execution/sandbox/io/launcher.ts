@@ -5,7 +5,7 @@
  */
 import { writeSync } from "node:fs";
 import { type LaunchOrder, unwrapEnvironment } from "../launch-order.ts";
-import { offerListener } from "./egress-handover.ts";
+import { offerListener } from "./egress-offer.ts";
 import { cPointer, cString, cStrings, errorText, type Kernel, openKernel } from "./kernel.ts";
 import { enterLandlock } from "./landlock.ts";
 import { applyMounts } from "./mounts.ts";
