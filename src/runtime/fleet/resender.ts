@@ -1,5 +1,5 @@
 /** Sends what this node had accepted as a hub that was superseded, from its quarantine: rules R1 to R3 of the fleet. */
-import { type Clock, describeFailure, type JsonValue, type Logger, ok, type Result, type Timer } from "#base";
+import { type Clock, describeFailure, type JsonValue, type Logger, ok, type Result } from "#base";
 import {
   type FleetCommand,
   foldersToDelete,
@@ -8,6 +8,7 @@ import {
   type Resend,
   settlementOf,
 } from "#fleet";
+import { type Repeated, repeat } from "../repeat.ts";
 
 export type ResendStep = "resend.listed" | "resend.answered" | "resend.noted";
 
@@ -30,38 +31,29 @@ const IDLE_MS = 10 * 60_000;
 
 export class Resender {
   readonly #parts: ResenderParts;
-  #timer: Timer | undefined;
-  #isStopped = false;
-  #working: Promise<void> | undefined;
+  readonly #passes: Repeated;
 
   constructor(parts: ResenderParts) {
     this.#parts = parts;
+    this.#passes = repeat(parts.clock, 0, () => this.#pass());
   }
 
   start(): void {
-    this.#later(0);
+    this.#passes.start();
   }
 
   /** What is being sent is answered or not; the next start finds out. */
-  async stop(): Promise<void> {
-    this.#isStopped = true;
-    this.#timer?.cancel();
-    await this.#working;
+  stop(): Promise<void> {
+    return this.#passes.stop();
   }
 
-  #later(delayMs: number): void {
-    if (this.#isStopped) return;
-    this.#timer = this.#parts.clock.after(delayMs, () => {
-      let nextMs = SOON_MS;
-      this.#working = this.work()
-        .then((isDone) => {
-          if (isDone) nextMs = IDLE_MS;
-        })
-        .catch((cause: unknown) =>
-          this.#parts.logger.error("sending from the quarantine failed by a bug", { cause: String(cause) }),
-        )
-        .finally(() => this.#later(nextMs));
-    });
+  async #pass(): Promise<number> {
+    try {
+      return (await this.work()) ? IDLE_MS : SOON_MS;
+    } catch (cause) {
+      this.#parts.logger.error("sending from the quarantine failed by a bug", { cause: String(cause) });
+      return SOON_MS;
+    }
   }
 
   /** One pass. @returns whether nothing is left to be sent */
@@ -80,7 +72,7 @@ export class Resender {
 
   /** @returns whether it is read to its end. */
   async #read(name: string): Promise<boolean> {
-    while (!this.#isStopped) {
+    while (!this.#passes.isStopped) {
       const read = await this.#parts.quarantine.readOn(name);
       if (!read.ok) return this.#failed(`read quarantine ${name}`, read);
       this.#parts.crashPoint("resend.listed");
@@ -92,7 +84,7 @@ export class Resender {
   async #send(name: string): Promise<boolean> {
     const { quarantine, logger } = this.#parts;
     let isDone = true;
-    for (let after = 0; !this.#isStopped; ) {
+    for (let after = 0; !this.#passes.isStopped; ) {
       const page = quarantine.waiting(name, after, PAGE_ENTRIES);
       if (!page.ok) return this.#failed(`send from quarantine ${name}`, page);
       const last = page.value.at(-1);
@@ -117,7 +109,7 @@ export class Resender {
     const loaded = await quarantine.load(name, entries);
     if (!loaded.ok) return loaded;
     let isAll = true;
-    for (let from = 0; from < entries.length && !this.#isStopped; from += AT_ONCE) {
+    for (let from = 0; from < entries.length && !this.#passes.isStopped; from += AT_ONCE) {
       const results = await Promise.all(
         entries.slice(from, from + AT_ONCE).map((entry) => this.#sendOne(name, entry, loaded.value.get(entry.n))),
       );
@@ -126,7 +118,7 @@ export class Resender {
         isAll &&= result.value;
       }
     }
-    return ok(isAll && !this.#isStopped);
+    return ok(isAll && !this.#passes.isStopped);
   }
 
   async #sendOne(name: string, { n, command }: QuarantineEntry, resend: Resend | undefined): Promise<Result<boolean>> {

@@ -6,18 +6,9 @@
 import { createHash } from "node:crypto";
 import { lstatSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join, parse } from "node:path";
-import {
-  type Clock,
-  describeFailure,
-  err,
-  type JsonObject,
-  type Logger,
-  ok,
-  type Result,
-  refused,
-  type Timer,
-} from "#base";
+import { type Clock, describeFailure, err, type JsonObject, type Logger, ok, type Result, refused } from "#base";
 import { type DocumentFormat, MAX_DOCUMENT_CHARS, readDocument } from "#goals";
+import { type Repeated, repeat } from "../repeat.ts";
 import type { GoalSubmissions } from "./open-goals.ts";
 
 const LOOK_MS = 5_000;
@@ -45,39 +36,32 @@ export type GoalInboxParts = {
 
 export class GoalInbox {
   readonly #parts: GoalInboxParts;
-  #timer: Timer | undefined;
-  #looking: Promise<void> = Promise.resolve();
-  #isStopped = false;
+  readonly #looks: Repeated;
   /** Said once, until it is another one. */
   #trouble: string | undefined;
 
   constructor(parts: GoalInboxParts) {
     this.#parts = parts;
+    this.#looks = repeat(parts.clock, 0, async () => {
+      await this.look();
+      return LOOK_MS;
+    });
   }
 
   start(): void {
-    this.#later(0);
+    this.#looks.start();
   }
 
   /** Settles when a look that is under way is over. */
-  async stop(): Promise<void> {
-    this.#isStopped = true;
-    this.#timer?.cancel();
-    await this.#looking;
-  }
-
-  #later(delayMs: number): void {
-    if (this.#isStopped) return;
-    this.#timer = this.#parts.clock.after(delayMs, () => {
-      this.#looking = this.look().finally(() => this.#later(LOOK_MS));
-    });
+  stop(): Promise<void> {
+    return this.#looks.stop();
   }
 
   /** Takes what lies there. Never throws. */
   async look(): Promise<void> {
     try {
       for (const name of this.#names()) {
-        if (this.#isStopped) return;
+        if (this.#looks.isStopped) return;
         const taken = await this.#take(name);
         if (taken.ok) continue;
         if (taken.error.kind !== "refused" || taken.error.code === "limit") {

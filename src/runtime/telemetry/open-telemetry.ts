@@ -1,15 +1,5 @@
 /** What a node writes down of its decisions, and what it tells a person. */
-import {
-  type Clock,
-  describeFailure,
-  err,
-  type JsonObject,
-  type Logger,
-  ok,
-  type Result,
-  refused,
-  type Timer,
-} from "#base";
+import { type Clock, describeFailure, err, type JsonObject, type Logger, ok, type Result, refused } from "#base";
 import { type PartReader, speaks } from "#fleet";
 import type { Queue } from "#queue";
 import type { Stores } from "#store";
@@ -30,6 +20,7 @@ import type { Config } from "../config/settings.ts";
 import type { ObservedInference } from "../models/observed-inference.ts";
 import type { Spending } from "../models/spending.ts";
 import { realRandom } from "../real-clock.ts";
+import { repeat } from "../repeat.ts";
 import { version } from "../version.ts";
 import { OtlpExporter } from "./otlp-exporter.ts";
 import { type ReadingParts, RuleReadings } from "./readings.ts";
@@ -97,8 +88,14 @@ export function openTelemetry(parts: TelemetryParts): NodeTelemetry {
   const metrics = new MetricRegistry();
   const otlp = openOtlp(parts, metrics);
   const timers = [
-    repeat(clock, KEEP_EVERY_MS, async () => keep(parts, audit, alerts)),
-    repeat(clock, LOOK_EVERY_MS, look),
+    repeat(clock, KEEP_EVERY_MS, async () => {
+      keep(parts, audit, alerts);
+      return KEEP_EVERY_MS;
+    }),
+    repeat(clock, 0, async () => {
+      await look();
+      return LOOK_EVERY_MS;
+    }),
   ];
   return {
     audit,
@@ -112,11 +109,10 @@ export function openTelemetry(parts: TelemetryParts): NodeTelemetry {
       // Whoever keeps the node's log can tell later whether the chain was written anew.
       if (bounds.ok) logger.info("the audit log stands here", { ...bounds.value.head });
       for (const timer of timers) timer.start();
-      void look();
     },
     stop: async () => {
       readings.stop();
-      for (const timer of timers) timer.stop();
+      await Promise.all(timers.map((timer) => timer.stop()));
       audit.flush();
       alerts.flush();
       await otlp?.stop();
@@ -164,22 +160,6 @@ function openOtlp(parts: TelemetryParts, metrics: MetricRegistry) {
     stop: async (): Promise<void> => {
       told.stop();
       await exporter.stop();
-    },
-  };
-}
-
-function repeat(clock: Clock, everyMs: number, act: () => Promise<void>) {
-  let timer: Timer | undefined;
-  let isStopped = false;
-  const later = (): void => {
-    if (isStopped) return;
-    timer = clock.after(everyMs, () => void act().finally(later));
-  };
-  return {
-    start: later,
-    stop: (): void => {
-      isStopped = true;
-      timer?.cancel();
     },
   };
 }
